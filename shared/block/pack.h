@@ -1,0 +1,51 @@
+// Pack: blocks on the wire, cut into checked segments, so that only damaged or missing segments travel again.
+#pragma once
+#include <vector>
+
+#include "shared/base/ids.h"
+
+namespace skymoor::block {
+
+inline constexpr std::uint32_t kSegmentBytes = 256 * 1024;
+inline constexpr std::size_t kMaxPackBytes = 8 * 1024 * 1024 + 512 * 1024;
+inline constexpr std::size_t kMaxPackSegments = 4096;
+
+/// One segment of one block: bytes [index * kSegmentBytes, ...) of the sealed block.
+struct Segment {
+  BlockId block;
+  std::uint32_t block_bytes = 0;  ///< size of the whole sealed block
+  std::uint32_t index = 0;
+  ByteView bytes;                 ///< points into the pack or the sealed block
+  bool intact = true;             ///< CRC-32C of the bytes agreed (decoder only)
+};
+
+/// Appends segments to a pack: magic, version, then for each segment a 48-byte header (block id 32, block bytes 4,
+/// index 4, segment bytes 4, CRC-32C of header and bytes 4) and its bytes.
+class PackWriter {
+ public:
+  PackWriter();
+  void add_segment(const BlockId& block, std::uint32_t block_bytes, std::uint32_t index, ByteView bytes);
+  void add_block(const BlockId& block, ByteView sealed);  ///< all its segments
+  std::size_t size() const { return out_.size(); }
+  std::size_t segments() const { return segments_; }
+  Bytes take();
+
+ private:
+  Bytes out_;
+  std::size_t segments_ = 0;
+};
+
+/// Reads as many whole segments as are there. A damaged payload gives `intact = false`; a damaged header ends the pack
+/// (`truncated`): the sender is told what is missing and sends it again. Errors: InvalidArgument (not a pack, other
+/// version, more than the limits allow).
+struct ParsedPack {
+  std::vector<Segment> segments;
+  bool truncated = false;
+};
+Result<ParsedPack> parse_pack(ByteView pack);
+
+inline std::uint32_t segment_count(std::uint32_t block_bytes) {
+  return (block_bytes + kSegmentBytes - 1) / kSegmentBytes;
+}
+
+}  // namespace skymoor::block

@@ -1,0 +1,31 @@
+// Block = seal(compress(chunk)): the unit that is deduplicated, transferred and stored.
+#pragma once
+#include "shared/base/ids.h"
+#include "shared/crypto/secret.h"
+
+namespace skymoor::block {
+
+inline constexpr std::uint32_t kMaxChunkBytes = 4 * 1024 * 1024;
+/// A sealed block's largest size: header, a chunk that does not compress, tag.
+inline constexpr std::uint32_t kMaxBlockBytes = kMaxChunkBytes + 64;
+
+using BlockKey = std::array<std::uint8_t, 32>;
+
+struct SealedBlock {
+  BlockId id;      ///< SHA-256 of `bytes`
+  BlockKey key;    ///< opens it; kept in the manifest
+  Bytes bytes;     ///< what travels and is stored: version, codec, plain length, ciphertext, tag
+};
+
+/// Compresses (zstd when that shrinks it) and seals a chunk of 1 to kMaxChunkBytes. Deterministic for one volume key.
+/// h = SHA-256(version|codec|payload), key = HMAC(K_conv, h), AES-256-GCM with nonce 0. Thread-safe.
+Result<SealedBlock> seal_block(ByteView volume_block_key, ByteView chunk, int zstd_level = 1);
+
+/// Checks the id, authenticates, decompresses to exactly `plain_bytes` and appends to `out`.
+/// Errors: Corrupt (any bit differs, lies about its size); nothing is appended then.
+Status open_block(const BlockId& id, const BlockKey& key, ByteView sealed, std::uint32_t plain_bytes, Bytes& out);
+
+/// id == SHA-256(sealed); what servers and scrub can check without a key.
+bool block_id_matches(const BlockId& id, ByteView sealed);
+
+}  // namespace skymoor::block

@@ -1,0 +1,21 @@
+// Authenticated encryption: AES-256-GCM for blocks, AES-256-SIV for names, manifests and key wraps.
+#pragma once
+#include <initializer_list>
+
+#include "shared/crypto/secret.h"
+
+namespace skymoor::crypto {
+
+inline constexpr std::size_t kTagBytes = 16;
+
+/// AES-256-GCM, 32-byte key, 12-byte nonce. Appends ciphertext and 16-byte tag to `out`. Source: NIST SP 800-38D.
+void gcm_seal(ByteView key, ByteView nonce, ByteView aad, ByteView plaintext, Bytes& out);
+/// Errors: Corrupt when the tag does not match or the input is shorter than a tag; `out` is then left as it was.
+Status gcm_open(ByteView key, ByteView nonce, ByteView aad, ByteView sealed, Bytes& out);
+
+/// AES-256-SIV (64-byte key), deterministic; returns 16-byte synthetic IV, then ciphertext. Source: RFC 5297.
+Bytes siv_seal(ByteView key, std::initializer_list<ByteView> aad, ByteView plaintext);
+/// Errors: Corrupt.
+Result<SecretBytes> siv_open(ByteView key, std::initializer_list<ByteView> aad, ByteView sealed);
+
+}  // namespace skymoor::crypto

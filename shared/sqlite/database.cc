@@ -1,0 +1,157 @@
+#include "shared/sqlite/database.h"
+
+#include <sqlite3.h>
+
+namespace skymoor::sqlite {
+namespace {
+
+Error sqlite_error(sqlite3* db, std::string_view what) {
+  int extended = db ? sqlite3_extended_errcode(db) : SQLITE_NOMEM;
+  std::string message = std::string(what) + ": " + (db ? sqlite3_errmsg(db) : "out of memory");
+  switch (extended & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return Error(Code::kBusy, message);
+    case SQLITE_FULL: return Error(Code::kNoSpace, message);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return Error(Code::kCorrupt, message);
+    case SQLITE_CONSTRAINT: return Error(Code::kAlreadyExists, message);
+    case SQLITE_READONLY:
+    case SQLITE_PERM: return Error(Code::kPermissionDenied, message);
+    case SQLITE_NOMEM: return Error(Code::kOutOfMemory, message);
+    default: return Error(Code::kIo, message);
+  }
+}
+
+}  // namespace
+
+Statement& Statement::operator=(Statement&& other) noexcept {
+  if (this != &other) {
+    sqlite3_finalize(stmt_);
+    stmt_ = std::exchange(other.stmt_, nullptr);
+    db_ = other.db_;
+  }
+  return *this;
+}
+Statement::~Statement() { sqlite3_finalize(stmt_); }
+
+// Binding fails only for an index that the statement does not have or for lack of memory; step then reports misuse.
+Statement& Statement::bind(int index, std::int64_t value) {
+  sqlite3_bind_int64(stmt_, index, value);
+  return *this;
+}
+Statement& Statement::bind_blob(int index, ByteView value) {
+  static const std::uint8_t kNothing = 0;
+  sqlite3_bind_blob64(stmt_, index, value.empty() ? &kNothing : value.data(), value.size(), SQLITE_TRANSIENT);
+  return *this;
+}
+Statement& Statement::bind_text(int index, std::string_view value) {
+  sqlite3_bind_text64(stmt_, index, value.empty() ? "" : value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+  return *this;
+}
+Statement& Statement::bind_null(int index) {
+  sqlite3_bind_null(stmt_, index);
+  return *this;
+}
+
+Result<bool> Statement::step() {
+  int rc = sqlite3_step(stmt_);
+  if (rc == SQLITE_ROW) return true;
+  if (rc == SQLITE_DONE) return false;
+  Error error = sqlite_error(db_, "database");
+  sqlite3_reset(stmt_);
+  return error;
+}
+
+Status Statement::run() {
+  while (TRY(step())) {
+  }
+  reset();
+  return {};
+}
+
+void Statement::reset() { sqlite3_reset(stmt_); }
+std::int64_t Statement::i64(int column) const { return sqlite3_column_int64(stmt_, column); }
+ByteView Statement::blob(int column) const {
+  const void* data = sqlite3_column_blob(stmt_, column);
+  return {static_cast<const std::uint8_t*>(data), static_cast<std::size_t>(sqlite3_column_bytes(stmt_, column))};
+}
+std::string_view Statement::text(int column) const {
+  const unsigned char* data = sqlite3_column_text(stmt_, column);
+  return {reinterpret_cast<const char*>(data), static_cast<std::size_t>(sqlite3_column_bytes(stmt_, column))};
+}
+bool Statement::is_null(int column) const { return sqlite3_column_type(stmt_, column) == SQLITE_NULL; }
+
+Result<std::unique_ptr<Database>> Database::open(const std::string& path, DatabaseOptions options) {
+  sqlite3* handle = nullptr;
+  int flags = options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  int rc = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  std::unique_ptr<Database> db(new Database(handle));
+  if (rc != SQLITE_OK) return sqlite_error(handle, "open " + path);
+  sqlite3_busy_timeout(handle, options.busy_timeout_ms);
+  const char* sync = options.synchronous == Synchronous::kOff      ? "OFF"
+                     : options.synchronous == Synchronous::kNormal ? "NORMAL"
+                                                                   : "FULL";
+  std::string setup = std::string("PRAGMA synchronous=") + sync + ";PRAGMA cache_size=-" +
+                      std::to_string(options.cache_kib) + ";PRAGMA temp_store=MEMORY;PRAGMA foreign_keys=OFF;";
+  if (!options.read_only) setup = "PRAGMA journal_mode=WAL;" + setup;
+  if (Status done = db->execute(setup); !done.ok()) return done.error().wrap("open " + path);
+  return db;
+}
+
+Database::~Database() { sqlite3_close_v2(db_); }
+
+Status Database::execute(const std::string& sql) {
+  if (sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) return sqlite_error(db_, "database");
+  return {};
+}
+
+Result<Statement> Database::prepare(std::string_view sql) {
+  sqlite3_stmt* stmt = nullptr;
+  if (sqlite3_prepare_v3(db_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &stmt, nullptr) !=
+      SQLITE_OK)
+    return sqlite_error(db_, "prepare '" + std::string(sql) + "'");
+  return Statement(stmt, db_);
+}
+
+std::int64_t Database::changed_rows() const { return sqlite3_changes64(db_); }
+
+Status Database::checkpoint_wal() {
+  if (sqlite3_wal_checkpoint_v2(db_, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr) != SQLITE_OK)
+    return sqlite_error(db_, "checkpoint");
+  return {};
+}
+
+Result<Transaction> Transaction::begin(Database& db) {
+  TRY(db.execute("BEGIN IMMEDIATE"));
+  return Transaction(db);
+}
+
+Transaction::~Transaction() {
+  // A failed ROLLBACK means that SQLite has rolled back already.
+  if (db_) (void)db_->execute("ROLLBACK").ok();
+}
+
+Status Transaction::commit() {
+  TRY(db_->execute("COMMIT"));
+  db_ = nullptr;
+  return {};
+}
+
+Status migrate(Database& db, std::span<const std::string_view> steps) {
+  auto version = TRY(db.prepare("PRAGMA user_version"));
+  TRY(version.step());
+  auto at = static_cast<std::size_t>(version.i64(0));
+  version.reset();
+  if (at > steps.size())
+    return Error(Code::kCorrupt, "the database was made by a newer version of this program (schema " +
+                                     std::to_string(at) + ", known " + std::to_string(steps.size()) + ")");
+  for (; at < steps.size(); ++at) {
+    auto transaction = TRY(Transaction::begin(db));
+    TRY(db.execute(std::string(steps[at])));
+    TRY(db.execute("PRAGMA user_version=" + std::to_string(at + 1)));
+    TRY(transaction.commit());
+  }
+  return {};
+}
+
+}  // namespace skymoor::sqlite
