@@ -32,9 +32,9 @@ class VolumeCipher {
   };
   Result<Xattr> open_xattr(InodeId inode, ByteView sealed) const;
 
-  /// Bound to the inode and to the commit that put it there.
-  Bytes seal_manifest(InodeId inode, OpId op, ByteView manifest) const;
-  Result<Bytes> open_manifest(InodeId inode, OpId op, ByteView sealed) const;
+  /// Bound to the inode and to the content's id (PutContent::content).
+  Bytes seal_manifest(InodeId inode, OpId content, ByteView manifest) const;
+  Result<Bytes> open_manifest(InodeId inode, OpId content, ByteView sealed) const;
 
   const VolumeId& volume() const { return volume_; }
 

@@ -34,6 +34,7 @@ void encode_effect(ByteWriter& out, const UnlinkName& e) {
 void encode_effect(ByteWriter& out, const PutContent& e) {
   put_kind(out, Kind::kPut);
   codec::put(out, e.inode);
+  codec::put(out, e.content);
   out.varint(e.size);
   codec::put(out, e.mtime);
   codec::put(out, e.ctime);
@@ -81,6 +82,7 @@ Effect decode_effect(ByteReader& in) {
     case Kind::kPut: {
       PutContent e;
       codec::get(in, e.inode);
+      codec::get(in, e.content);
       e.size = in.varint();
       if (e.size > kMaxFileBytes) in.fail();
       codec::get(in, e.mtime);

@@ -33,6 +33,7 @@ struct UnlinkName {
 /// A new version of a file's content. Also sets size, mtime and ctime.
 struct PutContent {
   InodeId inode;
+  OpId content;                 ///< names this content for ever; chosen by the device that made it
   std::uint64_t size = 0;
   Timestamp mtime{}, ctime{};
   Bytes sealed_manifest;

@@ -14,7 +14,7 @@ void put_inode(ByteWriter& out, const InodeRecord& r) {
   out.varint(r.links);
   codec::put(out, r.version);
   codec::put(out, r.content_version);
-  codec::put(out, r.content_op);
+  codec::put(out, r.content);
   out.bytes(r.sealed_target);
   out.bytes(r.sealed_manifest);
   out.u8(r.manifest_left_out ? 1 : 0);
@@ -32,7 +32,7 @@ InodeRecord get_inode(ByteReader& in) {
   r.links = static_cast<std::uint32_t>(in.varint());
   codec::get(in, r.version);
   codec::get(in, r.content_version);
-  codec::get(in, r.content_op);
+  codec::get(in, r.content);
   r.sealed_target = to_bytes(in.bytes(kMaxSealedTargetBytes));
   r.sealed_manifest = to_bytes(in.bytes(kMaxCommitBytes));
   r.manifest_left_out = in.u8() != 0;

@@ -13,7 +13,7 @@ struct InodeRecord {
   std::uint32_t links = 0;
   Sequence version;            ///< sequence of the last commit that touched the inode in any way
   Sequence content_version;    ///< sequence of the last PutContent; 0: none yet (an empty file)
-  OpId content_op;             ///< the commit that put it: opens the manifest
+  OpId content;                ///< PutContent::content of it: opens the manifest
   Bytes sealed_target;
   Bytes sealed_manifest;       ///< empty when left out (see `manifest_left_out`) or when there is no content
   bool manifest_left_out = false;
