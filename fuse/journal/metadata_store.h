@@ -1,0 +1,202 @@
+// MetadataStore: the front door of the journal room. Op log, tables and recovery as one object.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fuse/journal/record.h"
+#include "fuse/journal/tree_effect.h"
+#include "shared/base/clock.h"
+#include "shared/base/file.h"
+#include "shared/base/mutex.h"
+
+namespace skymoor::client {
+
+/// Replays LogData into a backing file at recovery; implemented over the cache room, wired by app.
+class DataReplay {
+ public:
+  virtual ~DataReplay() = default;
+  virtual Status replay(InodeId inode, std::uint64_t offset, ByteView bytes) = 0;
+};
+
+/// Who this state directory belongs to; fixed when it is made.
+struct StoreIdentity {
+  VolumeId volume;
+  DeviceId device;
+  WriterId writer;      ///< leased once for this state directory
+};
+
+/// Where sync stands.
+struct SyncPosition {
+  Epoch epoch{1};
+  Sequence cursor;      ///< last feed entry applied
+  Hash256 hash;         ///< chain hash at the cursor
+  Lsn acknowledged;     ///< records up to here are at the server
+};
+
+/// What a feed entry, listing or re-plan changed in the visible tree: for the kernel's caches.
+struct VisibleChanges {
+  struct Name {
+    InodeId directory;
+    std::string name;
+  };
+  std::vector<Name> names;          ///< entries to forget
+  std::vector<InodeId> attributes;  ///< inodes whose attributes changed
+  std::vector<InodeId> contents;    ///< inodes whose bytes changed
+  bool replan = false;              ///< a foreign change touched something with pending local changes
+};
+
+/// One operation being made. Collects row changes; `commit` appends the record and applies it, or does neither.
+class Change {
+ public:
+  Lsn lsn() const { return record_.lsn; }
+  Timestamp time() const { return record_.time; }
+  /// Row changes; `changed` of inodes and dentries is set to lsn().
+  void put(InodeRow row);
+  void put(DentryRow row);
+  void erase_inode(InodeId inode);
+  void erase_dentry(InodeId directory, std::string name);
+  void put_xattr(InodeId inode, std::string name, Bytes value);
+  void erase_xattr(InodeId inode, std::string name);
+  void mark_content(InodeId inode, Extent extent, bool valid, bool dirty);
+  void put_manifest(InodeId inode, OpId content, Bytes manifest);
+  void move_content(InodeId from, InodeId to);
+  void log_data(InodeId inode, std::uint64_t offset, Bytes bytes);
+  Intent& intent() { return record_.intent; }
+
+ private:
+  friend class MetadataStore;
+  LogRecord record_;
+};
+
+/// The visible tree of one volume on this device, its op log and its place in the feed.
+///
+/// Visible = confirmed (the server's state at the cursor) + pending (records after `acknowledged`). Objects without
+/// pending changes have one row that is both; the first pending change keeps the confirmed row aside (base tables).
+/// Reads come from bounded in-memory tables over SQLite; rows changed since the last checkpoint stay in memory until it
+/// has them. A log segment goes when it is both checkpointed and acknowledged.
+///
+/// Thread-safe: operations take `mutex()` and pass the MutexLock as proof; the log append (write(2)) happens under it,
+/// fdatasync and checkpoints do not. Owned by app. Failure: a failed append leaves tables and log as they were; a failed
+/// sync is sticky (every later `sync` fails with it).
+class MetadataStore {
+ public:
+  struct Options {
+    std::string directory;                     ///< log segments and metadata.db live here
+    std::size_t segment_bytes = 16u << 20;
+    std::size_t cached_inodes = 65536;         ///< clean rows kept in memory (each about 400 bytes)
+    std::size_t cached_dentries = 131072;
+    std::size_t max_unchecked_records = 65536; ///< a commit past this checkpoints first
+  };
+  /// Opens or makes the store: loads the checkpoint, replays the log's tail (a torn last record is dropped with a
+  /// warning; damage before the tail is an error), removes orphans. `replay` may be null when no LogData is expected.
+  /// Errors: Corrupt ("damaged", naming file and offset and what to do), Busy (another process), UnknownServer
+  /// (made for another volume), NoSpace, Io.
+  static Result<std::unique_ptr<MetadataStore>> open(Disk& disk, Clock& clock, Options options, StoreIdentity identity,
+                                                     DataReplay* replay);
+  virtual ~MetadataStore() = default;
+
+  /// Identity of an existing state directory. Errors: NotFound.
+  static Result<StoreIdentity> read_identity(Disk& disk, const std::string& directory);
+
+  virtual Mutex& mutex() = 0;
+  virtual const StoreIdentity& identity() const = 0;
+
+  // ---- Reads of the visible tree. Errors: NotFound; NotPresent when only the server can tell. ----
+  virtual Result<InodeRow> inode(const MutexLock&, InodeId id) = 0;
+  virtual Result<DentryRow> dentry(const MutexLock&, InodeId directory, std::string_view name) = 0;
+  /// Entries with a cookie greater than `after`, in cookie order. NotPresent: the directory is not listed.
+  virtual Result<std::vector<DentryRow>> list(const MutexLock&, InodeId directory, std::uint64_t after,
+                                              std::size_t limit) = 0;
+  virtual Result<bool> has_children(const MutexLock&, InodeId directory) = 0;
+  virtual Result<Bytes> xattr(const MutexLock&, InodeId inode, std::string_view name) = 0;  ///< Errors: NoAttribute
+  virtual Result<std::vector<std::string>> xattr_names(const MutexLock&, InodeId inode) = 0;
+  virtual Result<ContentRow> content(const MutexLock&, InodeId inode) = 0;  ///< an empty row when there is none
+  virtual Result<std::vector<DentryRow>> links(const MutexLock&, InodeId inode) = 0;  ///< the names known here
+  /// Counts over the visible tree, kept up to date: inodes and bytes of files.
+  struct Totals {
+    std::uint64_t inodes = 0, bytes = 0;
+  };
+  virtual Totals totals(const MutexLock&) = 0;
+
+  // ---- Local changes. ----
+  virtual Change begin(const MutexLock&, Intent intent) = 0;
+  /// Durability: on return the record is in the kernel (survives kill -9); after `sync` it survives a power cut.
+  /// Errors: NoSpace, Io; nothing has changed then.
+  virtual Status commit(const MutexLock&, Change change) = 0;
+  virtual Lsn last_lsn() = 0;   ///< of the last committed record; lock-free
+  /// Makes every record up to `lsn` survive a power cut; concurrent callers share one fdatasync. Not under mutex().
+  virtual Status sync(Lsn lsn) = 0;
+  /// Clean content became present (fetched) or was evicted; not logged, lost by a crash at worst.
+  virtual Status note_content(const MutexLock&, InodeId inode, Extent extent, bool valid) = 0;
+  /// The manifest of a clean file was fetched. Ignored if the row names another content by now.
+  virtual Status note_manifest(const MutexLock&, InodeId inode, OpId content, Bytes manifest) = 0;
+
+  // ---- Checkpoint. ----
+  /// Writes all records committed so far into SQLite and drops log segments that nobody needs. Not under mutex().
+  virtual Status checkpoint() = 0;
+
+  // ---- For sync: one consumer thread. None of these may be called under mutex() unless it takes the lock. ----
+  virtual SyncPosition position() = 0;
+  /// Records after `lsn`, in order, at most `max_records` and about `max_bytes`; the log is read from disk.
+  virtual Result<std::vector<LogRecord>> records_after(Lsn lsn, std::size_t max_records, std::size_t max_bytes) = 0;
+  struct Pending {
+    std::uint64_t records = 0;
+    std::uint64_t files = 0;          ///< inodes with dirty content
+    std::uint64_t bytes = 0;          ///< their dirty bytes
+    std::optional<Timestamp> oldest;  ///< time of the oldest unacknowledged record
+  };
+  virtual Pending pending() = 0;
+
+  /// The confirmed tree. Dead inodes stay readable (links 0, `parent` and name of their last place) while any record is
+  /// pending.
+  class Confirmed {
+   public:
+    virtual ~Confirmed() = default;
+    virtual Result<std::optional<InodeRow>> inode(InodeId id) = 0;
+    virtual Result<std::optional<InodeId>> dentry(InodeId directory, std::string_view name) = 0;
+    virtual Result<std::vector<DentryRow>> links(InodeId inode) = 0;
+    virtual Result<std::optional<DentryRow>> last_place(InodeId dead_inode) = 0;
+    virtual Result<bool> has_children(InodeId directory) = 0;
+    virtual Result<ContentRow> content(InodeId inode) = 0;   ///< manifest of the confirmed content
+    virtual Result<std::optional<Bytes>> xattr(InodeId inode, std::string_view name) = 0;
+  };
+  /// A stable snapshot, after a checkpoint up to `lsn` (the newest record it reflects). Call from the sync thread.
+  virtual Result<std::unique_ptr<Confirmed>> confirmed() = 0;
+
+  /// Applies one feed entry, in order. `own_up_to`: for this device's own commit, the last record it covers: those
+  /// records are acknowledged and what they touched becomes clean; 0 for a foreign commit, whose effects also show in
+  /// the visible tree unless pending changes cover them (then `replan`). Effects in directories and inodes that are not
+  /// known here are skipped. Checkpoints first. Takes mutex().
+  virtual Result<VisibleChanges> apply_commit(Sequence sequence, const Hash256& hash,
+                                              const std::vector<TreeEffect>& effects, Lsn own_up_to) = 0;
+
+  /// A page of a directory as the server listed it. Errors: Conflict when the feed has moved past `sequence` meanwhile
+  /// (list again). `complete`: with this page all entries are known.
+  struct ListedRow {
+    std::string name;
+    InodeRow inode;
+    std::vector<std::pair<std::string, Bytes>> xattrs;
+    Bytes manifest;   ///< encode_manifest, empty when left out
+  };
+  virtual Result<VisibleChanges> merge_listing(InodeId directory, Sequence sequence, const InodeRow& directory_row,
+                                               const std::vector<ListedRow>& rows, bool complete) = 0;
+
+  /// Re-plan: takes the visible tree back to the confirmed one for everything pending, then `redo` is called under the
+  /// lock with each pending record in order and answers the row changes that its re-planned effects amount to.
+  using Redo = std::function<Result<std::vector<RowChange>>(const LogRecord&)>;
+  virtual Result<VisibleChanges> rebase(const Redo& redo) = 0;
+
+  /// Starts at the server's head as a fresh mirror: nothing but the root is known. Errors: Busy if anything is pending.
+  virtual Status reset_mirror(Epoch epoch, Sequence head, const Hash256& hash, const InodeRow& root) = 0;
+
+  /// Everything checked against everything else (rows, links, log, extents). Returns what is wrong, in words.
+  virtual Result<std::vector<std::string>> check() = 0;
+
+  /// Checkpoints, syncs and closes; the destructor does the same without reporting.
+  virtual Status close() = 0;
+};
+
+}  // namespace skymoor::client
