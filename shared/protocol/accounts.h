@@ -45,7 +45,10 @@ struct RegisterFinish {
   DevicePublic device;
 };
 
-/// POST /api/auth/parameters {user} -> what the client needs before KE1; the same for unknown users.
+/// POST /api/auth/parameters -> LoginParameters: what the client needs before KE1; the same for unknown users.
+struct ParametersRequest {
+  std::string user;
+};
 struct LoginParameters {
   std::string server_name;
   std::uint32_t scrypt_log_n = 17;
@@ -67,7 +70,10 @@ struct LoginFinish {
   Bytes device_signature;        ///< Ed25519 by the device over "skymoor login 1\0" | login_id | ke2 | ke3
 };
 
-/// POST /api/auth/refresh {refresh_token} -> Session; the old token is spent: used twice, the family is revoked.
+/// POST /api/auth/refresh -> Session; the old token is spent: used twice, the family is revoked.
+struct RefreshRequest {
+  std::string refresh_token;
+};
 struct Session {
   UserId user;
   std::string access_token;
@@ -95,15 +101,29 @@ struct DeviceInfo {
 std::string encode(const RegisterStart&);
 std::string encode(const RegisterChallenge&);
 std::string encode(const RegisterFinish&);
+std::string encode(const ParametersRequest&);
 std::string encode(const LoginParameters&);
 std::string encode(const LoginStart&);
 std::string encode(const LoginChallenge&);
 std::string encode(const LoginFinish&);
+std::string encode(const RefreshRequest&);
 std::string encode(const Session&);
 std::string encode(const KeyBundle&);
 std::string encode(const std::vector<DeviceInfo>&);
 template <typename Message>
 Result<Message> decode(ByteView json);  ///< specialised for each message above
+template <> Result<RegisterStart> decode(ByteView);
+template <> Result<RegisterChallenge> decode(ByteView);
+template <> Result<RegisterFinish> decode(ByteView);
+template <> Result<ParametersRequest> decode(ByteView);
+template <> Result<LoginParameters> decode(ByteView);
+template <> Result<LoginStart> decode(ByteView);
+template <> Result<LoginChallenge> decode(ByteView);
+template <> Result<LoginFinish> decode(ByteView);
+template <> Result<RefreshRequest> decode(ByteView);
+template <> Result<Session> decode(ByteView);
+template <> Result<KeyBundle> decode(ByteView);
+template <> Result<std::vector<DeviceInfo>> decode(ByteView);
 
 /// Lower-cases and checks a user name. Errors: InvalidArgument, saying what is allowed.
 Result<std::string> normalize_user_name(std::string_view name);

@@ -60,7 +60,11 @@ struct CommitReply {
 ///   manifests up to BYTES long are included. Errors: NotFound, NotDirectory.
 /// POST /api/volumes/ID/inodes (binary: 8-byte ids) -> binary InodePage with manifests. At most 2,000 ids, 8 MiB.
 /// GET /api/events?volume=ID&after=SEQ -> text/event-stream; "event: change", "data: {"volume":ID,"sequence":N}" at
-///   once for the present head and then for each new one; a comment line every 15 s.
+///   once for the present head (when it is past SEQ) and then for new ones; a comment line every 15 s.
+struct ChangeEvent {
+  VolumeId volume;
+  Sequence sequence;
+};
 
 std::string encode(const VolumeInfo&);
 std::string encode(const std::vector<VolumeInfo>&);
@@ -68,5 +72,13 @@ std::string encode(const CreateVolume&);
 std::string encode(const WriterLease&);
 std::string encode(const CommitReply&);
 std::string encode(const std::vector<DevicePublic>&);
+std::string encode(const ChangeEvent&);   ///< the "data:" line's JSON
+template <> Result<VolumeInfo> decode(ByteView);
+template <> Result<std::vector<VolumeInfo>> decode(ByteView);
+template <> Result<CreateVolume> decode(ByteView);
+template <> Result<WriterLease> decode(ByteView);
+template <> Result<CommitReply> decode(ByteView);
+template <> Result<std::vector<DevicePublic>> decode(ByteView);
+template <> Result<ChangeEvent> decode(ByteView);
 
 }  // namespace skymoor::protocol
