@@ -1,5 +1,6 @@
 #include "shared/base/settings.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
