@@ -185,8 +185,9 @@ class MetadataStore {
                                                const std::vector<ListedRow>& rows, bool complete) = 0;
 
   /// Re-plan: takes the visible tree back to the confirmed one for everything pending, then `redo` is called under the
-  /// lock with each pending record in order and answers the row changes that its re-planned effects amount to.
-  using Redo = std::function<Result<std::vector<RowChange>>(const LogRecord&)>;
+  /// lock with each pending record in order and answers the row changes that its re-planned effects amount to. Reads
+  /// made with the lock see what the calls before have answered. The records themselves stay as they are.
+  using Redo = std::function<Result<std::vector<RowChange>>(const MutexLock&, const LogRecord&)>;
   virtual Result<VisibleChanges> rebase(const Redo& redo) = 0;
 
   /// Starts at the server's head as a fresh mirror: nothing but the root is known. Errors: Busy if anything is pending.
