@@ -1,0 +1,98 @@
+// Backing files: one sparse file per cached inode, dirty ones in the state directory, clean ones in the cache directory.
+#pragma once
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+
+#include "shared/base/file.h"
+#include "shared/base/ids.h"
+#include "shared/base/mutex.h"
+
+namespace skymoor::client {
+
+/// One open backing file. Shared by everyone who uses the inode; closes with the last user. Thread-safe.
+class BackingFile {
+ public:
+  BackingFile(InodeId inode, std::unique_ptr<File> file) : inode_(inode), file_(std::move(file)) {}
+  InodeId inode() const { return inode_; }
+  File& file() { return *file_; }
+  int fd() const { return file_->fd(); }
+
+  /// Held around every change of the bytes, from before the first byte until the record is committed. Several may be
+  /// held at once.
+  class Modification {
+   public:
+    explicit Modification(BackingFile& file) : file_(file), lock_(file.content_mutex_) {
+      file_.generation_.fetch_add(1, std::memory_order_acq_rel);
+    }
+    ~Modification() { file_.generation_.fetch_add(1, std::memory_order_acq_rel); }
+
+   private:
+    BackingFile& file_;
+    std::shared_lock<std::shared_mutex> lock_;
+  };
+  /// Moves with every start and end of a modification: equal and unmoving around a read means that the read saw one
+  /// state of the file.
+  std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+  /// Keeps modifications out for as long as it is held: for reading a consistent state of a file that never rests.
+  std::unique_lock<std::shared_mutex> freeze() { return std::unique_lock(content_mutex_); }
+
+ private:
+  const InodeId inode_;
+  const std::unique_ptr<File> file_;
+  std::shared_mutex content_mutex_;
+  std::atomic<std::uint64_t> generation_{0};
+};
+
+/// Decides about an eviction candidate; called without the store's lock.
+class EvictionJudge {
+ public:
+  virtual ~EvictionJudge() = default;
+  /// True: the inode is clean, not open, and its content row has been marked absent; the file may go now.
+  virtual bool give_up(InodeId inode) = 0;
+};
+
+/// All backing files of one volume. Thread-safe. A file's directory says what it is worth: `data_directory`/backing
+/// holds content that exists nowhere else (never evicted), `cache_directory`/backing what the server also has. Files
+/// are spread over 256 subdirectories by inode id. Where the two directories lie on different filesystems, clean files
+/// stay where they are and are still counted and evicted as clean.
+class BackingStore {
+ public:
+  struct Options {
+    std::string data_directory;
+    std::string cache_directory;
+    std::uint64_t clean_limit_bytes = 10ull << 30;
+    std::size_t max_open = 4096;      ///< descriptors kept open beyond those in use
+  };
+  static Result<std::unique_ptr<BackingStore>> open(Disk& disk, Options options);
+  virtual ~BackingStore() = default;
+
+  /// Opens, or with `create` makes (as dirty), an inode's backing file. Errors: NotFound, NoSpace, TooManyOpenFiles, Io.
+  virtual Result<std::shared_ptr<BackingFile>> open_file(InodeId inode, bool create) = 0;
+  /// Moves it to the state directory, before the first local change. Idempotent; creates it when there is none.
+  virtual Status make_dirty(InodeId inode) = 0;
+  /// The server has it all: moves it to the cache directory and counts it as evictable. Idempotent.
+  virtual Status make_clean(InodeId inode) = 0;
+  virtual Status remove(InodeId inode) = 0;             ///< ok when there is none
+  virtual Status move(InodeId from, InodeId to) = 0;    ///< a conflict copy takes the content over
+  virtual bool exists(InodeId inode) = 0;
+  /// fsync of the file and, when it is new or moved, of its directory. Durability: its bytes survive a power cut.
+  virtual Status sync(InodeId inode) = 0;
+  /// Notes a use, for eviction in order of last use.
+  virtual void touch(InodeId inode) = 0;
+
+  struct Usage {
+    std::uint64_t clean_bytes = 0, dirty_bytes = 0;     ///< allocated on the disk, not file sizes
+    std::uint64_t clean_limit_bytes = 0;
+  };
+  virtual Usage usage() = 0;
+  /// Evicts least recently used clean files until the clean ones fit the limit (or `target_bytes` if smaller).
+  /// Returns bytes freed.
+  virtual Result<std::uint64_t> evict(EvictionJudge& judge, std::uint64_t target_bytes) = 0;
+  /// At start: counts what is there, and removes files of inodes that `known` does not know.
+  virtual Status sweep(const std::function<bool(InodeId)>& known) = 0;
+};
+
+}  // namespace skymoor::client

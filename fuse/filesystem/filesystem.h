@@ -1,0 +1,177 @@
+// Filesystem: what the kernel's edge asks for, without a libfuse type. The front door of the filesystem room.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fuse/cache/backing_store.h"
+#include "fuse/journal/metadata_store.h"
+
+namespace skymoor::client {
+
+/// What an operation lacks when it answers NotPresent; `Filesystem::fetch` gets it.
+struct Need {
+  enum class Kind { kDirectory, kInode, kContent };
+  Kind kind = Kind::kDirectory;
+  InodeId inode;
+  Extent extent;   ///< kContent: the bytes that must become valid
+};
+
+/// One call: who asks, and, after NotPresent, what is missing.
+struct Request {
+  std::uint32_t uid = 0, gid = 0, umask = 0;
+  std::int32_t pid = 0;
+  std::optional<Need> need;
+};
+
+/// An inode as stat shows it.
+struct Node {
+  InodeId id;
+  Attributes attributes;
+  std::uint32_t links = 1;
+  std::uint64_t allocated_bytes = 0;  ///< for st_blocks: what the file would take when present, holes left out
+};
+
+enum class HandleId : std::uint64_t {};
+
+struct OpenFlags {
+  bool read = true, write = false, append = false, truncate = false, exclusive = false, sync = false, direct = false;
+};
+struct Opened {
+  HandleId handle{};
+  bool keep_cache = true;                    ///< the kernel's pages of the inode are still right
+  std::shared_ptr<BackingFile> passthrough;  ///< set: the kernel may use this file itself
+};
+
+struct SetAttributesRequest {
+  std::optional<std::uint32_t> mode, uid, gid;
+  std::optional<std::uint64_t> size;
+  std::optional<Timestamp> atime, mtime, ctime;
+  bool atime_now = false, mtime_now = false;
+  bool kill_suid_sgid = false;               ///< FUSE_HANDLE_KILLPRIV_V2
+  std::optional<HandleId> handle;
+};
+
+/// Where a read finds its bytes: a range of a backing file, or memory.
+struct ReadReply {
+  std::shared_ptr<BackingFile> file;   ///< null: `bytes` holds the answer
+  std::uint64_t offset = 0;
+  std::size_t length = 0;              ///< short only at the end of the file
+  Bytes bytes;
+};
+/// Moves the caller's data into `fd` at `offset`; answers how many bytes went. Called once, at the right moment.
+using WriteSource = std::function<Result<std::size_t>(int fd, std::uint64_t offset)>;
+
+struct DirectoryEntry {
+  std::string name;
+  Node node;                 ///< for plain readdir only id and type are set
+  std::uint64_t cookie = 0;  ///< pass as `after` to go on behind this entry
+};
+
+struct VolumeStatistics {
+  std::uint64_t total_bytes = 0, free_bytes = 0, used_bytes = 0;
+  std::uint64_t inodes = 0, free_inodes = 0;
+};
+
+/// Gets what is not here. Implemented over the sync room by app.
+class Fetcher {
+ public:
+  virtual ~Fetcher() = default;
+  /// Blocks until the need is met, the deadline passes (TimedOut), `stop` is asked (Interrupted) or the server cannot
+  /// be reached (Offline).
+  virtual Status fetch(const Need& need, Instant deadline, std::stop_token stop) = 0;
+  /// A hint that [extent) of the file will be read soon; returns at once.
+  virtual void prefetch(InodeId inode, Extent extent) = 0;
+  /// What the server last said about space: total and free bytes of the volume. Never blocks.
+  virtual VolumeStatistics volume_statistics() = 0;
+  /// There is something new to send: wake the uploader. Never blocks.
+  virtual void changed() = 0;
+  /// Blocks until the server holds everything up to `lsn` durably. Errors: Offline, TimedOut, Interrupted.
+  virtual Status sync_remote(Lsn lsn, Instant deadline, std::stop_token stop) = 0;
+  /// synced, pending, uploading, conflict or remote-only, for user.skymoor.state.
+  virtual std::string state_of(InodeId inode) = 0;
+};
+
+/// One mounted volume. Thread-safe; no operation waits for the network: what is not here gives NotPresent with
+/// `request.need` set, and the caller fetches and asks again. Every change is in the kernel's hands (op log record
+/// written, backing file written) before the operation returns. Permission bits are checked by the kernel
+/// (default_permissions). Errors are those of the system call of the same name.
+class Filesystem {
+ public:
+  struct Options {
+    bool owners_mine = false;              ///< show everything as owned by mine_uid:mine_gid, ignore chown
+    std::uint32_t mine_uid = 0, mine_gid = 0;
+    bool fsync_remote = false;             ///< fsync returns only when the server holds it
+    bool passthrough = false;              ///< offer passthrough for files that are wholly present
+    std::chrono::milliseconds read_deadline{30000};
+    std::uint64_t reserve_bytes = 64ull << 20;  ///< ENOSPC when the state disk has less left
+  };
+  static Result<std::unique_ptr<Filesystem>> open(MetadataStore& store, BackingStore& backing, Fetcher& fetcher,
+                                                  Disk& disk, Clock& clock, Options options);
+  virtual ~Filesystem() = default;
+
+  // Namespace.
+  virtual Result<Node> lookup(Request&, InodeId parent, std::string_view name) = 0;
+  virtual Result<Node> get_attributes(Request&, InodeId inode) = 0;
+  virtual Result<Node> set_attributes(Request&, InodeId inode, const SetAttributesRequest&) = 0;
+  virtual Result<std::string> read_link(Request&, InodeId inode) = 0;
+  virtual Result<Node> make_node(Request&, InodeId parent, std::string_view name, std::uint32_t mode,
+                                 std::uint64_t rdev) = 0;
+  virtual Result<Node> make_directory(Request&, InodeId parent, std::string_view name, std::uint32_t mode) = 0;
+  virtual Result<Node> make_symlink(Request&, InodeId parent, std::string_view name, std::string_view target) = 0;
+  virtual Result<Node> link(Request&, InodeId inode, InodeId parent, std::string_view name) = 0;
+  virtual Status unlink(Request&, InodeId parent, std::string_view name) = 0;
+  virtual Status remove_directory(Request&, InodeId parent, std::string_view name) = 0;
+  /// `flags`: RENAME_NOREPLACE, RENAME_EXCHANGE; RENAME_WHITEOUT gives InvalidArgument.
+  virtual Status rename(Request&, InodeId from, std::string_view from_name, InodeId to, std::string_view to_name,
+                        unsigned flags) = 0;
+  /// Entries after `after` (0: from the start), at most `limit`; "." and ".." are the channel's business.
+  virtual Result<std::vector<DirectoryEntry>> read_directory(Request&, InodeId directory, std::uint64_t after,
+                                                             std::size_t limit, bool plus) = 0;
+  /// The kernel has forgotten the inode: an orphan goes now.
+  virtual void forget(InodeId inode) = 0;
+
+  // Files.
+  struct Created {
+    Node node;
+    Opened opened;
+  };
+  virtual Result<Created> create(Request&, InodeId parent, std::string_view name, std::uint32_t mode, OpenFlags) = 0;
+  /// O_TMPFILE: an inode without a name, until it is linked.
+  virtual Result<Created> create_unnamed(Request&, InodeId parent, std::uint32_t mode, OpenFlags) = 0;
+  virtual Result<Opened> open(Request&, InodeId inode, OpenFlags) = 0;
+  virtual Result<ReadReply> read(Request&, HandleId, std::uint64_t offset, std::size_t size) = 0;
+  virtual Result<std::size_t> write(Request&, HandleId, std::uint64_t offset, std::size_t size, const WriteSource&) = 0;
+  virtual Status flush(Request&, HandleId) = 0;
+  /// Durability: on return everything written to the file survives a power cut (with fsync_remote: is at the server).
+  virtual Status sync_file(Request&, HandleId, bool data_only) = 0;
+  virtual Status sync_directory(Request&, InodeId directory) = 0;
+  virtual Status sync_all(Request&) = 0;     ///< syncfs
+  virtual void release(HandleId) = 0;
+  virtual Status allocate(Request&, HandleId, int mode, std::uint64_t offset, std::uint64_t length) = 0;
+  virtual Result<std::size_t> copy_range(Request&, HandleId from, std::uint64_t from_offset, HandleId to,
+                                         std::uint64_t to_offset, std::size_t length) = 0;
+  /// SEEK_DATA and SEEK_HOLE.
+  virtual Result<std::uint64_t> seek(Request&, HandleId, std::uint64_t offset, int whence) = 0;
+
+  // Extended attributes. XATTR_CREATE and XATTR_REPLACE in `flags`.
+  virtual Result<Bytes> get_xattr(Request&, InodeId inode, std::string_view name) = 0;
+  virtual Status set_xattr(Request&, InodeId inode, std::string_view name, ByteView value, int flags) = 0;
+  virtual Result<std::vector<std::string>> list_xattrs(Request&, InodeId inode) = 0;
+  virtual Status remove_xattr(Request&, InodeId inode, std::string_view name) = 0;
+
+  virtual Result<VolumeStatistics> statistics(Request&) = 0;
+
+  /// Meets a need with the mount's read deadline. Blocks on the network: never call it on a thread that serves others.
+  virtual Status fetch(const Need& need, std::stop_token stop) = 0;
+  /// The feed changed the tree: open inodes look at their content anew.
+  virtual void tree_changed(const VisibleChanges& changes) = 0;
+  /// Evicts clean content past the cache's limit; returns bytes freed.
+  virtual Result<std::uint64_t> evict() = 0;
+};
+
+}  // namespace skymoor::client

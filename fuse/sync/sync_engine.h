@@ -1,0 +1,92 @@
+// SyncEngine: the front door of the sync room. Moves the op log to the server, the feed to the tables, and bytes both
+// ways.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "fuse/cache/backing_store.h"
+#include "fuse/journal/metadata_store.h"
+#include "fuse/remote/volume_remote.h"
+#include "shared/block/chunker.h"
+#include "shared/crypto/volume_cipher.h"
+
+namespace skymoor::client {
+
+/// Told when the feed or a listing changed the visible tree; called from sync threads, without locks.
+class TreeListener {
+ public:
+  virtual ~TreeListener() = default;
+  virtual void tree_changed(const VisibleChanges& changes) = 0;
+};
+
+struct TransferProgress {
+  bool upload = true;
+  InodeId inode;
+  std::string path;              ///< as far as it is known
+  std::uint64_t bytes_done = 0, bytes_total = 0;
+};
+
+struct SyncStatus {
+  bool online = false;
+  std::optional<Timestamp> since;       ///< of the present state
+  std::string reason;                   ///< why it is offline, for people
+  bool stopped = false;                 ///< a person must decide (unknown server, damaged chain): `reason` says what
+  MetadataStore::Pending pending;
+  SyncPosition position;
+  Sequence head;                        ///< newest sequence heard of
+  std::vector<TransferProgress> transfers;
+  std::uint64_t uploaded_bytes = 0, downloaded_bytes = 0;  ///< block bytes on the wire since start
+  std::uint64_t uploaded_blocks = 0, downloaded_blocks = 0, deduplicated_blocks = 0;
+  std::uint64_t conflicts = 0;
+};
+
+/// Thread-safe. Runs a sync thread (pull, plan, upload, commit; one at a time, in log order), a pool for transfers, and
+/// the subscription. Nothing of it is waited for by local operations. Stop order: subscription, sync thread, pool.
+class SyncEngine {
+ public:
+  struct Options {
+    std::size_t parallel_transfers = 4;
+    std::chrono::milliseconds commit_delay{200};   ///< quiet time that lets changes gather in one commit
+    std::size_t max_batch_records = 4000;
+    std::size_t pack_bytes = 8u << 20;
+    std::uint64_t upload_bytes_per_s = 0, download_bytes_per_s = 0;  ///< 0: no limit
+    std::string device_name;                       ///< for conflict names
+  };
+  struct Dependencies {
+    MetadataStore& store;
+    BackingStore& backing;
+    VolumeRemote& remote;
+    Clock& clock;
+    Random& random;
+    TreeListener& listener;
+    const crypto::VolumeKey& volume_key;
+    const crypto::KeyPair& device_key;   ///< Ed25519: signs commits
+  };
+  static Result<std::unique_ptr<SyncEngine>> start(Dependencies dependencies, Options options);
+  virtual ~SyncEngine() = default;
+
+  /// There are new records. Never blocks.
+  virtual void wake() = 0;
+  /// Blocks until the server holds every record up to `lsn` durably. Errors: Offline, TimedOut, Interrupted, or what
+  /// stopped the engine.
+  virtual Status sync_to(Lsn lsn, Instant deadline, std::stop_token stop) = 0;
+  /// Lists a directory from the server into the tables, all pages.
+  virtual Status fetch_directory(InodeId directory, Instant deadline, std::stop_token stop) = 0;
+  /// Gets an inode's row (by id), or its manifest.
+  virtual Status fetch_inode(InodeId inode, Instant deadline, std::stop_token stop) = 0;
+  /// Makes [extent) of a file valid: manifest if needed, then its blocks in parallel, each authenticated before a byte
+  /// reaches the backing file. Concurrent calls for the same blocks share one download.
+  virtual Status fetch_content(InodeId inode, Extent extent, Instant deadline, std::stop_token stop) = 0;
+  virtual void prefetch(InodeId inode, Extent extent) = 0;
+  virtual SyncStatus status() = 0;
+  virtual std::string state_of(InodeId inode) = 0;
+  /// What the server last said about space.
+  virtual std::optional<protocol::VolumeInfo> volume_info() = 0;
+  virtual void stop() = 0;
+};
+
+}  // namespace skymoor::client
