@@ -92,7 +92,7 @@ class FakeBlockStore final : public BlockStore {
     if (closed_) return gone();
     ScrubReport report;
     auto it = request.after ? blocks_.upper_bound(*request.after) : blocks_.begin();
-    for (; it != blocks_.end() && report.bytes < request.max_bytes; ++it) {
+    for (; it != blocks_.end() && (report.blocks == 0 || report.bytes < request.max_bytes); ++it) {
       ++report.blocks;
       report.bytes += it->second.bytes.size();
       it->second.damaged |= !block::block_id_matches(it->first.block, it->second.bytes);
