@@ -44,7 +44,8 @@ struct VolumeKey {
   SecretBytes chunker_key() const;   ///< K_cdc, 32 bytes: gear table
 };
 
-/// Seals a volume key for a member (HPKE to the member's sealing key). Errors of open: Corrupt.
+/// Seals a volume key for a member (HPKE to the member's sealing key). Empty when the member's key is of low order.
+/// Errors of open: Corrupt.
 Bytes seal_volume_key(const VolumeKey& key, const PublicKey& member, Random& random);
 Result<VolumeKey> open_volume_key(VolumeId volume, std::uint32_t epoch, const KeyPair& member, ByteView sealed);
 

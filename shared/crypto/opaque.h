@@ -29,7 +29,7 @@ class ClientRegistration {
  public:
   ClientRegistration(Parameters parameters, SecretBytes password, Random& random);
   ~ClientRegistration();
-  Bytes request() const;  ///< 33 bytes
+  Bytes request() const;  ///< 33 bytes; empty when the parameters are out of bounds, and `finish` says which
   struct Outcome {
     Bytes record;           ///< 129 bytes, stored by the server
     SecretBytes export_key; ///< 32 bytes, never leaves the client
@@ -82,7 +82,7 @@ struct ServerLogin {
   SecretBytes session_key;
 };
 /// `record` empty: answers with the RFC's fake record for an unknown user, indistinguishable and of the same cost.
-/// Errors: InvalidArgument for a malformed KE1.
+/// Errors: InvalidArgument for a malformed KE1, Corrupt for a malformed record.
 Result<ServerLogin> server_login(const ServerSecrets& secrets, const Parameters& parameters, ByteView record,
                                  ByteView credential_id, ByteView ke1, Random& random);
 

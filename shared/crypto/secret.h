@@ -13,6 +13,12 @@ class SecretBytes {
   SecretBytes(SecretBytes&& other) noexcept : bytes_(std::move(other.bytes_)) { other.bytes_.clear(); }
   SecretBytes& operator=(SecretBytes&& other) noexcept;
   ~SecretBytes();
+  /// Takes over a buffer that a cipher has filled, without a second copy to wipe.
+  static SecretBytes adopt(Bytes&& bytes) {
+    SecretBytes secret;
+    secret.bytes_ = std::move(bytes);
+    return secret;
+  }
   SecretBytes clone() const { return SecretBytes(view()); }
   ByteView view() const { return bytes_; }
   std::span<std::uint8_t> mutable_view() { return bytes_; }

@@ -28,7 +28,7 @@ KeyPair x25519_from_seed(ByteView seed32);
 KeyPair x25519_generate(Random& random);
 
 /// HPKE base mode, DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM, one message: enc (32) | ciphertext | tag.
-/// Source: RFC 9180.
+/// Source: RFC 9180. Empty when the recipient's key is of low order (nobody's key): store nothing then.
 Bytes hpke_seal(const PublicKey& recipient, ByteView info, ByteView aad, ByteView plaintext, Random& random);
 /// Errors: Corrupt.
 Result<SecretBytes> hpke_open(const KeyPair& recipient, ByteView info, ByteView aad, ByteView sealed);

@@ -1,0 +1,128 @@
+#include "shared/crypto/volume_cipher.h"
+
+#include "shared/crypto/aead.h"
+#include "shared/crypto/concat.h"
+#include "shared/crypto/hash.h"
+#include "shared/crypto/labels.h"
+
+namespace skymoor::crypto {
+
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+constexpr std::size_t kPaddedTo = 32;
+constexpr std::uint8_t kPadMark = 0x80;  // ISO/IEC 7816-4: the mark, then zeros
+constexpr std::size_t kMaxXattrName = 255;
+
+// What a seal belongs to. All numbers have a fixed width, so that no two bindings spell the same.
+Bytes binding(std::string_view label, const VolumeId& volume, std::uint32_t epoch, InodeId object) {
+  ByteWriter words;
+  words.text(label);
+  words.raw(volume.view());
+  words.u32(epoch);
+  words.u64(object.value);
+  return words.take();
+}
+
+Bytes manifest_binding(const VolumeId& volume, std::uint32_t epoch, InodeId inode, OpId op) {
+  ByteWriter words;
+  words.raw(binding(labels::kManifest, volume, epoch, inode));
+  words.u32(op.writer.value);
+  words.u64(op.counter);
+  return words.take();
+}
+
+Bytes seal(ByteView key, ByteView bound_to, ByteView plaintext) {
+  return concat({{&kVersion, 1}, siv_seal(key, {bound_to}, plaintext)});
+}
+
+Result<SecretBytes> open(ByteView key, ByteView bound_to, ByteView sealed) {
+  if (sealed.empty() || sealed[0] != kVersion) return Error(Code::kCorrupt, "sealed metadata of unknown version");
+  return siv_open(key, {bound_to}, sealed.subspan(1));
+}
+
+Bytes seal_padded(ByteView key, ByteView bound_to, std::string_view text) {
+  Bytes padded = to_bytes(text);
+  padded.push_back(kPadMark);
+  padded.resize((padded.size() + kPaddedTo - 1) / kPaddedTo * kPaddedTo);
+  return seal(key, bound_to, padded);
+}
+
+Result<std::string> open_padded(ByteView key, ByteView bound_to, ByteView sealed) {
+  const SecretBytes padded = TRY(open(key, bound_to, sealed));
+  const std::string_view text = as_text(padded.view());
+  const std::size_t mark = text.find_last_not_of('\0');
+  if (mark == std::string_view::npos || static_cast<std::uint8_t>(text[mark]) != kPadMark ||
+      text.size() % kPaddedTo != 0 || text.size() - mark > kPaddedTo)
+    return Error(Code::kCorrupt, "sealed text with bad padding");
+  return std::string(text.substr(0, mark));
+}
+
+NameToken token(ByteView key, std::string_view label, InodeId object, std::string_view name) {
+  ByteWriter words;
+  words.text(label);
+  words.u64(object.value);
+  return NameToken{hmac_sha256(key, {words.view(), as_bytes(name)}).value};
+}
+
+}  // namespace
+
+VolumeCipher::VolumeCipher(const VolumeKey& key)
+    : volume_(key.volume),
+      epoch_(key.epoch),
+      metadata_key_(key.metadata_key()),
+      name_key_(key.name_key()),
+      token_key_(key.token_key()) {}
+
+NameToken VolumeCipher::name_token(InodeId directory, std::string_view name) const {
+  return token(token_key_.view(), labels::kNameToken, directory, name);
+}
+
+Bytes VolumeCipher::seal_name(InodeId directory, std::string_view name) const {
+  return seal_padded(name_key_.view(), binding(labels::kName, volume_, epoch_, directory), name);
+}
+
+Result<std::string> VolumeCipher::open_name(InodeId directory, ByteView sealed) const {
+  return open_padded(name_key_.view(), binding(labels::kName, volume_, epoch_, directory), sealed);
+}
+
+Bytes VolumeCipher::seal_target(InodeId inode, std::string_view target) const {
+  return seal_padded(metadata_key_.view(), binding(labels::kTarget, volume_, epoch_, inode), target);
+}
+
+Result<std::string> VolumeCipher::open_target(InodeId inode, ByteView sealed) const {
+  return open_padded(metadata_key_.view(), binding(labels::kTarget, volume_, epoch_, inode), sealed);
+}
+
+NameToken VolumeCipher::xattr_token(InodeId inode, std::string_view name) const {
+  return token(token_key_.view(), labels::kXattrToken, inode, name);
+}
+
+Bytes VolumeCipher::seal_xattr(InodeId inode, std::string_view name, ByteView value) const {
+  ByteWriter plaintext;
+  plaintext.text(name);
+  plaintext.raw(value);
+  return seal(metadata_key_.view(), binding(labels::kXattr, volume_, epoch_, inode), plaintext.view());
+}
+
+Result<VolumeCipher::Xattr> VolumeCipher::open_xattr(InodeId inode, ByteView sealed) const {
+  const SecretBytes plaintext =
+      TRY(open(metadata_key_.view(), binding(labels::kXattr, volume_, epoch_, inode), sealed));
+  ByteReader reader(plaintext.view());
+  Xattr xattr;
+  xattr.name = reader.text(kMaxXattrName);
+  xattr.value = to_bytes(reader.raw(reader.remaining()));
+  TRY(reader.finish("sealed xattr"));
+  return xattr;
+}
+
+Bytes VolumeCipher::seal_manifest(InodeId inode, OpId op, ByteView manifest) const {
+  return seal(metadata_key_.view(), manifest_binding(volume_, epoch_, inode, op), manifest);
+}
+
+Result<Bytes> VolumeCipher::open_manifest(InodeId inode, OpId op, ByteView sealed) const {
+  const SecretBytes manifest = TRY(open(metadata_key_.view(), manifest_binding(volume_, epoch_, inode, op), sealed));
+  return to_bytes(manifest.view());
+}
+
+}  // namespace skymoor::crypto
