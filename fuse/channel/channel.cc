@@ -1,0 +1,217 @@
+#include "fuse/channel/channel.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "fuse/channel/channel_impl.h"
+#include "fuse/channel/dispatch.h"
+#include "fuse/channel/lock_ranks.h"
+
+namespace skymoor::client {
+namespace {
+
+void do_init(void* self, fuse_conn_info* conn) {
+  auto& channel = *static_cast<FuseChannel*>(self);
+  auto want = [conn](unsigned capability) {
+    if (conn->capable & capability) conn->want |= capability;
+  };
+  want(FUSE_CAP_ASYNC_READ);
+  want(FUSE_CAP_ATOMIC_O_TRUNC);
+  want(FUSE_CAP_EXPORT_SUPPORT);
+  want(FUSE_CAP_PARALLEL_DIROPS);
+  want(FUSE_CAP_READDIRPLUS);
+  want(FUSE_CAP_READDIRPLUS_AUTO);
+  want(FUSE_CAP_CACHE_SYMLINKS);
+  want(FUSE_CAP_NO_OPENDIR_SUPPORT);
+  want(FUSE_CAP_POSIX_ACL);
+  want(FUSE_CAP_DONT_MASK);
+  want(FUSE_CAP_ASYNC_DIO);
+  // The writeback cache would let a write return before the daemon has seen it: lost with the daemon (promise P1).
+  conn->want &= ~static_cast<unsigned>(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
+                                       FUSE_CAP_SPLICE_MOVE | FUSE_CAP_AUTO_INVAL_DATA);
+  conn->max_write = kMaxRequestBytes;
+  conn->max_readahead = kMaxRequestBytes;
+  conn->max_background = 64;
+  conn->congestion_threshold = 48;
+  conn->time_gran = 1;
+  log_info("channel.ready", {{"mount", channel.options().mount_point}});
+}
+
+fuse_lowlevel_ops operations() {
+  fuse_lowlevel_ops ops = {};
+  ops.init = do_init;
+  add_namespace_operations(ops);
+  add_attribute_operations(ops);
+  add_file_operations(ops);
+  add_directory_operations(ops);
+  return ops;
+}
+
+/// Wakes a thread out of read(2) on the session; the handler has nothing to do but interrupt.
+constexpr int kWakeSignal = SIGUSR1;
+
+void install_wake_signal() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) {};
+  sigaction(kWakeSignal, &action, nullptr);
+}
+
+std::string escape_commas(const std::string& text) {
+  std::string out;
+  for (char c : text) {
+    if (c == ',' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+Status check_device() {
+  UniqueFd fd(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
+  if (fd) return {};
+  if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
+    return Error(Code::kNotFound, "/dev/fuse is not there: load the kernel module with 'modprobe fuse'");
+  if (errno == EACCES || errno == EPERM)
+    return Error(Code::kNotPermitted, "/dev/fuse may not be opened by this user: check its mode, or run as root");
+  return Error::from_errno(errno, "open /dev/fuse");
+}
+
+Status check_mount_point(const std::string& path) {
+  struct stat st;
+  if (::stat(path.c_str(), &st) != 0) {
+    if (errno == ENOTCONN)
+      return Error(Code::kBusy, path + ": a dead mount is still here: remove it with 'umount -l " + path + "'");
+    return Error::from_errno(errno, "mount point " + path);
+  }
+  if (!S_ISDIR(st.st_mode)) return Error(Code::kNotDirectory, "mount point " + path + " is not a directory");
+  return {};
+}
+
+}  // namespace
+
+FuseChannel::FuseChannel(Filesystem& filesystem, ChannelOptions options)
+    : filesystem_(filesystem),
+      options_(std::move(options)),
+      slow_calls_(filesystem),
+      threads_mutex_(kChannelThreadsRank, "channel.threads") {}
+
+Result<std::unique_ptr<Channel>> Channel::mount(Filesystem& filesystem, ChannelOptions options) {
+  auto channel = std::make_unique<FuseChannel>(filesystem, std::move(options));
+  TRY(channel->mount());
+  return std::unique_ptr<Channel>(std::move(channel));
+}
+
+Status FuseChannel::mount() {
+  TRY(check_device());
+  TRY(check_mount_point(options_.mount_point));
+  std::string mount_options = "default_permissions,subtype=skymoor,fsname=" +
+                              escape_commas("skymoor:" + options_.volume_label) +
+                              ",max_read=" + std::to_string(kMaxRequestBytes);
+  if (options_.allow_other) mount_options += ",allow_other";
+  if (options_.read_only) mount_options += ",ro";
+  for (const auto& option : options_.kernel_options) mount_options += "," + option;
+
+  fuse_args args = FUSE_ARGS_INIT(0, nullptr);
+  fuse_opt_add_arg(&args, "skymoor");
+  fuse_opt_add_arg(&args, ("-o" + mount_options).c_str());
+  if (options_.debug) fuse_opt_add_arg(&args, "-d");
+  static const fuse_lowlevel_ops kOperations = operations();
+  session_ = fuse_session_new(&args, &kOperations, sizeof kOperations, this);
+  fuse_opt_free_args(&args);
+  if (!session_) return Error(Code::kInvalidArgument, "FUSE does not take the mount options '" + mount_options + "'");
+  if (fuse_session_mount(session_, options_.mount_point.c_str()) != 0) {
+    int err = errno;
+    fuse_session_destroy(session_);
+    session_ = nullptr;
+    if (err == EPERM)
+      return Error(Code::kNotPermitted, "mounting on " + options_.mount_point +
+                                            " is not permitted: install fuse3 (fusermount3), or run as root");
+    return Error::from_errno(err ? err : EIO, "mount on " + options_.mount_point);
+  }
+  mounted_ = true;
+
+  static const fuse_custom_io kIo = {
+      .writev = [](int fd, iovec* iov, int count,
+                   void* self) { return static_cast<FuseChannel*>(self)->passthrough_.writev(fd, iov, count); },
+      .read = [](int fd, void* buffer, std::size_t size,
+                 void* self) { return static_cast<FuseChannel*>(self)->passthrough_.read(fd, buffer, size); },
+      .splice_receive = nullptr,
+      .splice_send = nullptr};
+  int fd = fuse_session_fd(session_);
+  passthrough_.start(fd, options_.passthrough);
+  if (int rc = fuse_session_custom_io(session_, &kIo, fd); rc != 0) return Error::from_errno(-rc, "FUSE custom I/O");
+  invalidator_.start(session_);
+  return {};
+}
+
+void FuseChannel::serve() {
+  fuse_buf buffer = {};
+  while (!stopping_ && !fuse_session_exited(session_)) {
+    int rc = fuse_session_receive_buf(session_, &buffer);
+    if (rc == -EINTR || rc == -EAGAIN) continue;
+    if (rc <= 0) break;  // unmounted (ENODEV reads as 0) or broken
+    fuse_session_process_buf(session_, &buffer);
+  }
+  std::free(buffer.mem);
+}
+
+Status FuseChannel::run() {
+  install_wake_signal();
+  {
+    MutexLock lock(threads_mutex_);
+    for (int i = 0; i < std::max(1, options_.threads); ++i) {
+      ++serving_;
+      threads_.emplace_back([this, i] {
+        set_thread_name("fuse-" + std::to_string(i));
+        serve();
+        // One thread that leaves means that the session is over for all.
+        stopping_ = true;
+        fuse_session_exit(session_);
+        --serving_;
+      });
+    }
+  }
+  while (serving_ > 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    if (stopping_) wake_threads();
+  }
+  MutexLock lock(threads_mutex_);
+  for (auto& thread : threads_) thread.join();
+  threads_.clear();
+  slow_calls_.stop();
+  invalidator_.stop();
+  return {};
+}
+
+void FuseChannel::wake_threads() {
+  MutexLock lock(threads_mutex_);
+  for (auto& thread : threads_)
+    if (thread.joinable()) pthread_kill(thread.native_handle(), kWakeSignal);
+}
+
+void FuseChannel::stop() {
+  stopping_ = true;
+  fuse_session_exit(session_);
+}
+
+FuseChannel::~FuseChannel() {
+  stop();
+  while (serving_ > 0) {
+    wake_threads();
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  slow_calls_.stop();
+  invalidator_.stop();
+  {
+    MutexLock lock(threads_mutex_);
+    for (auto& thread : threads_)
+      if (thread.joinable()) thread.join();
+  }
+  if (mounted_) fuse_session_unmount(session_);
+  if (session_) fuse_session_destroy(session_);
+}
+
+}  // namespace skymoor::client

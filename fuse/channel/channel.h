@@ -1,0 +1,42 @@
+// Channel: the kernel's edge. The only room with libfuse.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fuse/filesystem/filesystem.h"
+
+namespace skymoor::client {
+
+struct ChannelOptions {
+  std::string mount_point;
+  std::string volume_label;                 ///< shown as the mount's source
+  bool allow_other = false;
+  bool read_only = false;
+  bool debug = false;                       ///< libfuse's own trace on standard error
+  bool passthrough = true;                  ///< use FUSE passthrough where kernel and rights allow it
+  int threads = 2;                          ///< that read requests
+  std::vector<std::string> kernel_options;  ///< nosuid, nodev, noexec, noatime, ...
+};
+
+/// One FUSE mount of one Filesystem. `run` serves requests on `threads` threads; an operation that lacks something
+/// (NotPresent) moves to a pool where it may wait for the network, so that it never holds up the others. Interrupted
+/// callers get EINTR at once. Thread-safe. Owned by app; unmounts when destroyed. Stop order: request threads, pool,
+/// invalidations.
+class Channel {
+ public:
+  /// Mounts. Errors: NotFound (no /dev/fuse, no mount point), NotPermitted, Busy, NotDirectory, Io.
+  static Result<std::unique_ptr<Channel>> mount(Filesystem& filesystem, ChannelOptions options);
+  virtual ~Channel() = default;
+
+  /// Serves until the filesystem is unmounted from outside or `stop` is called. Blocks.
+  virtual Status run() = 0;
+  /// Ends `run` and unmounts (lazily when something is still open). Callable from any thread, not from a signal handler.
+  virtual void stop() = 0;
+  /// Tells the kernel to forget what changed: queued (waits only when thousands are) and done by a thread of its own.
+  virtual void invalidate(const VisibleChanges& changes) = 0;
+  /// The kernel accepted passthrough at mount.
+  virtual bool passthrough_active() const = 0;
+};
+
+}  // namespace skymoor::client

@@ -1,0 +1,57 @@
+// How every operation is run: try, answer, or hand over to wait for what is missing. No exception leaves a callback.
+#pragma once
+#include "fuse/channel/channel_impl.h"
+#include "fuse/channel/convert.h"
+#include "shared/base/log.h"
+
+namespace skymoor::client {
+
+/// The errno for an answer; unexpected failures are logged where they leave the house.
+inline int answer_errno(const Error& error) {
+  if (level_of(error.code()) == ErrorLevel::kError) log_error("channel.operation_failed", {{"why", error}});
+  return errno_of(error);
+}
+
+template <typename Function>
+void guarded(fuse_req_t req, Function&& function) {
+  try {
+    function();
+  } catch (const std::exception& e) {
+    log_error("channel.exception", {{"what", e.what()}});
+    fuse_reply_err(req, EIO);
+  }
+}
+
+/// Runs `operation(Request&) -> Result<T>` and answers with `reply(value)`. When something is missing, both move to the
+/// slow pool: they must own what they use.
+template <typename Operation, typename Reply>
+void dispatch(fuse_req_t req, Operation operation, Reply reply) {
+  guarded(req, [&] {
+    Request request = request_of(req);
+    auto attempt = [req](Request& r, Operation& op, Reply& answer) -> bool {
+      auto result = op(r);
+      if (result.ok()) {
+        if constexpr (std::is_void_v<typename decltype(result)::value_type>)
+          answer();
+        else
+          answer(std::move(result).value());
+        return true;
+      }
+      if (result.error().code() == Code::kNotPresent && r.need) return false;
+      fuse_reply_err(req, answer_errno(result.error()));
+      return true;
+    };
+    if (attempt(request, operation, reply)) return;
+    FuseChannel::of(req).slow_calls().take(
+        req, std::move(request),
+        [attempt, op = std::move(operation), answer = std::move(reply)](Request& r) mutable { return attempt(r, op, answer); });
+  });
+}
+
+/// For operations whose success is errno 0.
+template <typename Operation>
+void dispatch_status(fuse_req_t req, Operation operation) {
+  dispatch(req, std::move(operation), [req] { fuse_reply_err(req, 0); });
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,220 @@
+// create, open, read, write, flush, fsync, release, fallocate, copy_file_range, lseek.
+#include <linux/fuse.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "fuse/channel/dispatch.h"
+
+namespace skymoor::client {
+namespace {
+
+// From 7.40 of the protocol: the kernel uses the backing file whose id stands in the padding.
+constexpr std::uint32_t kOpenPassthrough = 1u << 7;
+
+fuse_open_out open_out(FuseChannel& channel, const Opened& opened) {
+  fuse_open_out out = {};
+  out.fh = static_cast<std::uint64_t>(opened.handle);
+  if (opened.keep_cache) out.open_flags |= FOPEN_KEEP_CACHE;
+  if (opened.passthrough) {
+    auto id = channel.passthrough().acquire(opened.handle, opened.passthrough);
+    if (id.ok()) {
+      out.open_flags = (out.open_flags & ~FOPEN_KEEP_CACHE) | kOpenPassthrough;
+      out.padding = static_cast<std::uint32_t>(*id);
+    } else {
+      log_warn("channel.passthrough_refused", {{"inode", opened.passthrough->inode().value}, {"why", id.error()}});
+    }
+  }
+  return out;
+}
+
+void end_handle(FuseChannel& channel, HandleId handle) {
+  channel.passthrough().release(handle);
+  channel.filesystem().release(handle);
+}
+
+void fill_entry(fuse_entry_out& out, const Node& node) {
+  struct stat st = to_stat(node);
+  out.nodeid = node.id.value;
+  out.generation = 1;
+  out.entry_valid = out.attr_valid = static_cast<std::uint64_t>(kCacheSeconds);
+  out.attr.ino = st.st_ino;
+  out.attr.size = static_cast<std::uint64_t>(st.st_size);
+  out.attr.blocks = static_cast<std::uint64_t>(st.st_blocks);
+  out.attr.atime = static_cast<std::uint64_t>(st.st_atim.tv_sec);
+  out.attr.mtime = static_cast<std::uint64_t>(st.st_mtim.tv_sec);
+  out.attr.ctime = static_cast<std::uint64_t>(st.st_ctim.tv_sec);
+  out.attr.atimensec = static_cast<std::uint32_t>(st.st_atim.tv_nsec);
+  out.attr.mtimensec = static_cast<std::uint32_t>(st.st_mtim.tv_nsec);
+  out.attr.ctimensec = static_cast<std::uint32_t>(st.st_ctim.tv_nsec);
+  out.attr.mode = st.st_mode;
+  out.attr.nlink = static_cast<std::uint32_t>(st.st_nlink);
+  out.attr.uid = st.st_uid;
+  out.attr.gid = st.st_gid;
+  out.attr.blksize = static_cast<std::uint32_t>(st.st_blksize);
+}
+
+void do_open(fuse_req_t req, fuse_ino_t inode, fuse_file_info* fi) {
+  auto& channel = FuseChannel::of(req);
+  dispatch(
+      req,
+      [&fs = channel.filesystem(), inode, flags = to_open_flags(fi->flags)](Request& r) {
+        return fs.open(r, InodeId{inode}, flags);
+      },
+      [req, &channel](const Opened& opened) {
+        // libfuse 3.14 cannot say "passthrough" in its own answer, so the answer is written as the kernel reads it.
+        fuse_open_out out = open_out(channel, opened);
+        // ENOENT: the caller was interrupted, and nobody will release the handle.
+        if (fuse_reply_buf(req, reinterpret_cast<const char*>(&out), sizeof out) == -ENOENT)
+          end_handle(channel, opened.handle);
+      });
+}
+
+void reply_created(fuse_req_t req, FuseChannel& channel, const Filesystem::Created& created) {
+  struct {
+    fuse_entry_out entry;
+    fuse_open_out open;
+  } out = {};
+  fill_entry(out.entry, created.node);
+  out.open = open_out(channel, created.opened);
+  if (fuse_reply_buf(req, reinterpret_cast<const char*>(&out), sizeof out) == -ENOENT)
+    end_handle(channel, created.opened.handle);
+}
+
+void do_create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* fi) {
+  auto& channel = FuseChannel::of(req);
+  dispatch(
+      req,
+      [&fs = channel.filesystem(), parent, name = std::string(name), mode,
+       flags = to_open_flags(fi->flags)](Request& r) { return fs.create(r, InodeId{parent}, name, mode, flags); },
+      [req, &channel](const Filesystem::Created& created) { reply_created(req, channel, created); });
+}
+
+void reply_file_range(fuse_req_t req, const ReadReply& reply) {
+  // One buffer a thread, as large as the largest request: a read answered from a pipe costs more calls than the copy.
+  thread_local std::vector<char> buffer(kMaxRequestBytes);
+  std::size_t done = 0, want = std::min(reply.length, buffer.size());
+  while (done < want) {
+    ssize_t n = ::pread(reply.file->fd(), buffer.data() + done, want - done, static_cast<off_t>(reply.offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      int err = errno;
+      log_error("channel.backing_read_failed", {{"inode", reply.file->inode().value}, {"errno", err}});
+      fuse_reply_err(req, err);
+      return;
+    }
+    if (n == 0) {
+      // The tables say that these bytes are valid: past the backing file's end they are a hole.
+      std::memset(buffer.data() + done, 0, want - done);
+      break;
+    }
+    done += static_cast<std::size_t>(n);
+  }
+  fuse_reply_buf(req, buffer.data(), want);
+}
+
+void do_read(fuse_req_t req, fuse_ino_t, std::size_t size, off_t offset, fuse_file_info* fi) {
+  Filesystem& fs = FuseChannel::of(req).filesystem();
+  dispatch(
+      req,
+      [&fs, handle = HandleId{fi->fh}, offset, size](Request& r) {
+        return fs.read(r, handle, static_cast<std::uint64_t>(offset), size);
+      },
+      [req](const ReadReply& reply) {
+        if (reply.file)
+          reply_file_range(req, reply);
+        else
+          fuse_reply_buf(req, reinterpret_cast<const char*>(reply.bytes.data()), reply.bytes.size());
+      });
+}
+
+Result<std::size_t> copy_to_file(fuse_bufvec* source, int fd, std::uint64_t offset) {
+  std::size_t size = fuse_buf_size(source);
+  fuse_bufvec target = FUSE_BUFVEC_INIT(size);
+  target.buf[0].flags = static_cast<fuse_buf_flags>(FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK | FUSE_BUF_FD_RETRY);
+  target.buf[0].fd = fd;
+  target.buf[0].pos = static_cast<off_t>(offset);
+  ssize_t n = fuse_buf_copy(&target, source, FUSE_BUF_SPLICE_MOVE);
+  if (n < 0) return Error::from_errno(static_cast<int>(-n), "write the backing file");
+  return static_cast<std::size_t>(n);
+}
+
+void do_write_buf(fuse_req_t req, fuse_ino_t, fuse_bufvec* source, off_t offset, fuse_file_info* fi) {
+  // A write never waits for anything that is not here, so it is answered on this thread, whose buffer holds the data.
+  guarded(req, [&] {
+    Filesystem& fs = FuseChannel::of(req).filesystem();
+    Request request = request_of(req);
+    auto written = fs.write(request, HandleId{fi->fh}, static_cast<std::uint64_t>(offset), fuse_buf_size(source),
+                            [source](int fd, std::uint64_t at) { return copy_to_file(source, fd, at); });
+    if (written.ok())
+      fuse_reply_write(req, *written);
+    else
+      fuse_reply_err(req, answer_errno(written.error()));
+  });
+}
+
+void do_flush(fuse_req_t req, fuse_ino_t, fuse_file_info* fi) {
+  Filesystem& fs = FuseChannel::of(req).filesystem();
+  dispatch_status(req, [&fs, handle = HandleId{fi->fh}](Request& r) { return fs.flush(r, handle); });
+}
+
+void do_fsync(fuse_req_t req, fuse_ino_t, int data_only, fuse_file_info* fi) {
+  auto& channel = FuseChannel::of(req);
+  channel.slow_calls().run_blocking(
+      req, [&fs = channel.filesystem(), handle = HandleId{fi->fh}, data_only](Request& r) {
+        return fs.sync_file(r, handle, data_only != 0);
+      });
+}
+
+void do_release(fuse_req_t req, fuse_ino_t, fuse_file_info* fi) {
+  auto& channel = FuseChannel::of(req);
+  guarded(req, [&] {
+    end_handle(channel, HandleId{fi->fh});
+    fuse_reply_err(req, 0);
+  });
+}
+
+void do_fallocate(fuse_req_t req, fuse_ino_t, int mode, off_t offset, off_t length, fuse_file_info* fi) {
+  Filesystem& fs = FuseChannel::of(req).filesystem();
+  dispatch_status(req, [&fs, handle = HandleId{fi->fh}, mode, offset, length](Request& r) {
+    return fs.allocate(r, handle, mode, static_cast<std::uint64_t>(offset), static_cast<std::uint64_t>(length));
+  });
+}
+
+void do_copy_file_range(fuse_req_t req, fuse_ino_t, off_t from_offset, fuse_file_info* from, fuse_ino_t, off_t to_offset,
+                        fuse_file_info* to, std::size_t length, int) {
+  Filesystem& fs = FuseChannel::of(req).filesystem();
+  dispatch(
+      req,
+      [&fs, from = HandleId{from->fh}, from_offset, to = HandleId{to->fh}, to_offset, length](Request& r) {
+        return fs.copy_range(r, from, static_cast<std::uint64_t>(from_offset), to,
+                             static_cast<std::uint64_t>(to_offset), length);
+      },
+      [req](std::size_t copied) { fuse_reply_write(req, copied); });
+}
+
+void do_lseek(fuse_req_t req, fuse_ino_t, off_t offset, int whence, fuse_file_info* fi) {
+  Filesystem& fs = FuseChannel::of(req).filesystem();
+  dispatch(
+      req,
+      [&fs, handle = HandleId{fi->fh}, offset, whence](Request& r) {
+        return fs.seek(r, handle, static_cast<std::uint64_t>(offset), whence);
+      },
+      [req](std::uint64_t at) { fuse_reply_lseek(req, static_cast<off_t>(at)); });
+}
+
+}  // namespace
+
+void add_file_operations(fuse_lowlevel_ops& ops) {
+  ops.create = do_create;
+  ops.open = do_open;
+  ops.read = do_read;
+  ops.write_buf = do_write_buf;
+  ops.flush = do_flush;
+  ops.fsync = do_fsync;
+  ops.release = do_release;
+  ops.fallocate = do_fallocate;
+  ops.copy_file_range = do_copy_file_range;
+  ops.lseek = do_lseek;
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,39 @@
+// SlowCalls: where an operation waits for the network, away from the threads that read requests.
+#pragma once
+#define FUSE_USE_VERSION 314
+#include <fuse3/fuse_lowlevel.h>
+
+#include <atomic>
+#include <functional>
+
+#include "fuse/filesystem/filesystem.h"
+#include "shared/base/executor.h"
+
+namespace skymoor::client {
+
+/// Runs "fetch what is missing, then ask again" on a bounded pool. An interrupted caller's fetch ends at once. Thread-
+/// safe. A request that finds the pool full is answered EAGAIN's kin, EIO, rather than queued without bound.
+class SlowCalls {
+ public:
+  /// Tries the operation once. True: it was answered. False: `request.need` says what it lacks.
+  using Attempt = std::function<bool(Request&)>;
+
+  explicit SlowCalls(Filesystem& filesystem);
+  ~SlowCalls() { stop(); }
+  /// Takes over a request whose first attempt lacked something; answers it in the end, with the fetch's errno on failure.
+  void take(fuse_req_t req, Request request, Attempt attempt);
+  /// Runs an operation that waits for the disk (fsync) on the pool and answers with its errno.
+  void run_blocking(fuse_req_t req, std::function<Status(Request&)> operation);
+  /// Interrupts what waits and refuses more.
+  void stop();
+
+ private:
+  struct Call;
+  void run(const std::shared_ptr<Call>& call);
+
+  Filesystem& filesystem_;
+  std::stop_source stop_;
+  Executor pool_;
+};
+
+}  // namespace skymoor::client
