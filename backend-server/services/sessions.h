@@ -12,7 +12,7 @@
 namespace skymoor::server {
 
 class MetadataStore;
-class Tables;
+struct Tables;
 
 /// Makes and checks tokens. An access token is a JWT (EdDSA, 10 minutes) under a key in the file `token.secret`; a
 /// refresh token is 256 random bits, stored as its SHA-256, and good for one use: each use gives a successor of the same
