@@ -160,6 +160,9 @@ class MetadataStore {
     virtual Result<std::vector<DentryRow>> links(InodeId inode) = 0;
     virtual Result<std::optional<DentryRow>> last_place(InodeId dead_inode) = 0;
     virtual Result<bool> has_children(InodeId directory) = 0;
+    /// Names in a directory after `after` in byte order, at most `limit`: which of them the planned batch removes
+    /// itself decides whether an rmdir still finds it empty.
+    virtual Result<std::vector<std::string>> children(InodeId directory, std::string_view after, std::size_t limit) = 0;
     virtual Result<ContentRow> content(InodeId inode) = 0;   ///< manifest of the confirmed content
     virtual Result<std::optional<Bytes>> xattr(InodeId inode, std::string_view name) = 0;
   };
@@ -187,6 +190,9 @@ class MetadataStore {
   /// Re-plan: takes the visible tree back to the confirmed one for everything pending, then `redo` is called under the
   /// lock with each pending record in order and answers the row changes that its re-planned effects amount to. Reads
   /// made with the lock see what the calls before have answered. The records themselves stay as they are.
+  /// Content rows say what backing files hold, so the row of an inode with pending content (its visible row names the
+  /// content of a pending record) stays until a MoveContent takes it away, which leaves `from` with the confirmed
+  /// content row; the rows of all others become the confirmed ones.
   using Redo = std::function<Result<std::vector<RowChange>>(const MutexLock&, const LogRecord&)>;
   virtual Result<VisibleChanges> rebase(const Redo& redo) = 0;
 
