@@ -1,0 +1,80 @@
+// Request and Response: what a handler gets and gives. Plain values.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "shared/base/bytes.h"
+
+namespace skymoor::server {
+
+class EventStream;
+
+/// A request's body. Not initialised when it is made: 8 MiB that will be overwritten at once need no zeros.
+class Body {
+ public:
+  Body() = default;
+  explicit Body(std::size_t size) : data_(std::make_unique_for_overwrite<std::uint8_t[]>(size)), size_(size) {}
+  explicit Body(ByteView content) : Body(content.size()) { std::copy(content.begin(), content.end(), data_.get()); }
+  ByteView view() const { return {data_.get(), size_}; }
+  std::span<std::uint8_t> writable() { return {data_.get(), size_}; }
+  std::size_t size() const { return size_; }
+  void shrink(std::size_t size) { size_ = std::min(size_, size); }
+
+ private:
+  std::unique_ptr<std::uint8_t[]> data_;
+  std::size_t size_ = 0;
+};
+
+using NamedText = std::pair<std::string, std::string>;
+
+struct Request {
+  std::string method;                   ///< "GET", ...
+  std::string path;                     ///< percent-decoded, checked: no empty, "." or ".." segment, no NUL or '\'
+  std::vector<NamedText> query;         ///< percent-decoded, each key once
+  std::vector<NamedText> parameters;    ///< what the route's {names} matched
+  std::vector<NamedText> headers;       ///< names in lower case
+  Body body;
+  bool truncated = false;               ///< the connection broke before the whole body came (Route::accept_truncated)
+  std::string request_id;
+  std::string remote_address;           ///< the peer's, as text; never from a header
+  bool loopback = false;
+
+  /// The first header of that lower-case name, or empty.
+  std::string_view header(std::string_view name) const;
+  /// What {name} of the route's pattern matched; empty for a name that is not in the pattern.
+  const std::string& parameter(std::string_view name) const;
+  std::optional<std::string_view> query_value(std::string_view key) const;
+};
+
+struct Response {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::variant<std::string, Bytes> body;
+  std::vector<NamedText> headers;       ///< further ones; names and values must not hold CR or LF
+
+  // A response that goes on as server-sent events: the body is ignored. The resource lives as long as the connection
+  // serves the stream, and goes on an I/O thread.
+  std::shared_ptr<EventStream> stream;
+  std::shared_ptr<void> stream_resource;
+  std::string stream_owner;             ///< counts against the owner's cap
+
+  static Response json(std::string text, int status = 200) {
+    Response response;
+    response.status = status;
+    response.body = std::move(text);
+    return response;
+  }
+  static Response bytes(Bytes content) {
+    Response response;
+    response.content_type = "application/octet-stream";
+    response.body = std::move(content);
+    return response;
+  }
+  ByteView body_view() const;
+};
+
+}  // namespace skymoor::server

@@ -1,0 +1,92 @@
+#include "backend-server/http/server_core.h"
+
+#include "backend-server/http/lock_ranks.h"
+
+namespace skymoor::server {
+
+ConnectionTable::ConnectionTable() : mutex_(kConnectionTableRank, "connection table") {}
+
+bool ConnectionTable::add(const std::shared_ptr<Connection>& connection, std::size_t limit) {
+  MutexLock lock(mutex_);
+  if (connections_.size() >= limit) return false;
+  connections_.emplace(connection.get(), connection);
+  return true;
+}
+
+void ConnectionTable::remove(Connection* connection) {
+  MutexLock lock(mutex_);
+  connections_.erase(connection);
+  changed_.notify_all();
+}
+
+std::size_t ConnectionTable::size() const {
+  MutexLock lock(mutex_);
+  return connections_.size();
+}
+
+std::vector<std::shared_ptr<Connection>> ConnectionTable::all() const {
+  std::vector<std::shared_ptr<Connection>> alive;
+  MutexLock lock(mutex_);
+  alive.reserve(connections_.size());
+  for (const auto& [key, weak] : connections_)
+    if (auto connection = weak.lock()) alive.push_back(std::move(connection));
+  lock.unlock();
+  return alive;
+}
+
+bool ConnectionTable::wait_empty(std::chrono::milliseconds time) {
+  auto until = std::chrono::steady_clock::now() + time;
+  MutexLock lock(mutex_);
+  while (!connections_.empty()) {
+    auto left = until - std::chrono::steady_clock::now();
+    if (left <= left.zero()) return false;
+    changed_.wait_for(lock, left);
+  }
+  return true;
+}
+
+StreamTable::StreamTable() : mutex_(kStreamTableRank, "stream table") {}
+
+Status StreamTable::add(const std::string& owner, const HttpOptions& limits) {
+  MutexLock lock(mutex_);
+  auto at = by_owner_.find(owner);
+  bool too_many = total_ >= limits.max_streams ||
+                  (at == by_owner_.end() ? 0 : at->second) >= limits.max_streams_per_owner;
+  if (too_many) return Error(Code::kRateLimited, "too many event streams are open");
+  ++by_owner_[owner];
+  ++total_;
+  return {};
+}
+
+void StreamTable::remove(const std::string& owner) {
+  MutexLock lock(mutex_);
+  auto at = by_owner_.find(owner);
+  if (at == by_owner_.end()) return;
+  if (--at->second == 0) by_owner_.erase(at);
+  --total_;
+}
+
+std::size_t StreamTable::size() const {
+  MutexLock lock(mutex_);
+  return total_;
+}
+
+ServerCore::ServerCore(HttpOptions options_in, Router router_in)
+    : options(std::move(options_in)),
+      router(std::move(router_in)),
+      workers({.name = "http", .threads = std::max<std::size_t>(1, options.worker_threads),
+               .queue_limit = options.worker_queue}) {
+  SystemRandom random;
+  next_request = random.u64();
+}
+
+std::string ServerCore::next_request_id() {
+  // A bijection of a counter with a random start: unique, and does not tell how many requests there were.
+  std::uint64_t id = next_request.fetch_add(1, std::memory_order_relaxed) * 0x9E3779B97F4A7C15ull;
+  id ^= id >> 32;
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(id));
+  return text;
+}
+
+}  // namespace skymoor::server
