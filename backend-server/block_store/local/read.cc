@@ -1,0 +1,92 @@
+// Reading and scrubbing.
+#include "backend-server/block_store/local/segment_block_store.h"
+#include "shared/base/log.h"
+#include "shared/block/seal.h"
+
+namespace skymoor::server {
+namespace {
+
+/// A compaction may move a block while it is read, and then another one.
+constexpr int kAttempts = 4;
+constexpr std::size_t kScrubPage = 256;
+
+/// Whether the error says that these bytes are lost, rather than that we could not look.
+bool is_loss(const Error& error) {
+  return error.code() == Code::kCorrupt || error.code() == Code::kIo;
+}
+
+}  // namespace
+
+Result<Bytes> SegmentBlockStore::read_block(const BlockName& name, const Catalogue::Located& at) {
+  auto opened = open_segments_.open(at.place.segment);
+  if (!opened.ok() && opened.error().code() == Code::kNotFound)
+    return Error(Code::kCorrupt, "segment " + std::to_string(at.place.segment) + " is missing");
+  auto file = TRY(std::move(opened));
+  std::uint8_t start[segment::kRecordHeaderBytes];
+  std::size_t n = TRY(file->read_at(at.place.offset, start));
+  Bytes bytes(at.place.bytes);
+  bytes.resize(TRY(file->read_at(at.place.offset + segment::kRecordHeaderBytes, bytes)));
+  auto header = segment::decode_record_header(ByteView(start, n), at.salt);
+  if (bytes.size() == at.place.bytes) {
+    if (header && header->name == name && header->payload_crc == crc32c(bytes)) return bytes;
+    // The damage may be in the header alone.
+    if (block::block_id_matches(name.block, bytes)) return bytes;
+  }
+  return Error(Code::kCorrupt, "block " + name.block.hex() + " is damaged in segment " +
+                                   std::to_string(at.place.segment) + " at " + std::to_string(at.place.offset));
+}
+
+void SegmentBlockStore::mark_damaged(const BlockName& name, const Place& place, const Error& why) {
+  if (!catalogue_.mark_damaged(name, place)) return;
+  log_error("block_store.block_damaged", {{"volume", name.volume.hex()},
+                                          {"block", name.block.hex()},
+                                          {"segment", place.segment},
+                                          {"offset", place.offset},
+                                          {"error", why}});
+}
+
+Result<Bytes> SegmentBlockStore::read_or_mark(const BlockName& name, bool compare_hash) {
+  for (int attempt = 1;; ++attempt) {
+    auto at = catalogue_.find(name);
+    if (!at) return Error(Code::kNotFound, "no such block");
+    if (at->place.damaged) return Error(Code::kCorrupt, "block " + name.block.hex() + " is damaged");
+    auto bytes = read_block(name, *at);
+    if (bytes.ok() && compare_hash && !block::block_id_matches(name.block, *bytes))
+      bytes = Error(Code::kCorrupt, "block " + name.block.hex() + " does not have its hash");
+    if (bytes.ok()) return bytes;
+    auto now = catalogue_.find(name);
+    const bool moved = !now || !(now->place == at->place);
+    if (moved && attempt < kAttempts) continue;
+    if (!moved && is_loss(bytes.error())) mark_damaged(name, at->place, bytes.error());
+    return bytes;
+  }
+}
+
+Result<Bytes> SegmentBlockStore::get(const VolumeId& volume, const BlockId& id) {
+  TRY(check_open());
+  return read_or_mark({volume, id}, false);
+}
+
+Result<ScrubReport> SegmentBlockStore::scrub(const ScrubRequest& request) {
+  ScrubReport report;
+  ListRequest ask{.after = request.after, .limit = kScrubPage};
+  while (true) {
+    TRY(check_open());
+    BlockPage page = catalogue_.list(ask);
+    for (const StoredBlock& b : page.blocks) {
+      ask.after = b.name;
+      auto bytes = read_or_mark(b.name, true);
+      if (!bytes.ok() && bytes.error().code() == Code::kNotFound) continue;  // removed meanwhile
+      if (!bytes.ok() && !is_loss(bytes.error())) return bytes.error();
+      ++report.blocks;
+      report.bytes += b.bytes;
+      if (!bytes.ok()) report.damaged.push_back(b.name);
+      if (report.bytes < request.max_bytes) continue;
+      report.next = ask.after;
+      return report;
+    }
+    if (!page.more) return report;
+  }
+}
+
+}  // namespace skymoor::server
