@@ -2,9 +2,9 @@
 #pragma once
 #include <functional>
 #include <memory>
-#include <stop_token>
 #include <vector>
 
+#include "fuse/remote/call_options.h"
 #include "shared/base/clock.h"
 #include "shared/model/change.h"
 #include "shared/model/listing.h"
@@ -12,11 +12,6 @@
 #include "shared/protocol/volumes.h"
 
 namespace skymoor::client {
-
-struct CallOptions {
-  std::chrono::milliseconds timeout{30000};  ///< for the whole call
-  std::stop_token stop;                      ///< asked: the call ends with Cancelled at once
-};
 
 /// Thread-safe; every call blocks, bounded by its options, and makes one attempt (callers own retries). Errors common
 /// to all: Offline (cannot connect, connection lost), TimedOut, Cancelled, BadCertificate, Unauthenticated (the session

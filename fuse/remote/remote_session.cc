@@ -1,0 +1,142 @@
+#include "fuse/remote/remote_session.h"
+
+#include "fuse/remote/lock_ranks.h"
+#include "shared/base/log.h"
+#include "shared/protocol/accounts.h"
+#include "shared/protocol/failure.h"
+
+namespace skymoor::client {
+namespace {
+
+/// A token is renewed this long before it ends: a request under way must not lose it.
+constexpr std::chrono::seconds kMargin{30};
+constexpr std::chrono::milliseconds kStopCheck{50};
+
+Error session_over() {
+  return Error(Code::kUnauthenticated, "this device is not logged in any more: run 'skymoor login'");
+}
+
+CallOptions rest_of(const CallOptions& options, std::chrono::steady_clock::time_point deadline) {
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+  return {std::max(left, std::chrono::milliseconds(1)), options.stop};
+}
+
+}  // namespace
+
+RemoteSession::RemoteSession(HttpClient& http, SessionStore& store, const Clock& clock)
+    : http_(http), store_(store), clock_(clock), mutex_(kRemoteSessionRank, "remote.session") {}
+
+bool RemoteSession::usable(const SessionTokens& tokens) const {
+  return !tokens.access_token.empty() && tokens.access_token != refused_ &&
+         clock_.now() + kMargin < tokens.access_expires;
+}
+
+void RemoteSession::reject(const std::string& access_token) {
+  MutexLock lock(mutex_);
+  refused_ = access_token;
+}
+
+Result<std::string> RemoteSession::access_token(const CallOptions& options) {
+  const auto deadline = std::chrono::steady_clock::now() + options.timeout;
+  std::string refused;
+  {
+    MutexLock lock(mutex_);
+    for (;;) {
+      if (usable(tokens_)) return tokens_.access_token;
+      if (!refreshing_) break;
+      if (options.stop.stop_requested()) return Error(Code::kCancelled, "cancelled while renewing the login");
+      if (std::chrono::steady_clock::now() >= deadline)
+        return Error(Code::kTimedOut, "the login could not be renewed in time");
+      changed_.wait_for(lock, kStopCheck);
+    }
+    refreshing_ = true;
+    refused = refused_;
+  }
+  auto tokens = refresh(refused, rest_of(options, deadline));
+  MutexLock lock(mutex_);
+  refreshing_ = false;
+  changed_.notify_all();
+  if (!tokens.ok()) return tokens.error();
+  tokens_ = *tokens;
+  return tokens_.access_token;
+}
+
+Result<SessionTokens> RemoteSession::refresh(const std::string& refused, const CallOptions& options) {
+  auto turn = TRY(store_.take_turn(options));
+  const SessionTokens stored = TRY(store_.load());
+  {
+    MutexLock lock(mutex_);
+    // Another process may have renewed it already.
+    if (stored.access_token != refused && usable(stored)) return stored;
+    if (!ended_.empty() && stored.refresh_token == ended_) return session_over();
+  }
+  auto renewed = ask_server(stored, options);
+  if (!renewed.ok()) {
+    if (renewed.error().code() != Code::kUnauthenticated) return renewed.error();
+    log_warn("remote.session_over", {{"server", http_.base_url()}});
+    MutexLock lock(mutex_);
+    ended_ = stored.refresh_token;
+    return session_over();
+  }
+  TRY(turn->save(*renewed));
+  log_debug("remote.session_renewed", {{"server", http_.base_url()}});
+  return renewed;
+}
+
+Result<SessionTokens> RemoteSession::ask_server(const SessionTokens& old, const CallOptions& options) {
+  const std::string body = protocol::encode(protocol::RefreshRequest{old.refresh_token});
+  HttpRequest request;
+  request.method = "POST";
+  request.path = "/api/auth/refresh";
+  request.headers = {"Content-Type: application/json"};
+  request.body = as_bytes(body);
+  request.timeout = options.timeout;
+  request.stop = options.stop;
+  const HttpResponse answer = TRY(http_.perform(request));
+  if (answer.status != 200) return protocol::decode_failure(answer.status, answer.body);
+  auto session = TRY(protocol::decode<protocol::Session>(answer.body));
+  return SessionTokens{std::move(session.refresh_token), std::move(session.access_token),
+                       clock_.now() + std::chrono::seconds(session.expires_in_s)};
+}
+
+namespace {
+
+bool is_refused(const HttpResponse& answer) {
+  return answer.status == 401 &&
+         protocol::decode_failure(answer.status, answer.body).code() == Code::kUnauthenticated;
+}
+
+HttpRequest with_token(const HttpRequest& request, const std::string& token) {
+  HttpRequest full = request;
+  full.headers.push_back("Authorization: Bearer " + token);
+  return full;
+}
+
+}  // namespace
+
+Result<HttpResponse> RemoteSession::perform(HttpRequest request) {
+  const auto deadline = std::chrono::steady_clock::now() + request.timeout;
+  for (bool last_try : {false, true}) {
+    const CallOptions left = rest_of({request.timeout, request.stop}, deadline);
+    const std::string token = TRY(access_token(left));
+    request.timeout = rest_of(left, deadline).timeout;
+    HttpResponse answer = TRY(http_.perform(with_token(request, token)));
+    if (!is_refused(answer)) return answer;
+    reject(token);
+    if (last_try) break;
+  }
+  return session_over();
+}
+
+Result<HttpResponse> RemoteSession::stream(HttpRequest request, const StreamSink& sink) {
+  const std::string token = TRY(access_token({request.timeout, request.stop}));
+  StreamSink checked = sink;
+  checked.on_head = [&](const HttpResponse& head) -> Status {
+    if (head.status == 401) reject(token);
+    return sink.on_head(head);
+  };
+  return http_.stream(with_token(request, token), checked);
+}
+
+}  // namespace skymoor::client
