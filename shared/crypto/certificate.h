@@ -12,8 +12,8 @@ struct Certificate {
   std::string certificate_pem;
   SecretBytes private_key_pem;
 };
-/// P-256, SHA-256, self-signed, valid from a day before `now` until `days` after it, with a subject alternative name for
-/// each host (DNS name or IP address). Errors: InvalidArgument (no host, not a host name, days outside 1 to 36500).
+/// P-256, SHA-256, self-signed, valid from a day before `now` until `days` after it, with a subject alternative name
+/// for each host (DNS name or IP address). Errors: InvalidArgument (no host, not a host name, days outside 1 to 36500).
 Result<Certificate> make_certificate(const std::vector<std::string>& hosts, int days, Timestamp now);
 /// SHA-256 over the DER form, "sha256:" and 64 hex digits. Errors: InvalidArgument (not a certificate).
 Result<std::string> certificate_fingerprint(std::string_view certificate_pem);

@@ -54,7 +54,8 @@ struct RecoveryCode {
   SecretBytes secret;  ///< 32 bytes
   static RecoveryCode generate(Random& random);
   std::string text() const;
-  /// Ignores case, spaces and dashes; reads O as 0... Errors: InvalidArgument, saying which group is mistyped if it can.
+  /// Ignores case, spaces and dashes; reads O as 0, I and L as 1. Errors: InvalidArgument, which names the mistyped
+  /// group where it can.
   static Result<RecoveryCode> parse(std::string_view text);
 };
 

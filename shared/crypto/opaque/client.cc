@@ -23,8 +23,8 @@ struct ClientRegistration::State {
 
 ClientRegistration::ClientRegistration(Parameters parameters, SecretBytes password, Random& random) {
   auto input = oprf_input(parameters, password.view());
-  state_ = std::make_unique<State>(State{std::move(parameters), std::move(input), Scalar::random(random),
-                                         random_bytes(random, kNonceBytes), {}});
+  state_ = std::make_unique<State>(
+      State{std::move(parameters), std::move(input), Scalar::random(random), random_bytes(random, kNonceBytes), {}});
   if (!state_->input.ok()) return;
   auto request = oprf_blind(state_->input->view(), state_->blind);
   if (request.ok()) state_->request = std::move(*request);

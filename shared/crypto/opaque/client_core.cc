@@ -1,6 +1,6 @@
 #include "shared/crypto/opaque/client_core.h"
 
-#include "shared/crypto/concat.h"
+#include "shared/crypto/primitives/concat.h"
 
 namespace skymoor::crypto::opaque {
 

@@ -1,6 +1,6 @@
 #include "shared/crypto/opaque/envelope.h"
 
-#include "shared/crypto/concat.h"
+#include "shared/crypto/primitives/concat.h"
 
 namespace skymoor::crypto::opaque {
 

@@ -14,7 +14,9 @@ inline constexpr std::size_t kMaskedBytes = kPointBytes + kEnvelopeBytes;
 struct Identities {
   Bytes client, server;
 };
-inline ByteView identity_or(const Bytes& name, ByteView public_key) { return name.empty() ? public_key : ByteView(name); }
+inline ByteView identity_or(const Bytes& name, ByteView public_key) {
+  return name.empty() ? public_key : ByteView(name);
+}
 
 struct OpenedEnvelope {
   GroupKeyPair client;

@@ -1,6 +1,6 @@
 #include "shared/crypto/opaque/key_exchange.h"
 
-#include "shared/crypto/concat.h"
+#include "shared/crypto/primitives/concat.h"
 
 namespace skymoor::crypto::opaque {
 
@@ -11,10 +11,10 @@ SecretBytes expand_label(ByteView secret, std::string_view label, ByteView conte
   static constexpr std::string_view kPrefix = "OPAQUE-";
   const std::uint8_t label_size = static_cast<std::uint8_t>(kPrefix.size() + label.size());
   const std::uint8_t context_size = static_cast<std::uint8_t>(context.size());
-  return hkdf_expand(secret,
-                     concat({big_endian_16(32), {&label_size, 1}, as_bytes(kPrefix), as_bytes(label),
-                             {&context_size, 1}, context}),
-                     32);
+  return hkdf_expand(
+      secret,
+      concat({big_endian_16(32), {&label_size, 1}, as_bytes(kPrefix), as_bytes(label), {&context_size, 1}, context}),
+      32);
 }
 
 Bytes preamble_of(const Transcript& transcript) {

@@ -2,10 +2,10 @@
 
 #include <string_view>
 
-#include "shared/crypto/concat.h"
 #include "shared/crypto/hash.h"
-#include "shared/crypto/opaque/hash_to_curve.h"
-#include "shared/crypto/openssl_handles.h"
+#include "shared/crypto/p256/hash_to_curve.h"
+#include "shared/crypto/primitives/concat.h"
+#include "shared/crypto/primitives/openssl_handles.h"
 
 namespace skymoor::crypto::opaque {
 
@@ -41,8 +41,8 @@ Result<SecretBytes> oprf_finalize(ByteView input, const Scalar& blind, ByteView 
   TRY(check_length(input));
   const Point point = TRY(Point::decode(evaluated));
   const SecretBytes unblinded = SecretBytes::adopt(point.times(blind.inverse()).encode());
-  const Hash256 output = sha256({big_endian_16(input.size()), input, big_endian_16(unblinded.size()),
-                                 unblinded.view(), as_bytes("Finalize")});
+  const Hash256 output = sha256(
+      {big_endian_16(input.size()), input, big_endian_16(unblinded.size()), unblinded.view(), as_bytes("Finalize")});
   return SecretBytes(output.view());
 }
 

@@ -1,6 +1,6 @@
 // The oblivious pseudorandom function, mode OPRF of suite P256-SHA256. Private to the crypto room. Source: RFC 9497.
 #pragma once
-#include "shared/crypto/opaque/p256_group.h"
+#include "shared/crypto/p256/p256_group.h"
 
 namespace skymoor::crypto::opaque {
 

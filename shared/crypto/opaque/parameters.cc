@@ -1,8 +1,8 @@
 #include "shared/crypto/opaque/parameters.h"
 
-#include "shared/crypto/concat.h"
-#include "shared/crypto/labels.h"
-#include "shared/crypto/openssl_handles.h"
+#include "shared/crypto/keys/labels.h"
+#include "shared/crypto/primitives/concat.h"
+#include "shared/crypto/primitives/openssl_handles.h"
 
 namespace skymoor::crypto::opaque {
 

@@ -1,6 +1,6 @@
 // The front door's server side.
-#include "shared/crypto/concat.h"
 #include "shared/crypto/opaque/server_core.h"
+#include "shared/crypto/primitives/concat.h"
 
 namespace skymoor::crypto::opaque {
 
@@ -23,8 +23,8 @@ Result<ServerLogin> server_login(const ServerSecrets& secrets, const Parameters&
   // Made for known users as well: the time of the answer must not tell who is known.
   const Bytes fake = fake_record(secrets.oprf_seed.view(), credential_id);
   const ServerRandomness randomness{random_bytes(random), random_bytes(random), random_bytes(random)};
-  return answer_ke1(secrets, handshake_context(parameters), record.empty() ? ByteView(fake) : record, credential_id, ke1,
-                    {}, randomness);
+  return answer_ke1(secrets, handshake_context(parameters), record.empty() ? ByteView(fake) : record, credential_id,
+                    ke1, {}, randomness);
 }
 
 }  // namespace skymoor::crypto::opaque

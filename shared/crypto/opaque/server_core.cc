@@ -1,7 +1,7 @@
 #include "shared/crypto/opaque/server_core.h"
 
-#include "shared/crypto/concat.h"
-#include "shared/crypto/labels.h"
+#include "shared/crypto/keys/labels.h"
+#include "shared/crypto/primitives/concat.h"
 
 namespace skymoor::crypto::opaque {
 
@@ -46,7 +46,8 @@ Result<ServerLogin> answer_ke1(const ServerSecrets& secrets, ByteView context, B
                                ByteView ke1, const Identities& identities, const ServerRandomness& randomness) {
   const Ke1 hello = TRY(split_ke1(ke1));
   const Point client_keyshare = TRY(Point::decode(hello.keyshare));
-  const Bytes evaluated = TRY(oprf_evaluate(credential_oprf_key(secrets.oprf_seed.view(), credential_id), hello.blinded));
+  const Bytes evaluated =
+      TRY(oprf_evaluate(credential_oprf_key(secrets.oprf_seed.view(), credential_id), hello.blinded));
   const Record stored = TRY(split_record(record));
   const auto server_key = Scalar::decode(secrets.private_key.view());
   if (!server_key.ok()) return Error(Code::kCorrupt, "the server's login key is damaged");

@@ -1,8 +1,8 @@
 // File form of the key service's secrets: magic "SKOS" 4, version 1, OPRF seed 32, private key 32, public key 33,
 // CRC-32C 4. The public key can be worked out from the private one; it is there to find damage.
-#include "shared/crypto/concat.h"
-#include "shared/crypto/opaque/envelope.h"
 #include "shared/crypto/opaque.h"
+#include "shared/crypto/opaque/envelope.h"
+#include "shared/crypto/primitives/concat.h"
 
 namespace skymoor::crypto::opaque {
 

@@ -3,7 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
-#include "shared/crypto/siv.h"
+#include "shared/crypto/primitives/siv.h"
 #include "tests/unit/shared_crypto/aead_vectors.h"
 #include "tests/unit/shared_crypto/inputs.h"
 

@@ -1,5 +1,5 @@
-#include "shared/crypto/hpke_schedule.h"
-#include "shared/crypto/x25519.h"
+#include "shared/crypto/primitives/hpke_schedule.h"
+#include "shared/crypto/primitives/x25519.h"
 #include "tests/unit/shared_crypto/inputs.h"
 
 namespace skymoor::crypto {
@@ -25,10 +25,8 @@ TEST(HpkeTest, KeyPairFromInput) {
 }
 
 TEST(HpkeTest, KemSharedSecret) {  // RFC 9180, appendix A.1.1: the KEM does not depend on the AEAD
-  const KeyPair ephemeral =
-      x25519_from_seed(hex("52c4a758a802cd8b936eceea314432798d5baf2d7e9235dc084ab1b9cfa2f736"));
-  const KeyPair recipient =
-      x25519_from_seed(hex("4612c550263fc8ad58375df3f557aac531d26850903e55a9f23f21d8534e8ac8"));
+  const KeyPair ephemeral = x25519_from_seed(hex("52c4a758a802cd8b936eceea314432798d5baf2d7e9235dc084ab1b9cfa2f736"));
+  const KeyPair recipient = x25519_from_seed(hex("4612c550263fc8ad58375df3f557aac531d26850903e55a9f23f21d8534e8ac8"));
   EXPECT_EQ(hex_of(ephemeral.public_key), "37fda3567bdbd628e88668c3c8d7e97d1d1253b6d4ea6d44c150f741f1bf4431");
   EXPECT_EQ(hex_of(recipient.public_key), "3948cfe0ad1ddb695d780e59077195da6c56506b027329794ab02bca80815c4d");
   const auto agreed = x25519(ephemeral.seed.view(), recipient.public_key);

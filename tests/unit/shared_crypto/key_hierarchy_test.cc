@@ -50,8 +50,8 @@ TEST(WrapTest, BytesAreThoseOfKeysMd) {
 
 TEST(VolumeKeyTest, EpochVolumeAndSeedAllChangeEveryKey) {
   const VolumeKey key{volume_of(1), 1, counting_seed()};
-  const VolumeKey others[] = {{volume_of(2), 1, counting_seed()}, {volume_of(1), 2, counting_seed()},
-                              {volume_of(1), 1, SecretBytes(32)}};
+  const VolumeKey others[] = {
+      {volume_of(2), 1, counting_seed()}, {volume_of(1), 2, counting_seed()}, {volume_of(1), 1, SecretBytes(32)}};
   for (const VolumeKey& other : others) {
     EXPECT_NE(hex_of(key.block_key()), hex_of(other.block_key()));
     EXPECT_NE(hex_of(key.metadata_key()), hex_of(other.metadata_key()));

@@ -8,8 +8,8 @@
 namespace {
 
 constexpr std::string_view kSecret = "0123456789abcdef0123456789abcdef";
-const void* watched = nullptr;                    // the buffer whose last contents are kept
-std::array<std::uint8_t, kSecret.size()> freed;   // its bytes at the moment it was freed
+const void* watched = nullptr;                   // the buffer whose last contents are kept
+std::array<std::uint8_t, kSecret.size()> freed;  // its bytes at the moment it was freed
 
 void free_watched(void* memory) {
   if (memory && memory == watched) {

@@ -53,7 +53,8 @@ TEST(VolumeCipherTest, NamesOfEveryLengthComeBackByteForByte) {
 
 TEST(VolumeCipherTest, NamesThatEndInPaddingBytesSurvive) {
   const VolumeCipher cipher(key_of());
-  for (const std::string& name : {std::string("\x80"), std::string("a\0\0", 3), std::string("\x80\0", 2), std::string()})
+  for (const std::string& name :
+       {std::string("\x80"), std::string("a\0\0", 3), std::string("\x80\0", 2), std::string()})
     EXPECT_EQ(*cipher.open_name(kInode, cipher.seal_name(kInode, name)), name);
 }
 

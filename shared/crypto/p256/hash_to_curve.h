@@ -1,6 +1,6 @@
 // Hashing to P-256: suite P256_XMD:SHA-256_SSWU_RO_. Private to the crypto room. Source: RFC 9380.
 #pragma once
-#include "shared/crypto/opaque/p256_group.h"
+#include "shared/crypto/p256/p256_group.h"
 
 namespace skymoor::crypto::opaque {
 

@@ -6,7 +6,7 @@
 #include <openssl/x509.h>
 
 #include "shared/crypto/hash.h"
-#include "shared/crypto/openssl_handles.h"
+#include "shared/crypto/primitives/openssl_handles.h"
 
 namespace skymoor::crypto {
 
@@ -104,8 +104,8 @@ Error not_a_certificate() { return Error(Code::kInvalidArgument, "not a PEM cert
 
 std::string base64(ByteView bytes) {
   std::string out((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes.data(),
-                                   static_cast<int>(bytes.size()));
+  const int size =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes.data(), static_cast<int>(bytes.size()));
   out.resize(static_cast<std::size_t>(size));
   return out;
 }

@@ -13,7 +13,9 @@ namespace skymoor::crypto::ossl {
 template <auto kFree>
 struct FreeWith {
   template <typename T>
-  void operator()(T* object) const { kFree(object); }
+  void operator()(T* object) const {
+    kFree(object);
+  }
 };
 using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, FreeWith<EVP_CIPHER_CTX_free>>;
 using DigestContext = std::unique_ptr<EVP_MD_CTX, FreeWith<EVP_MD_CTX_free>>;
@@ -29,7 +31,8 @@ using Stream = std::unique_ptr<BIO, FreeWith<BIO_free_all>>;
 /// going on would mean to store or send unprotected bytes.
 [[noreturn]] void fail(const char* what);
 inline void must(bool ok, const char* what) {
-  if (!ok) [[unlikely]] fail(what);
+  if (!ok) [[unlikely]]
+    fail(what);
 }
 
 /// Drops the errors that an expected failure (bad tag, bad point) leaves in the thread's OpenSSL error queue; TLS on

@@ -2,9 +2,9 @@
 
 #include "shared/base/clock.h"
 #include "shared/crypto/aead.h"
-#include "shared/crypto/concat.h"
 #include "shared/crypto/hash.h"
-#include "shared/crypto/labels.h"
+#include "shared/crypto/keys/labels.h"
+#include "shared/crypto/primitives/concat.h"
 
 namespace skymoor::crypto {
 
@@ -51,8 +51,7 @@ Bytes wrap_key(ByteView wrapping_key, const WrapContext& context, ByteView secre
 }
 
 Result<SecretBytes> unwrap_key(ByteView wrapping_key, const WrapContext& context, ByteView wrapped) {
-  if (wrapped.empty() || wrapped[0] != kWrapVersion)
-    return Error(Code::kCorrupt, "wrapped key of unknown version");
+  if (wrapped.empty() || wrapped[0] != kWrapVersion) return Error(Code::kCorrupt, "wrapped key of unknown version");
   const SecretBytes key = wrapping_siv_key(wrapping_key);
   return siv_open(key.view(), {wrap_words(context)}, wrapped.subspan(1));
 }

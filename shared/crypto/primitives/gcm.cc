@@ -5,7 +5,7 @@
 #include <openssl/crypto.h>
 
 #include "shared/crypto/aead.h"
-#include "shared/crypto/openssl_handles.h"
+#include "shared/crypto/primitives/openssl_handles.h"
 
 namespace skymoor::crypto {
 

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "shared/crypto/hash.h"
-#include "shared/crypto/openssl_handles.h"
+#include "shared/crypto/primitives/openssl_handles.h"
 #include "shared/crypto/signature.h"
 
 namespace skymoor::crypto {
@@ -16,8 +16,9 @@ ossl::Key private_key(ByteView seed) {
 }
 
 // OpenSSL computes the public key again for every private key it is handed, which costs as much as a signature. A
-// thread signs with one key most of the time (a device's commits, a server's tokens), so the last one is kept. The
-// public key of a KeyPair is deliberately not used: signing with one that does not belong to the seed gives the seed away.
+// thread signs with one key most of the time (a device's commits, a server's tokens), so the last one is kept.
+// The public key of a KeyPair is deliberately not used: a signature made with one that does not belong to the seed
+// gives the seed away.
 EVP_PKEY* last_signing_key(ByteView seed) {
   struct Last {
     SecretBytes seed;

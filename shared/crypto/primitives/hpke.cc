@@ -1,10 +1,10 @@
 #include <algorithm>
 
 #include "shared/crypto/aead.h"
-#include "shared/crypto/concat.h"
 #include "shared/crypto/hash.h"
-#include "shared/crypto/hpke_schedule.h"
-#include "shared/crypto/x25519.h"
+#include "shared/crypto/primitives/concat.h"
+#include "shared/crypto/primitives/hpke_schedule.h"
+#include "shared/crypto/primitives/x25519.h"
 
 namespace skymoor::crypto {
 namespace hpke {

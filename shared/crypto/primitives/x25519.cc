@@ -1,6 +1,6 @@
-#include "shared/crypto/x25519.h"
+#include "shared/crypto/primitives/x25519.h"
 
-#include "shared/crypto/openssl_handles.h"
+#include "shared/crypto/primitives/openssl_handles.h"
 
 namespace skymoor::crypto {
 

@@ -1,9 +1,9 @@
 #include "shared/crypto/volume_cipher.h"
 
 #include "shared/crypto/aead.h"
-#include "shared/crypto/concat.h"
 #include "shared/crypto/hash.h"
-#include "shared/crypto/labels.h"
+#include "shared/crypto/keys/labels.h"
+#include "shared/crypto/primitives/concat.h"
 
 namespace skymoor::crypto {
 

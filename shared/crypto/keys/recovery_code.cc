@@ -7,7 +7,7 @@
 #include "shared/base/clock.h"
 #include "shared/crypto/hash.h"
 #include "shared/crypto/key_hierarchy.h"
-#include "shared/crypto/labels.h"
+#include "shared/crypto/keys/labels.h"
 
 namespace skymoor::crypto {
 
@@ -83,8 +83,8 @@ Result<Digits> read_digits(std::string_view text) {
     ++count;
   }
   if (count == kCodeDigits) return digits;
-  return Error(Code::kInvalidArgument, "the recovery code has " + std::to_string(kCodeDigits) + " characters, not " +
-                                           std::to_string(count));
+  return Error(Code::kInvalidArgument,
+               "the recovery code has " + std::to_string(kCodeDigits) + " characters, not " + std::to_string(count));
 }
 
 }  // namespace

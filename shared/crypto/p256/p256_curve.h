@@ -2,7 +2,7 @@
 #pragma once
 #include <openssl/ec.h>
 
-#include "shared/crypto/openssl_handles.h"
+#include "shared/crypto/primitives/openssl_handles.h"
 
 namespace skymoor::crypto::opaque {
 

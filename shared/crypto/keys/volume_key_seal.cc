@@ -1,7 +1,7 @@
 #include "shared/base/clock.h"
-#include "shared/crypto/concat.h"
 #include "shared/crypto/key_hierarchy.h"
-#include "shared/crypto/labels.h"
+#include "shared/crypto/keys/labels.h"
+#include "shared/crypto/primitives/concat.h"
 
 namespace skymoor::crypto {
 
@@ -20,16 +20,16 @@ Bytes bound_to(VolumeId volume, std::uint32_t epoch) {
 }  // namespace
 
 Bytes seal_volume_key(const VolumeKey& key, const PublicKey& member, Random& random) {
-  const Bytes sealed = hpke_seal(member, as_bytes(labels::kVolumeKeySeal), bound_to(key.volume, key.epoch),
-                                 key.seed.view(), random);
+  const Bytes sealed =
+      hpke_seal(member, as_bytes(labels::kVolumeKeySeal), bound_to(key.volume, key.epoch), key.seed.view(), random);
   if (sealed.empty()) return {};
   return concat({{&kSealVersion, 1}, sealed});
 }
 
 Result<VolumeKey> open_volume_key(VolumeId volume, std::uint32_t epoch, const KeyPair& member, ByteView sealed) {
-  if (sealed.empty() || sealed[0] != kSealVersion)
-    return Error(Code::kCorrupt, "sealed volume key of unknown version");
-  SecretBytes seed = TRY(hpke_open(member, as_bytes(labels::kVolumeKeySeal), bound_to(volume, epoch), sealed.subspan(1)));
+  if (sealed.empty() || sealed[0] != kSealVersion) return Error(Code::kCorrupt, "sealed volume key of unknown version");
+  SecretBytes seed =
+      TRY(hpke_open(member, as_bytes(labels::kVolumeKeySeal), bound_to(volume, epoch), sealed.subspan(1)));
   if (seed.size() != kSeedBytes) return Error(Code::kCorrupt, "volume key of wrong size");
   return VolumeKey{volume, epoch, std::move(seed)};
 }

@@ -1,6 +1,6 @@
 // AES-SIV from OpenSSL's CMAC and CTR. Its own AES-SIV looks up both on every new key (8 us here against 2), and before
 // 3.0.10 left empty associated data out (CVE-2023-2975).
-#include "shared/crypto/siv.h"
+#include "shared/crypto/primitives/siv.h"
 
 #include <algorithm>
 #include <array>
@@ -11,7 +11,7 @@
 #include <openssl/params.h>
 
 #include "shared/crypto/hash.h"
-#include "shared/crypto/openssl_handles.h"
+#include "shared/crypto/primitives/openssl_handles.h"
 
 namespace skymoor::crypto {
 namespace siv {
@@ -25,9 +25,8 @@ constexpr std::size_t kMaxParts = 126;
 ossl::MacContext new_cmac_context(const char* cipher) {
   ossl::MacContext context(EVP_MAC_CTX_new(ossl::cmac_algorithm()));
   ossl::must(context != nullptr, "new CMAC context");
-  const OSSL_PARAM settings[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, const_cast<char*>(cipher), 0),
-      OSSL_PARAM_construct_end()};
+  const OSSL_PARAM settings[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, const_cast<char*>(cipher), 0),
+                                 OSSL_PARAM_construct_end()};
   ossl::must(EVP_MAC_CTX_set_params(context.get(), settings) == 1, "CMAC cipher");
   return context;
 }

@@ -1,4 +1,4 @@
-#include "shared/crypto/openssl_handles.h"
+#include "shared/crypto/primitives/openssl_handles.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -32,8 +32,7 @@ const EVP_CIPHER* aes256_gcm() {
 }
 
 const EVP_CIPHER* aes_ctr(std::size_t key_bytes) {
-  static const EVP_CIPHER* const wide =
-      fetched(EVP_CIPHER_fetch(nullptr, "AES-256-CTR", nullptr), "fetch AES-256-CTR");
+  static const EVP_CIPHER* const wide = fetched(EVP_CIPHER_fetch(nullptr, "AES-256-CTR", nullptr), "fetch AES-256-CTR");
   static const EVP_CIPHER* const narrow =
       fetched(EVP_CIPHER_fetch(nullptr, "AES-128-CTR", nullptr), "fetch AES-128-CTR");
   return key_bytes == 32 ? wide : narrow;

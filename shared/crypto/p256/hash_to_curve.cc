@@ -1,11 +1,11 @@
-#include "shared/crypto/opaque/hash_to_curve.h"
+#include "shared/crypto/p256/hash_to_curve.h"
 
 #include <algorithm>
 #include <array>
 
-#include "shared/crypto/concat.h"
 #include "shared/crypto/hash.h"
-#include "shared/crypto/opaque/p256_curve.h"
+#include "shared/crypto/p256/p256_curve.h"
+#include "shared/crypto/primitives/concat.h"
 
 namespace skymoor::crypto::opaque {
 

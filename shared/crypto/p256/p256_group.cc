@@ -1,8 +1,8 @@
-#include "shared/crypto/opaque/p256_group.h"
+#include "shared/crypto/p256/p256_group.h"
 
 #include <openssl/obj_mac.h>
 
-#include "shared/crypto/opaque/p256_curve.h"
+#include "shared/crypto/p256/p256_curve.h"
 
 namespace skymoor::crypto::opaque {
 
@@ -106,9 +106,9 @@ Point Point::base_times(const Scalar& scalar) {
   P256Curve& curve = p256_curve();
   const ossl::Number number = number_from(scalar.bytes());
   Point result;
-  ossl::must(EC_POINT_mul(curve.group.get(), result.point_.get(), number.get(), nullptr, nullptr,
-                          curve.scratch.get()) == 1,
-             "base point multiplication");
+  ossl::must(
+      EC_POINT_mul(curve.group.get(), result.point_.get(), number.get(), nullptr, nullptr, curve.scratch.get()) == 1,
+      "base point multiplication");
   return result;
 }
 
@@ -125,9 +125,9 @@ Point Point::times(const Scalar& scalar) const {
 Point Point::plus(const Point& other) const {
   P256Curve& curve = p256_curve();
   Point result;
-  ossl::must(EC_POINT_add(curve.group.get(), result.point_.get(), point_.get(), other.point_.get(),
-                          curve.scratch.get()) == 1,
-             "point addition");
+  ossl::must(
+      EC_POINT_add(curve.group.get(), result.point_.get(), point_.get(), other.point_.get(), curve.scratch.get()) == 1,
+      "point addition");
   return result;
 }
 

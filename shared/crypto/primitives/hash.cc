@@ -6,7 +6,7 @@
 #include <openssl/crypto.h>
 #include <openssl/params.h>
 
-#include "shared/crypto/openssl_handles.h"
+#include "shared/crypto/primitives/openssl_handles.h"
 
 namespace skymoor::crypto {
 
