@@ -11,18 +11,20 @@ std::string shown_fingerprint(CURL* easy) {
 }
 
 Error wrong_certificate(CURL* easy, const std::string& base_url, const ServerTrust& trust, const std::string& detail) {
-  const std::string shown = shown_fingerprint(easy);
-  if (!trust.pin.empty())
+  if (!trust.pin.empty()) {
+    const std::string shown = shown_fingerprint(easy);
     return Error(Code::kBadCertificate,
                  base_url + " shows another certificate than the one accepted at login: somebody may be in between.\n" +
                      "  accepted: " + (trust.fingerprint.empty() ? "key " + trust.pin : trust.fingerprint) + "\n" +
                      "  shown:    " + shown + "\n" +
                      "If the server was given a new certificate on purpose, compare the second line with what its owner " +
                      "says and accept it: skymoor login --fingerprint " + shown);
+  }
+  // libcurl refuses here before it keeps the certificate; the login looks at it and asks.
   return Error(Code::kBadCertificate,
                base_url + " shows a certificate that no authority known to this machine vouches for" +
-                   (detail.empty() ? "" : " (" + detail + ")") + ".\n  shown: " + shown + "\n" +
-                   "If that is your server's, accept it: skymoor login --fingerprint " + shown);
+                   (detail.empty() ? "" : " (" + detail + ")") +
+                   ".\nIf that is your own server, accept its certificate with 'skymoor login'.");
 }
 
 Error make(Code code, const std::string& base_url, const char* what, const std::string& detail) {

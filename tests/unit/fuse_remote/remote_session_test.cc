@@ -1,0 +1,135 @@
+#include "fuse/remote/remote_session.h"
+
+#include <future>
+
+#include "tests/unit/fuse_remote/session_fixture.h"
+
+namespace skymoor::client {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HttpTestServer;
+using testing::TestConnection;
+using testing::TestRequest;
+
+class RemoteSessionTest : public ::testing::Test {
+ protected:
+  RemoteSessionTest() {
+    auto opened = HttpClient::open({.base_url = server_.url(), .trust = {}});
+    http_ = std::move(*opened);
+  }
+  SessionTokens tokens(int n, std::chrono::seconds lifetime) {
+    return {"refresh-" + std::to_string(n), "access-" + std::to_string(n), clock_.now() + lifetime};
+  }
+  Result<HttpResponse> call(RemoteSession& session) {
+    HttpRequest request;
+    request.path = "/api/thing";
+    request.timeout = 5s;
+    return session.perform(request);
+  }
+
+  TokenServer tokens_;
+  HttpTestServer server_{[this](const TestRequest& r, TestConnection& c) {
+    if (!tokens_.handle(r, c)) c.reply(200, "{}");
+  }};
+  SystemClock clock_;
+  std::unique_ptr<HttpClient> http_;
+};
+
+TEST_F(RemoteSessionTest, AGoodTokenIsUsedAsItIs) {
+  MemorySessionStore store(tokens(1, 600s));
+  RemoteSession session(*http_, store, clock_);
+  ASSERT_TRUE(call(session).ok());
+  EXPECT_EQ(tokens_.refreshes, 0);
+}
+
+TEST_F(RemoteSessionTest, AnExpiredTokenIsRenewedBeforeItIsUsedAndTheNewOneStored) {
+  MemorySessionStore store(tokens(1, 10s));
+  RemoteSession session(*http_, store, clock_);
+  auto answer = call(session);
+  ASSERT_TRUE(answer.ok()) << answer.error().to_string();
+  EXPECT_EQ(answer->status, 200);
+  EXPECT_EQ(tokens_.refreshes, 1);
+  EXPECT_EQ(tokens_.refusals, 0);
+  EXPECT_EQ(store.load()->refresh_token, "refresh-2");
+  EXPECT_EQ(store.load()->access_token, "access-2");
+}
+
+TEST_F(RemoteSessionTest, ARefusedTokenIsRenewedOnceAndTheRequestSentAgain) {
+  MemorySessionStore store({"refresh-1", "access-0", clock_.now() + 600s});
+  RemoteSession session(*http_, store, clock_);
+  auto answer = call(session);
+  ASSERT_TRUE(answer.ok()) << answer.error().to_string();
+  EXPECT_EQ(answer->status, 200);
+  EXPECT_EQ(tokens_.refreshes, 1);
+  EXPECT_EQ(tokens_.refusals, 1);
+}
+
+TEST_F(RemoteSessionTest, ManyCallsShareOneRefresh) {
+  MemorySessionStore store(tokens(1, 0s));
+  RemoteSession session(*http_, store, clock_);
+  std::vector<std::future<bool>> calls;
+  for (int i = 0; i < 8; ++i)
+    calls.push_back(std::async(std::launch::async, [&] { return call(session).ok(); }));
+  for (auto& c : calls) EXPECT_TRUE(c.get());
+  EXPECT_EQ(tokens_.refreshes, 1);
+}
+
+TEST_F(RemoteSessionTest, TwoProcessesDoNotSpendOneTokenTwice) {
+  MemorySessionStore store(tokens(1, 0s));
+  RemoteSession first(*http_, store, clock_), second(*http_, store, clock_);
+  auto a = std::async(std::launch::async, [&] { return call(first).ok(); });
+  auto b = std::async(std::launch::async, [&] { return call(second).ok(); });
+  EXPECT_TRUE(a.get());
+  EXPECT_TRUE(b.get());
+  EXPECT_EQ(tokens_.refreshes, 1);
+}
+
+TEST_F(RemoteSessionTest, TheNewTokenIsNotUsedUnlessItIsStored) {
+  MemorySessionStore store(tokens(1, 0s));
+  store.fail_save = true;
+  RemoteSession session(*http_, store, clock_);
+  EXPECT_EQ(call(session).error().code(), Code::kNoSpace);
+}
+
+TEST_F(RemoteSessionTest, AnEndedSessionSaysSoAndStopsAsking) {
+  MemorySessionStore store({"refresh-7", "", {}});
+  RemoteSession session(*http_, store, clock_);
+  for (int i = 0; i < 3; ++i) {
+    auto answer = call(session);
+    ASSERT_FALSE(answer.ok());
+    EXPECT_EQ(answer.error().code(), Code::kUnauthenticated);
+    EXPECT_NE(answer.error().message().find("skymoor login"), std::string::npos);
+  }
+  EXPECT_EQ(tokens_.refreshes, 1);
+  // Somebody logs in again: the same session object goes on.
+  auto turn = store.take_turn({});
+  ASSERT_TRUE((*turn)->save({"refresh-1", "", {}}).ok());
+  turn->reset();
+  EXPECT_TRUE(call(session).ok());
+}
+
+TEST_F(RemoteSessionTest, AServerThatTakesNoTokenIsAskedTwiceOnly) {
+  HttpTestServer hostile([](const TestRequest& r, TestConnection& c) {
+    protocol::Session session;
+    session.access_token = "never-right";
+    session.refresh_token = "next";
+    if (r.target == "/api/auth/refresh") return c.reply(200, encode(session));
+    c.reply(401, protocol::encode_failure(Error(Code::kUnauthenticated, "no"), "r"));
+  });
+  auto http = HttpClient::open({.base_url = hostile.url(), .trust = {}});
+  MemorySessionStore store(tokens(1, 600s));
+  RemoteSession session(**http, store, clock_);
+  EXPECT_EQ(call(session).error().code(), Code::kUnauthenticated);
+  EXPECT_EQ(hostile.requests(), 3);
+}
+
+TEST_F(RemoteSessionTest, ADeadServerIsOfflineNotLoggedOut) {
+  auto http = HttpClient::open({.base_url = "http://127.0.0.1:1", .trust = {}});
+  MemorySessionStore store(tokens(1, 0s));
+  RemoteSession session(**http, store, clock_);
+  EXPECT_EQ(call(session).error().code(), Code::kOffline);
+}
+
+}  // namespace
+}  // namespace skymoor::client

@@ -1,0 +1,23 @@
+#include <gtest/gtest.h>
+
+#include "fuse/remote/http_client.h"
+
+namespace skymoor::client {
+namespace {
+
+TEST(ServerUrl, HasOneSpelling) {
+  EXPECT_EQ(*normalize_server_url("cloud.example.org"), "https://cloud.example.org");
+  EXPECT_EQ(*normalize_server_url("HTTPS://Cloud.Example.org:8443/"), "https://cloud.example.org:8443");
+  EXPECT_EQ(*normalize_server_url("https://cloud.example.org:443"), "https://cloud.example.org");
+  EXPECT_EQ(*normalize_server_url("[::1]:8443"), "https://[::1]:8443");
+  EXPECT_EQ(*normalize_server_url("http://127.0.0.1:8080"), "http://127.0.0.1:8080");
+}
+
+TEST(ServerUrl, RefusesWhatWouldBeMisunderstood) {
+  for (const char* bad : {"", "https://", "https://a/b", "https://a/?q", "https://user:pw@a", "ftp://a", "http://a.org",
+                          "file:///etc/passwd", "https://a b", "https://a:99999"})
+    EXPECT_EQ(normalize_server_url(bad).ok(), false) << bad;
+}
+
+}  // namespace
+}  // namespace skymoor::client
