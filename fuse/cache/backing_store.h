@@ -5,6 +5,7 @@
 #include <memory>
 #include <shared_mutex>
 #include <string>
+#include <vector>
 
 #include "shared/base/file.h"
 #include "shared/base/ids.h"
@@ -15,8 +16,12 @@ namespace skymoor::client {
 /// One open backing file. Shared by everyone who uses the inode; closes with the last user. Thread-safe.
 class BackingFile {
  public:
-  BackingFile(InodeId inode, std::unique_ptr<File> file) : inode_(inode), file_(std::move(file)) {}
-  InodeId inode() const { return inode_; }
+  BackingFile(InodeId inode, std::unique_ptr<File> file) : inode_(inode.value), file_(std::move(file)) {}
+  /// Whose content this is; changes when a conflict copy takes it over (BackingStore::move).
+  InodeId inode() const { return InodeId{inode_.load(std::memory_order_acquire)}; }
+  /// False once the file was removed or has gone to another inode. Whoever changes bytes asks after the Modification
+  /// began, and opens the inode's file anew when the answer is no.
+  bool serves(InodeId inode) const { return !detached_.load(std::memory_order_acquire) && this->inode() == inode; }
   File& file() { return *file_; }
   int fd() const { return file_->fd(); }
 
@@ -39,8 +44,13 @@ class BackingFile {
   /// Keeps modifications out for as long as it is held: for reading a consistent state of a file that never rests.
   std::unique_lock<std::shared_mutex> freeze() { return std::unique_lock(content_mutex_); }
 
+  // For the backing store, which owns the name of the file.
+  void give_to(InodeId inode) { inode_.store(inode.value, std::memory_order_release); }
+  void detach() { detached_.store(true, std::memory_order_release); }
+
  private:
-  const InodeId inode_;
+  std::atomic<std::uint64_t> inode_;
+  std::atomic<bool> detached_{false};
   const std::unique_ptr<File> file_;
   std::shared_mutex content_mutex_;
   std::atomic<std::uint64_t> generation_{0};
@@ -58,6 +68,7 @@ class EvictionJudge {
 /// holds content that exists nowhere else (never evicted), `cache_directory`/backing what the server also has. Files
 /// are spread over 256 subdirectories by inode id. Where the two directories lie on different filesystems, clean files
 /// stay where they are and are still counted and evicted as clean.
+/// Never call it with the metadata store's mutex held: `open_file` waits for an eviction whose judge takes that mutex.
 class BackingStore {
  public:
   struct Options {
@@ -73,15 +84,28 @@ class BackingStore {
   virtual Result<std::shared_ptr<BackingFile>> open_file(InodeId inode, bool create) = 0;
   /// Moves it to the state directory, before the first local change. Idempotent; creates it when there is none.
   virtual Status make_dirty(InodeId inode) = 0;
-  /// The server has it all: moves it to the cache directory and counts it as evictable. Idempotent.
+  /// The server has it all: moves it to the cache directory and counts it as evictable. Idempotent. The caller holds
+  /// the file frozen and has seen, since then, that its content row is clean. Stays where it is while set_unseen.
   virtual Status make_clean(InodeId inode) = 0;
   virtual Status remove(InodeId inode) = 0;             ///< ok when there is none
-  virtual Status move(InodeId from, InodeId to) = 0;    ///< a conflict copy takes the content over
+  /// A conflict copy takes the content over (and what `to` had goes). The caller holds the file of `from` frozen from
+  /// before the rows change until this returns. Ok when `from` has none.
+  virtual Status move(InodeId from, InodeId to) = 0;
   virtual bool exists(InodeId inode) = 0;
   /// fsync of the file and, when it is new or moved, of its directory. Durability: its bytes survive a power cut.
   virtual Status sync(InodeId inode) = 0;
+  /// syncfs: everything written so far to any backing file survives a power cut.
+  virtual Status sync_all() = 0;
   /// Notes a use, for eviction in order of last use.
   virtual void touch(InodeId inode) = 0;
+  /// What the filesystem under the state directory has left for us.
+  virtual Result<std::uint64_t> free_bytes() = 0;
+
+  /// The kernel may write the file without being seen (passthrough). Remembered through kill -9. Sync must not take
+  /// the file's rest for its final state while this is set.
+  virtual Status set_unseen(InodeId inode, bool on) = 0;
+  virtual bool unseen(InodeId inode) = 0;
+  virtual std::vector<InodeId> unseen_inodes() = 0;     ///< at start: those that were set when the process ended
 
   struct Usage {
     std::uint64_t clean_bytes = 0, dirty_bytes = 0;     ///< allocated on the disk, not file sizes

@@ -1,0 +1,271 @@
+#include "fuse/cache/disk_backing_store.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "shared/base/log.h"
+
+namespace skymoor::client {
+namespace {
+
+std::uint64_t allocated_bytes_of(BackingFile& file) {
+  struct stat st;
+  if (file.fd() >= 0 && ::fstat(file.fd(), &st) == 0) return static_cast<std::uint64_t>(st.st_blocks) * 512;
+  return file.file().size().value_or(0);
+}
+
+}  // namespace
+
+// ---- The tables ----
+
+void DiskBackingStore::wait_settled(MutexLock& lock, InodeId inode) {
+  while (going_.count(inode) != 0) settled_.wait(lock);
+}
+
+std::optional<FileEntry> DiskBackingStore::locate(const MutexLock& lock, InodeId inode) {
+  if (auto entry = table_.find(inode)) return entry;
+  if (swept_) return std::nullopt;
+  // The sweep has not come by yet: ask the disk. A file that a crash left in both places counts where it is dirty.
+  for (bool dirty : {true, false}) {
+    struct stat st;
+    if (::stat(path_of(inode, dirty).c_str(), &st) != 0) continue;
+    FileEntry entry{inode, static_cast<std::uint64_t>(st.st_blocks) * 512, dirty, dirty, tick_};
+    set_entry(lock, entry);
+    return entry;
+  }
+  return std::nullopt;
+}
+
+void DiskBackingStore::count(const FileEntry& entry, bool add) {
+  std::uint64_t& total = entry.dirty ? dirty_bytes_ : clean_bytes_;
+  total += add ? entry.allocated_bytes : 0 - entry.allocated_bytes;
+}
+
+void DiskBackingStore::set_entry(const MutexLock&, const FileEntry& entry) {
+  if (auto old = table_.find(entry.inode)) count(*old, false);
+  table_.put(entry);
+  count(*table_.find(entry.inode), true);
+}
+
+void DiskBackingStore::drop_entry(const MutexLock&, InodeId inode) {
+  if (auto old = table_.find(inode)) count(*old, false);
+  table_.erase(inode);
+  if (!swept_) gone_.insert(inode);
+}
+
+void DiskBackingStore::refresh(const MutexLock& lock, InodeId inode, BackingFile& file) {
+  auto entry = table_.find(inode);
+  if (!entry) return;
+  entry->allocated_bytes = allocated_bytes_of(file);
+  set_entry(lock, *entry);
+}
+
+void DiskBackingStore::refresh_open(const MutexLock& lock) {
+  for (auto& [inode, descriptor] : open_) refresh(lock, inode, *descriptor.file);
+}
+
+// ---- Descriptors ----
+
+void DiskBackingStore::close_unused(const MutexLock& lock, std::size_t keep) {
+  auto place = recent_.end();
+  while (open_.size() > keep && place != recent_.begin()) {
+    --place;
+    InodeId inode = *place;
+    auto it = open_.find(inode);
+    if (it->second.file.use_count() > 1) continue;
+    refresh(lock, inode, *it->second.file);
+    open_.erase(it);
+    place = recent_.erase(place);
+  }
+}
+
+std::shared_ptr<BackingFile> DiskBackingStore::remember(const MutexLock& lock, InodeId inode,
+                                                        std::unique_ptr<File> file) {
+  // In batches, so that a table full of files in use is not walked for each new one.
+  if (open_.size() >= options_.max_open + options_.max_open / 8 + 1) close_unused(lock, options_.max_open);
+  auto shared = std::make_shared<BackingFile>(inode, std::move(file));
+  recent_.push_front(inode);
+  open_[inode] = {shared, recent_.begin()};
+  return shared;
+}
+
+Result<std::unique_ptr<File>> DiskBackingStore::open_path(const MutexLock& lock, const std::string& path, bool create) {
+  auto file = disk_.open(path, {.create = create});
+  if (file.ok() || file.error().system_errno() != EMFILE) return file;
+  close_unused(lock, 0);
+  return disk_.open(path, {.create = create});
+}
+
+Result<std::shared_ptr<BackingFile>> DiskBackingStore::open_locked(const MutexLock& lock, InodeId inode, bool create) {
+  auto it = open_.find(inode);
+  if (it != open_.end()) {
+    recent_.splice(recent_.begin(), recent_, it->second.place);
+    return it->second.file;
+  }
+  if (auto entry = locate(lock, inode)) {
+    auto file = open_path(lock, path_of(inode, entry->dirty), false);
+    if (file.ok()) return remember(lock, inode, std::move(file).value());
+    if (file.error().code() != Code::kNotFound) return std::move(file).error();
+    log_warn("cache.file.vanished", {{"inode", inode.value}, {"dirty", entry->dirty}});
+    drop_entry(lock, inode);
+  }
+  if (!create) return Error(Code::kNotFound, "no backing file");
+  auto file = TRY(open_path(lock, path_of(inode, true), true));
+  ++moves_;
+  set_entry(lock, {inode, 0, true, true, tick_});
+  return remember(lock, inode, std::move(file));
+}
+
+Result<std::shared_ptr<BackingFile>> DiskBackingStore::open_file(InodeId inode, bool create) {
+  MutexLock lock(mutex_);
+  wait_settled(lock, inode);
+  auto file = TRY(open_locked(lock, inode, create));
+  table_.use(inode, ++tick_);
+  return file;
+}
+
+// ---- Names ----
+
+Status DiskBackingStore::make_dirty(InodeId inode) {
+  MutexLock lock(mutex_);
+  wait_settled(lock, inode);
+  auto entry = locate(lock, inode);
+  if (entry && entry->dirty) return {};
+  if (!entry) {
+    TRY(open_locked(lock, inode, true));
+    return {};
+  }
+  if (!split_) TRY(disk_.rename(path_of(inode, false), path_of(inode, true)));
+  ++moves_;
+  entry->dirty = entry->directory_unsynced = true;
+  if (auto it = open_.find(inode); it != open_.end()) entry->allocated_bytes = allocated_bytes_of(*it->second.file);
+  set_entry(lock, *entry);
+  return {};
+}
+
+Status DiskBackingStore::make_clean(InodeId inode) {
+  MutexLock lock(mutex_);
+  wait_settled(lock, inode);
+  auto entry = locate(lock, inode);
+  if (!entry || !entry->dirty || unseen_->contains(inode)) return {};
+  if (!split_) TRY(disk_.rename(path_of(inode, true), path_of(inode, false)));
+  entry->dirty = entry->directory_unsynced = false;
+  if (auto it = open_.find(inode); it != open_.end()) entry->allocated_bytes = allocated_bytes_of(*it->second.file);
+  set_entry(lock, *entry);
+  return {};
+}
+
+Status DiskBackingStore::remove_locked(const MutexLock& lock, InodeId inode) {
+  auto entry = locate(lock, inode);
+  if (!entry) return {};
+  Status removed = disk_.unlink(path_of(inode, entry->dirty));
+  if (!removed.ok() && removed.error().code() != Code::kNotFound) return removed;
+  drop_entry(lock, inode);
+  if (auto it = open_.find(inode); it != open_.end()) {
+    it->second.file->detach();
+    recent_.erase(it->second.place);
+    open_.erase(it);
+  }
+  return {};
+}
+
+Status DiskBackingStore::remove(InodeId inode) {
+  MutexLock lock(mutex_);
+  wait_settled(lock, inode);
+  TRY(remove_locked(lock, inode));
+  return unseen_->set(inode, false);
+}
+
+Status DiskBackingStore::move(InodeId from, InodeId to) {
+  MutexLock lock(mutex_);
+  wait_settled(lock, from);
+  wait_settled(lock, to);
+  if (from == to) return {};
+  auto entry = locate(lock, from);
+  if (!entry) return {};
+  if (unseen_->contains(from)) TRY(unseen_->set(to, true));
+  TRY(remove_locked(lock, to));
+  TRY(disk_.rename(path_of(from, entry->dirty), path_of(to, entry->dirty)));
+  TRY(unseen_->set(from, false));
+  ++moves_;
+  drop_entry(lock, from);
+  entry->inode = to;
+  entry->directory_unsynced = true;
+  set_entry(lock, *entry);
+  if (auto it = open_.find(from); it != open_.end()) {
+    Descriptor descriptor = it->second;
+    *descriptor.place = to;
+    descriptor.file->give_to(to);
+    open_.erase(it);
+    open_[to] = std::move(descriptor);
+  }
+  return {};
+}
+
+bool DiskBackingStore::exists(InodeId inode) {
+  MutexLock lock(mutex_);
+  wait_settled(lock, inode);
+  return locate(lock, inode).has_value();
+}
+
+// ---- Durability ----
+
+Status DiskBackingStore::sync(InodeId inode) {
+  std::shared_ptr<BackingFile> file;
+  std::string shard;
+  std::uint64_t moves;
+  {
+    MutexLock lock(mutex_);
+    wait_settled(lock, inode);
+    auto entry = locate(lock, inode);
+    if (!entry) return {};
+    auto opened = open_locked(lock, inode, false);
+    if (!opened.ok()) return opened.error().code() == Code::kNotFound ? Status{} : Status(std::move(opened).error());
+    file = std::move(opened).value();
+    if (entry->directory_unsynced) shard = shard_of(inode, entry->dirty);
+    moves = moves_;
+  }
+  TRY(file->file().sync());
+  if (!shard.empty()) TRY(disk_.sync_directory(shard));
+  MutexLock lock(mutex_);
+  refresh(lock, inode, *file);
+  auto entry = table_.find(inode);
+  // Moved again meanwhile, perhaps this file: then the flag stays, at the price of one more directory sync.
+  if (entry && !shard.empty() && moves_ == moves) {
+    entry->directory_unsynced = false;
+    set_entry(lock, *entry);
+  }
+  return {};
+}
+
+Status DiskBackingStore::sync_all() {
+  TRY(disk_.fault("backing.sync_all", options_.data_directory));
+  if (::syncfs(data_root_.get()) != 0) return Error::from_errno(errno, "sync " + options_.data_directory);
+  return {};
+}
+
+void DiskBackingStore::touch(InodeId inode) {
+  MutexLock lock(mutex_);
+  table_.use(inode, ++tick_);
+}
+
+Result<std::uint64_t> DiskBackingStore::free_bytes() { return disk_.free_bytes(options_.data_directory); }
+
+// ---- Unseen writes ----
+
+Status DiskBackingStore::set_unseen(InodeId inode, bool on) {
+  MutexLock lock(mutex_);
+  return unseen_->set(inode, on);
+}
+
+bool DiskBackingStore::unseen(InodeId inode) {
+  MutexLock lock(mutex_);
+  return unseen_->contains(inode);
+}
+
+std::vector<InodeId> DiskBackingStore::unseen_inodes() {
+  MutexLock lock(mutex_);
+  return unseen_->all();
+}
+
+}  // namespace skymoor::client
