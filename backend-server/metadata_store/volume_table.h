@@ -33,6 +33,8 @@ struct VolumeRow {
   std::uint64_t quota_bytes = 0;
   WriterId next_writer{1};           ///< prefixes below were given out
   Timestamp created{};
+  /// What the quota counts.
+  std::uint64_t used_bytes() const { return stored_bytes + state.manifest_bytes; }
 };
 
 struct MemberRow {

@@ -39,8 +39,9 @@ class NamespaceService {
 
   /// Errors: NotFound, NotDirectory, InvalidArgument (cursor).
   Result<DirectoryPage> directory(const Caller& caller, const DirectoryRequest& request);
-  /// At most kMaxListedEntries ids; unknown and dead ones are left out, and those that do not fit `max_bytes` (ask again
-  /// for them: at least one is there). Errors: NotFound (volume), TooLarge.
+  /// At most kMaxListedEntries ids; unknown and dead ones are left out. Manifests beyond `max_bytes` are left out of their
+  /// records (`manifest_left_out`: ask again for those; the first record has its own always).
+  /// Errors: NotFound (volume), TooLarge (too many ids, or the xattrs alone are too much: ask for fewer).
   Result<InodePage> inodes(const Caller& caller, const VolumeId& volume, const std::vector<InodeId>& ids,
                            std::size_t max_bytes = 8u << 20);
 

@@ -1,0 +1,203 @@
+#include "backend-server/services/blocks.h"
+
+#include <map>
+
+#include "backend-server/block_store/partial_blocks.h"
+#include "backend-server/metadata_store/metadata_store.h"
+#include "backend-server/services/authorization.h"
+#include "shared/block/seal.h"
+
+namespace skymoor::server {
+namespace {
+
+using protocol::BlockState;
+using protocol::BlockStatus;
+
+/// Which of `ids` the volume holds, each flag beside its id.
+Result<std::vector<bool>> registered(const BlockTable& blocks, VolumeNumber volume, const std::vector<BlockId>& ids) {
+  std::vector<bool> flags(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) flags[i] = TRY(blocks.find(volume, ids[i])).has_value();
+  return flags;
+}
+
+BlockStatus partial_status(PartialBlocks& partial, const VolumeId& volume, const BlockId& id) {
+  BlockStatus status{id, BlockState::kMissing, {}};
+  if (auto missing = partial.missing_segments(volume, id)) {
+    status.state = BlockState::kPartial;
+    for (std::uint32_t index : *missing) status.missing_segments.push_back(static_cast<std::uint16_t>(index));
+  }
+  return status;
+}
+
+Error over_quota() { return Error(Code::kQuotaExceeded, "the volume's quota is used up"); }
+
+}  // namespace
+
+/// One pack on its way in.
+struct BlockService::Upload {
+  struct Block {
+    BlockId id;
+    bool present = false;    ///< the volume has it already
+    bool complete = false;   ///< `bytes` or `assembled` is the whole block, its hash checked
+    ByteView bytes;          ///< in the pack, or in `assembled`
+    Bytes assembled;
+    std::vector<const block::Segment*> segments;  ///< intact ones
+  };
+  VolumeId volume;
+  block::ParsedPack pack;
+  std::vector<Block> blocks;  ///< in order of first mention
+  bool mismatch = false;
+  BlockId mismatched;
+
+  void group() {
+    std::map<BlockId, std::size_t> at;
+    for (const block::Segment& segment : pack.segments) {
+      auto [found, is_new] = at.emplace(segment.block, blocks.size());
+      if (is_new) blocks.push_back({segment.block});
+      if (segment.intact) blocks[found->second].segments.push_back(&segment);
+    }
+  }
+  std::vector<BlockId> ids() const {
+    std::vector<BlockId> all;
+    for (const Block& b : blocks) all.push_back(b.id);
+    return all;
+  }
+};
+
+Result<std::vector<BlockStatus>> BlockService::missing(const Caller& caller, const VolumeId& volume,
+                                                       const std::vector<BlockId>& ids) {
+  if (ids.size() > kMaxMissingIds) return Error(Code::kTooLarge, "too many block ids at once");
+  auto known = read_from(store_, [&](const ReadTables& tables) -> Result<std::vector<bool>> {
+    auto access = TRY(require_role(tables.volumes, caller, volume, protocol::Role::kReader));
+    return registered(tables.blocks, access.volume.number, ids);
+  });
+  if (!known.ok()) return std::move(known).error();
+  // What the database knows but the disks have lost is asked for again: the upload repairs it.
+  auto stored = TRY(blocks_.contains(volume, ids));
+  std::vector<BlockStatus> states;
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    states.push_back((*known)[i] && stored[i] ? BlockStatus{ids[i], BlockState::kStored, {}}
+                                              : partial_status(partial_, volume, ids[i]));
+  return states;
+}
+
+Result<std::vector<BlockStatus>> BlockService::upload_pack(const Caller& caller, const VolumeId& volume,
+                                                           ByteView pack) {
+  if (pack.size() > block::kMaxPackBytes) return Error(Code::kTooLarge, "the pack is larger than 8.5 MiB");
+  Upload upload{volume, TRY(block::parse_pack(pack))};
+  upload.group();
+  const auto ids = upload.ids();
+  auto known = read_from(store_, [&](const ReadTables& tables) -> Result<std::vector<bool>> {
+    auto access = TRY(require_role(tables.volumes, caller, volume, protocol::Role::kWriter));
+    const VolumeRow& row = access.volume;
+    auto flags = TRY(registered(tables.blocks, row.number, ids));
+    bool any_new = std::find(flags.begin(), flags.end(), false) != flags.end();
+    if (any_new && row.quota_bytes > 0 && row.used_bytes() >= row.quota_bytes) return over_quota();
+    return flags;
+  });
+  if (!known.ok()) return std::move(known).error();
+  auto stored = TRY(blocks_.contains(volume, ids));
+  for (std::size_t i = 0; i < ids.size(); ++i) upload.blocks[i].present = (*known)[i] && stored[i];
+
+  TRY(take_segments(upload));
+  TRY(store_complete(upload));
+  TRY(register_stored(caller, upload));
+  if (upload.mismatch)
+    return Error(Code::kUnprocessable, "the bytes of block " + upload.mismatched.hex() + " are not the block");
+  std::vector<BlockStatus> states;
+  for (const Upload::Block& b : upload.blocks)
+    states.push_back(b.present || b.complete ? BlockStatus{b.id, BlockState::kStored, {}}
+                                             : partial_status(partial_, volume, b.id));
+  return states;
+}
+
+/// Completes blocks from the pack alone where it can, else with what was staged before.
+Status BlockService::take_segments(Upload& upload) const {
+  for (Upload::Block& b : upload.blocks) {
+    if (b.present) continue;
+    for (const block::Segment* segment : b.segments) {
+      if (segment->block_bytes == 0 || segment->block_bytes > block::kMaxBlockBytes)
+        return Error(Code::kInvalidArgument, "a block has 1 byte to 4 MiB and a little");
+      PartialBlocks::Added added;
+      if (segment->block_bytes == segment->bytes.size()) {
+        // Most blocks of small files: no copy, no staging.
+        bool right = block::block_id_matches(b.id, segment->bytes);
+        added.outcome = right ? PartialBlocks::Outcome::kComplete : PartialBlocks::Outcome::kMismatch;
+        b.bytes = segment->bytes;
+      } else {
+        added = TRY(partial_.add(upload.volume, *segment));
+        if (added.outcome == PartialBlocks::Outcome::kComplete) {
+          b.assembled = std::move(added.bytes);
+          b.bytes = b.assembled;
+        }
+      }
+      if (added.outcome == PartialBlocks::Outcome::kMismatch) {
+        upload.mismatch = true;
+        upload.mismatched = b.id;
+      }
+      if (added.outcome == PartialBlocks::Outcome::kComplete) {
+        b.complete = true;
+        break;
+      }
+    }
+  }
+  return {};
+}
+
+Status BlockService::store_complete(Upload& upload) const {
+  std::vector<NewBlock> blocks;
+  for (const Upload::Block& b : upload.blocks)
+    if (b.complete) blocks.push_back({b.id, b.bytes, true});
+  if (blocks.empty()) return {};
+  return blocks_.put(upload.volume, blocks);
+}
+
+/// Enters what was stored into the volume. The quota is decided here, where uploads come one after the other; a block that
+/// it refuses stays in the block store without an owner until garbage collection.
+Status BlockService::register_stored(const Caller& caller, Upload& upload) const {
+  if (std::none_of(upload.blocks.begin(), upload.blocks.end(), [](const auto& b) { return b.complete; })) return {};
+  return store_.update([&](Tables& tables) -> Status {
+    auto access = TRY(require_role(tables.volumes, caller, upload.volume, protocol::Role::kWriter));
+    const VolumeRow& row = access.volume;
+    std::uint64_t added = 0;
+    for (const Upload::Block& b : upload.blocks) {
+      if (!b.complete) continue;
+      BlockRow block{b.id, static_cast<std::uint32_t>(b.bytes.size()), 0, clock_.now()};
+      if (TRY(tables.blocks.insert(row.number, block))) added += b.bytes.size();
+    }
+    if (row.quota_bytes > 0 && row.used_bytes() + added > row.quota_bytes) return over_quota();
+    return added == 0 ? Status() : tables.volumes.add_stored_bytes(row.number, static_cast<std::int64_t>(added));
+  });
+}
+
+Result<Bytes> BlockService::fetch(const Caller& caller, const VolumeId& volume, const std::vector<BlockId>& ids) {
+  if (ids.size() > kMaxFetchIds) return Error(Code::kTooLarge, "too many block ids at once");
+  auto known = read_from(store_, [&](const ReadTables& tables) -> Result<std::vector<bool>> {
+    auto access = TRY(require_role(tables.volumes, caller, volume, protocol::Role::kReader));
+    return registered(tables.blocks, access.volume.number, ids);
+  });
+  if (!known.ok()) return std::move(known).error();
+  block::PackWriter pack;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (!(*known)[i]) continue;
+    auto bytes = blocks_.get(volume, ids[i]);
+    // A later block that cannot be read is left out: asked for again, it comes first and tells why.
+    if (!bytes.ok() && pack.segments() == 0) return std::move(bytes).error();
+    if (!bytes.ok()) continue;
+    if (pack.segments() > 0 && pack.size() + bytes->size() > options_.max_fetch_bytes) break;
+    pack.add_block(ids[i], *bytes);
+  }
+  return pack.take();
+}
+
+Result<Bytes> BlockService::get(const Caller& caller, const VolumeId& volume, const BlockId& block) {
+  auto known = read_from(store_, [&](const ReadTables& tables) -> Result<bool> {
+    auto access = TRY(require_role(tables.volumes, caller, volume, protocol::Role::kReader));
+    return TRY(tables.blocks.find(access.volume.number, block)).has_value();
+  });
+  if (!known.ok()) return std::move(known).error();
+  if (!*known) return Error(Code::kNotFound, "no such block");
+  return blocks_.get(volume, block);
+}
+
+}  // namespace skymoor::server

@@ -1,0 +1,42 @@
+#include "backend-server/services/namespace.h"
+
+#include "backend-server/services/authorization.h"
+#include "backend-server/services/changes.h"
+#include "backend-server/services/commit/arbiter.h"
+#include "shared/crypto/hash.h"
+#include "shared/crypto/signature.h"
+
+namespace skymoor::server {
+namespace {
+
+/// The public key with which the caller's commits to this volume must be signed.
+Result<crypto::PublicKey> find_signing_key(const ReadTables& tables, const Caller& caller, const VolumeId& volume) {
+  TRY(require_role(tables.volumes, caller, volume, protocol::Role::kWriter));
+  auto device = TRY(tables.accounts.find_device(caller.device));
+  if (!device || device->revoked) return Error(Code::kForbidden, "this device was revoked");
+  crypto::PublicKey key{};
+  if (device->device.signing_key.size() != key.size())
+    return Error(Code::kCorrupt, "a device's stored key has the wrong length");
+  std::copy(device->device.signing_key.begin(), device->device.signing_key.end(), key.begin());
+  return key;
+}
+
+}  // namespace
+
+Result<protocol::CommitReply> NamespaceService::commit(const Caller& caller, const VolumeId& volume,
+                                                       const SignedCommit& sealed) {
+  // First, so that whoever is no member learns nothing, not even whether the commit was well formed.
+  auto key = read_from(store_, [&](const ReadTables& tables) { return find_signing_key(tables, caller, volume); });
+  if (!key.ok()) return std::move(key).error();
+  Commit commit = TRY(decode_commit(sealed.payload));
+  if (commit.volume != volume) return Error(Code::kUnprocessable, "the commit is for another volume");
+  if (commit.device != caller.device) return Error(Code::kUnprocessable, "the commit is by another device");
+  if (!crypto::ed25519_verify(*key, commit_signing_input(sealed.payload), sealed.signature))
+    return Error(Code::kBadSignature, "the commit's signature is not its device's");
+  IncomingCommit incoming{caller, sealed, commit, crypto::sha256(sealed.payload), clock_.now()};
+  auto reply = update_in(store_, [&](Tables& tables) { return arbitrate(tables, incoming); });
+  if (reply.ok()) changes_.published(volume, reply->head);
+  return reply;
+}
+
+}  // namespace skymoor::server
