@@ -1,7 +1,7 @@
 #include "backend-server/http/http_server.h"
 
-#include "backend-server/http/connection.h"
-#include "backend-server/http/listener.h"
+#include "backend-server/http/connection/connection.h"
+#include "backend-server/http/network/listener.h"
 #include "shared/base/log.h"
 
 namespace skymoor::server {
@@ -52,7 +52,7 @@ void HttpServer::stop(std::chrono::milliseconds grace) {
   state_->listener->stop_accepting();
   for (const auto& connection : core.connections.all()) connection->stop(false);
   if (!core.connections.wait_empty(grace)) {
-    log_warn("server.connections_cut", {{"connections", core.connections.size()}});
+    if (grace.count() > 0) log_warn("server.connections_cut", {{"connections", core.connections.size()}});
     for (const auto& connection : core.connections.all()) connection->stop(true);
   }
   core.workers.stop();

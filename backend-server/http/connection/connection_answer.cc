@@ -1,6 +1,6 @@
 // Connection: sending an answer.
-#include "backend-server/http/connection.h"
-#include "backend-server/http/response_head.h"
+#include "backend-server/http/connection/connection.h"
+#include "backend-server/http/connection/response_head.h"
 #include "shared/base/log.h"
 #include "shared/protocol/failure.h"
 

@@ -3,7 +3,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 
-#include "backend-server/http/transport.h"
+#include "backend-server/http/network/transport.h"
 
 namespace skymoor::server {
 

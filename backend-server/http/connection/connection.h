@@ -1,8 +1,8 @@
 // Private to the room: the state machine of one connection.
 #pragma once
-#include "backend-server/http/request_head.h"
-#include "backend-server/http/server_core.h"
-#include "backend-server/http/transport.h"
+#include "backend-server/http/connection/request_head.h"
+#include "backend-server/http/connection/server_core.h"
+#include "backend-server/http/network/transport.h"
 
 namespace skymoor::server {
 

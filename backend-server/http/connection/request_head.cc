@@ -1,4 +1,4 @@
-#include "backend-server/http/request_head.h"
+#include "backend-server/http/connection/request_head.h"
 
 #include <limits>
 

@@ -1,4 +1,4 @@
-#include "backend-server/http/asio_transport.h"
+#include "backend-server/http/network/asio_transport.h"
 
 #include <netinet/tcp.h>
 

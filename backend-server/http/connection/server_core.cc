@@ -1,4 +1,4 @@
-#include "backend-server/http/server_core.h"
+#include "backend-server/http/connection/server_core.h"
 
 #include "backend-server/http/lock_ranks.h"
 

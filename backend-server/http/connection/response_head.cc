@@ -1,4 +1,4 @@
-#include "backend-server/http/response_head.h"
+#include "backend-server/http/connection/response_head.h"
 
 #include <ctime>
 

@@ -1,4 +1,4 @@
-#include "backend-server/http/connection.h"
+#include "backend-server/http/connection/connection.h"
 
 #include "shared/base/log.h"
 

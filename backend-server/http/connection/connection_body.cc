@@ -1,5 +1,5 @@
 // Connection: receiving a request's body.
-#include "backend-server/http/connection.h"
+#include "backend-server/http/connection/connection.h"
 
 namespace skymoor::server {
 namespace {

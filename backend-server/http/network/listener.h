@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "backend-server/http/http_server.h"
-#include "backend-server/http/transport.h"
+#include "backend-server/http/network/transport.h"
 
 namespace skymoor::server {
 

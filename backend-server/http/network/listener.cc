@@ -1,4 +1,4 @@
-#include "backend-server/http/listener.h"
+#include "backend-server/http/network/listener.h"
 
 #include <future>
 
@@ -8,7 +8,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "backend-server/http/asio_transport.h"
+#include "backend-server/http/network/asio_transport.h"
 #include "shared/base/executor.h"
 #include "shared/base/log.h"
 

@@ -1,5 +1,5 @@
 // Connection: server-sent events after the answer's head.
-#include "backend-server/http/connection.h"
+#include "backend-server/http/connection/connection.h"
 
 namespace skymoor::server {
 namespace {
