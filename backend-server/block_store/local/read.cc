@@ -10,9 +10,10 @@ namespace {
 constexpr int kAttempts = 4;
 constexpr std::size_t kScrubPage = 256;
 
-/// Whether the error says that these bytes are lost, rather than that we could not look.
+/// Whether the error says that these bytes are lost, rather than that we could not look (no descriptor, no memory).
 bool is_loss(const Error& error) {
-  return error.code() == Code::kCorrupt || error.code() == Code::kIo;
+  const int err = error.system_errno();
+  return error.code() == Code::kCorrupt || err == EIO || err == EBADMSG || err == EUCLEAN;
 }
 
 }  // namespace
