@@ -37,12 +37,12 @@ TEST(PointTest, Arithmetic) {
 TEST(PointTest, RefusesWhatIsNoPoint) {
   const std::string x_of_generator(kGenerator.substr(2));
   const std::string malformed[] = {
-      "",                                         // nothing
-      "00",                                       // infinity, in its one-byte form
-      "00" + std::string(64, '0'),                // infinity, padded
-      "02" + std::string(64, '0').substr(0, 62),  // one byte short
-      std::string(kGenerator) + "00",             // one byte long
-      "04" + x_of_generator,                      // uncompressed mark
+      "",                                                                      // nothing
+      "00",                                                                    // infinity, in its one-byte form
+      "00" + std::string(64, '0'),                                             // infinity, padded
+      "02" + std::string(64, '0').substr(0, 62),                               // one byte short
+      "036b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c29600",  // one byte long
+      "04" + x_of_generator,                                                   // uncompressed mark
       "05" + x_of_generator, "06" + x_of_generator, "07" + x_of_generator,
       // x for which x^3 - 3x + b is no square
       "020000000000000000000000000000000000000000000000000000000000000001",
