@@ -54,6 +54,7 @@ struct RecoveryCode {
   SecretBytes secret;  ///< 32 bytes
   static RecoveryCode generate(Random& random);
   std::string text() const;
+  KeyPair signing_key() const;  ///< Ed25519: signs the server's challenge when the password is forgotten
   /// Ignores case, spaces and dashes; reads O as 0, I and L as 1. Errors: InvalidArgument, which names the mistyped
   /// group where it can.
   static Result<RecoveryCode> parse(std::string_view text);

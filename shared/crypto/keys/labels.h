@@ -14,6 +14,7 @@ inline constexpr std::string_view kVolumeName = "skymoor/volume/name/v1";
 inline constexpr std::string_view kVolumeToken = "skymoor/volume/token/v1";
 inline constexpr std::string_view kVolumeChunker = "skymoor/volume/chunker/v1";
 inline constexpr std::string_view kVolumeKeySeal = "skymoor/volume-key/v1";
+inline constexpr std::string_view kRecoverySigning = "skymoor/recovery/signing/v1";
 inline constexpr std::string_view kRecoveryChecksum = "skymoor/recovery-code/v1";
 inline constexpr std::string_view kName = "skymoor/name/v1";
 inline constexpr std::string_view kTarget = "skymoor/target/v1";

@@ -113,6 +113,10 @@ std::string RecoveryCode::text() const {
   return out;
 }
 
+KeyPair RecoveryCode::signing_key() const {
+  return ed25519_from_seed(hkdf_expand(secret.view(), as_bytes(labels::kRecoverySigning), 32).view());
+}
+
 Result<RecoveryCode> RecoveryCode::parse(std::string_view text) {
   const Digits digits = TRY(read_digits(text));
   if (is_consistent(digits)) return RecoveryCode{SecretBytes(pack(digits).view().first(kSecretBytes))};

@@ -16,6 +16,11 @@ TEST(RecoveryCodeTest, TextIsThatOfKeysMd) {  // from a second implementation
   EXPECT_EQ(counting_code().text(), "000G-40R4-0M30-E209-185G-R38E-1W81-24GK-2GAH-C5RR-34D1-P70X-3RFS-MA5K");
 }
 
+TEST(RecoveryCodeTest, SigningKeyIsThatOfKeysMd) {
+  EXPECT_EQ(hex_of(counting_code().signing_key().seed),
+            "e5696d98726aef09e297ac74f0f82a372fd2180bc4cb5624253987fd368f1def");
+}
+
 TEST(RecoveryCodeTest, RoundTrip) {
   RepeatableRandom random;
   for (int i = 0; i < 200; ++i) {

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "shared/crypto/aead.h"
 #include "tests/unit/shared_crypto/inputs.h"
 
 namespace skymoor::crypto {
@@ -56,6 +57,28 @@ TEST(VolumeCipherTest, NamesThatEndInPaddingBytesSurvive) {
   for (const std::string& name :
        {std::string("\x80"), std::string("a\0\0", 3), std::string("\x80\0", 2), std::string()})
     EXPECT_EQ(*cipher.open_name(kInode, cipher.seal_name(kInode, name)), name);
+}
+
+// Sealed by a member who holds the key but does not pad as everybody does: two spellings of one name.
+TEST(VolumeCipherTest, OtherPaddingIsCorrupt) {
+  const VolumeKey key = key_of();
+  const VolumeCipher cipher(key);
+  ByteWriter bound_to;
+  bound_to.text("skymoor/name/v1");
+  bound_to.raw(key.volume.view());
+  bound_to.u32(key.epoch);
+  bound_to.u64(kInode.value);
+  const auto opens = [&](std::string_view padded) {
+    Bytes sealed{1};
+    append(sealed, siv_seal(key.name_key().view(), {bound_to.view()}, as_bytes(padded)));
+    return cipher.open_name(kInode, sealed).ok();
+  };
+  EXPECT_TRUE(opens("a\x80" + std::string(30, '\0')));
+  EXPECT_FALSE(opens("a\x80" + std::string(62, '\0')));  // a block too many
+  EXPECT_FALSE(opens("a\x80" + std::string(29, '\0')));  // not a multiple of 32
+  EXPECT_FALSE(opens("a\x81" + std::string(30, '\0')));  // another mark
+  EXPECT_FALSE(opens(std::string(32, '\0')));
+  EXPECT_FALSE(opens(""));
 }
 
 TEST(VolumeCipherTest, LengthIsHiddenInStepsOf32) {
