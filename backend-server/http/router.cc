@@ -9,11 +9,10 @@ bool is_parameter(std::string_view segment) { return segment.size() > 2 && segme
 std::vector<std::string> split(std::string_view path) {
   std::vector<std::string> segments;
   if (path == "/") return segments;
-  while (!path.empty()) {
-    path.remove_prefix(1);
-    auto slash = std::min(path.find('/'), path.size());
-    segments.emplace_back(path.substr(0, slash));
-    path.remove_prefix(slash);
+  for (std::size_t at = 0; at < path.size();) {
+    std::size_t slash = std::min(path.find('/', at + 1), path.size());
+    segments.emplace_back(path.substr(at + 1, slash - at - 1));
+    at = slash;
   }
   return segments;
 }

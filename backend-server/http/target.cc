@@ -59,24 +59,22 @@ Status check_segment(std::string_view segment) {
 Result<std::string> parse_path(std::string_view raw) {
   if (raw == "/") return std::string(raw);
   std::string path;
-  while (!raw.empty()) {
-    raw.remove_prefix(1);
-    auto slash = std::min(raw.find('/'), raw.size());
-    std::string segment = TRY(percent_decode(raw.substr(0, slash)));
+  for (std::size_t at = 0; at < raw.size();) {
+    std::size_t slash = std::min(raw.find('/', at + 1), raw.size());
+    std::string segment = TRY(percent_decode(raw.substr(at + 1, slash - at - 1)));
     TRY(check_segment(segment));
     path += '/' + segment;
     if (slash + 1 == raw.size()) return malformed("an empty or dot segment");
-    raw.remove_prefix(slash);
+    at = slash;
   }
   return path;
 }
 
 Result<std::vector<NamedText>> parse_query(std::string_view raw) {
   std::vector<NamedText> query;
-  while (!raw.empty()) {
-    auto end = std::min(raw.find('&'), raw.size());
-    std::string_view pair = raw.substr(0, end);
-    raw.remove_prefix(std::min(end + 1, raw.size()));
+  for (std::size_t at = 0, end = 0; at < raw.size(); at = end + 1) {
+    end = std::min(raw.find('&', at), raw.size());
+    std::string_view pair = raw.substr(at, end - at);
     if (pair.empty()) continue;
     auto equals = std::min(pair.find('='), pair.size());
     std::string key = TRY(percent_decode(pair.substr(0, equals)));
