@@ -1,0 +1,126 @@
+#include "fuse/sync/plan/aliases.h"
+
+#include "shared/model/codec.h"
+
+namespace skymoor::client {
+namespace {
+constexpr std::uint8_t kVersion = 1;
+constexpr std::size_t kMaxEntries = 1u << 22;
+
+void put_place(ByteWriter& out, const Place& place) {
+  codec::put(out, place.directory);
+  out.text(place.name);
+}
+Place get_place(ByteReader& in) {
+  Place place;
+  codec::get(in, place.directory);
+  place.name = in.text(kMaxNameBytes);
+  return place;
+}
+}  // namespace
+
+InodeId Aliases::resolve(InodeId inode) const {
+  // Chains are short; the bound ends a cycle that damage could have made.
+  for (int step = 0; step < 1000; ++step) {
+    auto it = inodes.find(inode);
+    if (it == inodes.end()) return inode;
+    inode = it->second;
+  }
+  return inode;
+}
+
+const Aliases::Copy* Aliases::copy_of(InodeId inode) const {
+  auto it = copies.find(inode);
+  return it == copies.end() ? nullptr : &it->second;
+}
+
+const Aliases::Equal* Aliases::equal_of(InodeId inode) const {
+  auto it = equals.find(inode);
+  return it == equals.end() ? nullptr : &it->second;
+}
+
+bool Aliases::empty() const {
+  return inodes.empty() && copies.empty() && moved.empty() && shown.empty() && equals.empty();
+}
+
+void Aliases::merge(const Aliases& more) {
+  for (const auto& [from, to] : more.inodes) inodes[from] = to;
+  for (const auto& [from, to] : more.copies) copies[from] = to;
+  for (const auto& [from, to] : more.moved) moved[from] = to;
+  for (InodeId inode : more.shown) shown.insert(inode);
+  for (const auto& [inode, equal] : more.equals) equals[inode] = equal;
+}
+
+Bytes encode_aliases(const Aliases& aliases) {
+  ByteWriter out;
+  out.u8(kVersion);
+  out.varint(aliases.inodes.size());
+  for (const auto& [from, to] : aliases.inodes) {
+    codec::put(out, from);
+    codec::put(out, to);
+  }
+  out.varint(aliases.copies.size());
+  for (const auto& [from, copy] : aliases.copies) {
+    codec::put(out, from);
+    codec::put(out, copy.inode);
+    codec::put(out, copy.content);
+  }
+  out.varint(aliases.moved.size());
+  for (const auto& [from, to] : aliases.moved) {
+    put_place(out, from.first);
+    codec::put(out, from.second);
+    put_place(out, to);
+  }
+  out.varint(aliases.shown.size());
+  for (InodeId inode : aliases.shown) codec::put(out, inode);
+  out.varint(aliases.equals.size());
+  for (const auto& [inode, equal] : aliases.equals) {
+    codec::put(out, inode);
+    codec::put(out, equal.up_to);
+    codec::put(out, equal.theirs);
+  }
+  return out.take();
+}
+
+Result<Aliases> decode_aliases(ByteView bytes) {
+  ByteReader in(bytes);
+  if (in.u8() != kVersion) return Error(Code::kCorrupt, "aliases of an unknown version");
+  Aliases aliases;
+  for (std::size_t n = in.count(kMaxEntries, 16); n > 0 && !in.failed(); --n) {
+    InodeId from, to;
+    codec::get(in, from);
+    codec::get(in, to);
+    aliases.inodes[from] = to;
+  }
+  for (std::size_t n = in.count(kMaxEntries, 28); n > 0 && !in.failed(); --n) {
+    InodeId from;
+    Aliases::Copy copy;
+    codec::get(in, from);
+    codec::get(in, copy.inode);
+    codec::get(in, copy.content);
+    aliases.copies[from] = copy;
+  }
+  for (std::size_t n = in.count(kMaxEntries, 26); n > 0 && !in.failed(); --n) {
+    Place from = get_place(in);
+    InodeId inode;
+    codec::get(in, inode);
+    aliases.moved[{std::move(from), inode}] = get_place(in);
+  }
+  for (std::size_t n = in.count(kMaxEntries, 8); n > 0 && !in.failed(); --n) {
+    InodeId inode;
+    codec::get(in, inode);
+    aliases.shown.insert(inode);
+  }
+  for (std::size_t n = in.count(kMaxEntries, 28); n > 0 && !in.failed(); --n) {
+    InodeId inode;
+    Aliases::Equal equal;
+    codec::get(in, inode);
+    codec::get(in, equal.up_to);
+    codec::get(in, equal.theirs);
+    aliases.equals[inode] = equal;
+  }
+  TRY(in.finish("aliases"));
+  return aliases;
+}
+
+}  // namespace skymoor::client

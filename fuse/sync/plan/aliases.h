@@ -1,0 +1,52 @@
+// Aliases: what conflict rules did to ids and names that later records of this device still use.
+#pragma once
+#include <map>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "fuse/sync/plan/tree_view.h"
+#include "shared/base/bytes.h"
+
+namespace skymoor::client {
+
+/// A record names what its author saw; a conflict rule may have put something else in its place. Plans add entries; once
+/// every record from before the entry became visible is acknowledged, nobody asks for it any more. A value; format of
+/// encode: SYNC_STATE.md.
+struct Aliases {
+  /// A never-committed inode of this device, and the one that stands for it: merged directories, equal files, a conflict
+  /// copy that turned out not to be needed. Two inodes that the server knows are never each other's alias.
+  std::unordered_map<InodeId, InodeId> inodes;
+  /// A file whose local edits went to a conflict copy, and the content that the copy has reached: an edit that saw this
+  /// content goes to the copy as well.
+  struct Copy {
+    InodeId inode;
+    OpId content;
+  };
+  std::unordered_map<InodeId, Copy> copies;
+  /// Where a link that was asked for at a place went instead.
+  std::map<std::pair<Place, InodeId>, Place> moved;
+  /// Conflict copies that a re-plan has shown to the user: records may name them.
+  std::unordered_set<InodeId> shown;
+  /// A file's local content as of record `up_to` equals byte for byte what the other side wrote.
+  struct Equal {
+    Lsn up_to;
+    OpId theirs;
+  };
+  std::map<InodeId, Equal> equals;
+
+  /// Follows aliases to the inode that counts.
+  InodeId resolve(InodeId inode) const;
+  const Copy* copy_of(InodeId inode) const;
+  const Equal* equal_of(InodeId inode) const;
+  bool empty() const;
+  /// Takes over the entries of `more`; they win over older ones.
+  void merge(const Aliases& more);
+};
+
+Bytes encode_aliases(const Aliases& aliases);
+/// Errors: Corrupt.
+Result<Aliases> decode_aliases(ByteView bytes);
+
+}  // namespace skymoor::client

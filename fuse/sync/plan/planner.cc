@@ -1,0 +1,175 @@
+#include "fuse/sync/plan/planner.h"
+
+#include "fuse/sync/plan/plan_run.h"
+
+namespace skymoor::client {
+
+Result<Plan> plan(const LogRecord& record, TreeView& tree, const Aliases& known, const PlanContext& context) {
+  return PlanRun(record, tree, known, context).run();
+}
+
+Result<Plan> PlanRun::run() {
+  TRY(std::visit([&](const auto& intent) { return on(intent); }, record_.intent));
+  if (!plan_.dropped && !std::holds_alternative<LocalIntent>(record_.intent)) TRY(put_attributes());
+  return std::move(plan_);
+}
+
+Status PlanRun::on(const CreateIntent& intent) {
+  const InodeRow* row = row_of(intent.inode);
+  if (!row) return Error(Code::kInternal, "plan: a create without its inode's row");
+  if (row->links == 0 || intent.name.empty()) return drop();  // no name: local until it is linked
+  const Place wanted{resolve(intent.directory), intent.name};
+  const Place place{TRY(revive(wanted.directory)), intent.name};
+  read_slot(place);
+  read_inode(place.directory);
+  if (TRY(tree_.node(intent.inode))) {
+    read_inode(intent.inode);
+    return drop();
+  }
+  if (auto theirs = TRY(tree_.slot(place))) {
+    const auto node = TRY(tree_.node(*theirs));
+    if (node && TRY(same_thing(*row, *theirs, *node))) {
+      read_inode(*theirs);
+      plan_.aliases.inodes[intent.inode] = *theirs;
+      return drop();
+    }
+  }
+  const bool directory = row->attributes.type == FileType::kDirectory;
+  if (!context_.rules.create_keeps_existing)
+    if (auto theirs = TRY(tree_.slot(place))) TRY(emit(UnlinkEffect{place.directory, place.name, *theirs}));
+  const Place free = TRY(place_for(wanted, intent.inode, directory));
+  TRY(birth(intent.inode, *row));
+  return emit(LinkEffect{free.directory, free.name, intent.inode});
+}
+
+Result<bool> PlanRun::same_thing(const InodeRow& mine, InodeId theirs, const TreeNode& their_node) {
+  const Attributes& a = mine.attributes;
+  const Attributes& b = their_node.attributes;
+  if (a.type != b.type) return false;
+  switch (a.type) {
+    case FileType::kDirectory: return true;
+    case FileType::kSymlink: return mine.target == their_node.target;
+    case FileType::kFile: {
+      const Aliases::Equal* equal = known_.equal_of(mine.id);
+      if (equal && equal->theirs == their_node.content) return true;
+      plan_.questions.push_back({mine.id, theirs, their_node.content});
+      return false;
+    }
+    default: return a.rdev == b.rdev;
+  }
+}
+
+Status PlanRun::birth(InodeId inode, const InodeRow& row) {
+  Attributes attributes = row.attributes;
+  if (attributes.type == FileType::kFile) attributes.size = 0;  // size belongs to content
+  return emit(NewEffect{inode, attributes, row.target});
+}
+
+Status PlanRun::on(const LinkIntent& intent) {
+  InodeId inode = resolve(intent.inode);
+  if (auto copy = TRY(own_copy(inode, effective_seen(intent.inode, intent.seen)))) inode = *copy;
+  const Place wanted{resolve(intent.directory), intent.name};
+  const Place place{TRY(revive(wanted.directory)), intent.name};
+  read_inode(inode);
+  read_slot(place);
+  read_inode(place.directory);
+  const bool known = TRY(tree_.node(inode)).has_value();
+  if (known && TRY(tree_.slot(place)) == inode) return drop();
+  const InodeRow* row = row_of(intent.inode);
+  if (!known && !row) return drop();
+  if (!known) TRY(birth(inode, *row));
+  const Place free = TRY(place_for(wanted, inode, false));
+  TRY(emit(LinkEffect{free.directory, free.name, inode}));
+  if (known) return {};
+  plan_.late_births.push_back(inode);
+  if (row->content == OpId{}) return {};
+  return emit(PutEffect{inode, row->content, row->attributes.size, row->attributes.mtime, row->attributes.ctime, {}});
+}
+
+Status PlanRun::on(const UnlinkIntent& intent) {
+  InodeId inode = resolve(intent.inode);
+  const OpId seen = effective_seen(intent.inode, intent.seen);
+  const Place wanted{resolve(intent.directory), intent.name};
+  auto node = TRY(tree_.node(inode));
+  const auto copy = TRY(own_copy(inode, seen));
+  std::optional<Place> place = TRY(find_place(inode, wanted));
+  // The author's version lives in his conflict copy: that is what he deleted; the other side's edit stays.
+  if (copy && (!place || (node && node->content != seen))) {
+    inode = *copy;
+    node = TRY(tree_.node(inode));
+    place = TRY(any_place(inode));
+  }
+  read_slot(wanted);
+  if (!place || !node) return drop();
+  read_slot(*place);
+  read_inode(inode);
+  if (node->names == 1) {
+    if (context_.rules.unlink_checks_last_link && !intent.last) return drop();
+    if (context_.rules.unlink_checks_content && node->content != seen) return drop();
+  }
+  return emit(UnlinkEffect{place->directory, place->name, inode});
+}
+
+Status PlanRun::on(const RmdirIntent& intent) {
+  const InodeId inode = resolve(intent.inode);
+  const Place wanted{resolve(intent.directory), intent.name};
+  read_slot(wanted);
+  read_inode(inode);
+  if (context_.rules.rmdir_reads_children) read_children(inode);
+  const auto place = TRY(find_place(inode, wanted));
+  if (!place) return drop();
+  if (context_.rules.rmdir_checks_children && !TRY(tree_.children(inode, 1)).empty()) return drop();
+  return emit(UnlinkEffect{place->directory, place->name, inode});
+}
+
+Status PlanRun::on(const XattrIntent& intent) {
+  const InodeRow* row = row_of(intent.inode);
+  if (row && row->links == 0) return drop();
+  const InodeId inode = resolve(intent.inode);
+  const auto node = TRY(tree_.node(inode));
+  if (!node || !node->live()) return drop();
+  for (const RowChange& change : record_.changes) {
+    if (const auto* put = std::get_if<PutXattr>(&change); put && put->inode == intent.inode)
+      TRY(emit(XattrEffect{inode, put->name, put->value}));
+    if (const auto* erase = std::get_if<EraseXattr>(&change); erase && erase->inode == intent.inode)
+      TRY(emit(XattrEffect{inode, erase->name, std::nullopt}));
+  }
+  return {};
+}
+
+namespace {
+
+/// Which fields a record may set on an inode: what its intent is about, and the times that every change moves.
+std::uint8_t fields_of(const LogRecord& record, const InodeRow& row, const TreeNode& node) {
+  if (const auto* intent = std::get_if<AttributeIntent>(&record.intent); intent && intent->inode == row.id)
+    return static_cast<std::uint8_t>(intent->fields | kFieldCtime);
+  if (const auto* intent = std::get_if<XattrIntent>(&record.intent); intent && intent->inode == row.id)
+    return intent->name == "system.posix_acl_access" ? kFieldCtime | kFieldMode : kFieldCtime;
+  if (const auto* intent = std::get_if<WriteIntent>(&record.intent); intent && intent->inode == row.id) {
+    // A write clears setuid and setgid; no other difference of the mode is this record's doing.
+    const std::uint32_t cleared = node.attributes.mode & ~row.attributes.mode;
+    return cleared & 06000 && ((node.attributes.mode ^ row.attributes.mode) & 01777) == 0 ? kFieldMode : 0;
+  }
+  // A directory whose entries changed; the mtime of what was linked or moved is not this record's doing.
+  if (const auto* intent = std::get_if<RenameIntent>(&record.intent); intent && intent->inode == row.id)
+    return kFieldCtime;
+  return node.directory() ? kFieldMtime | kFieldCtime : kFieldCtime;
+}
+
+}  // namespace
+
+Status PlanRun::put_attributes() {
+  for (const RowChange& change : record_.changes) {
+    const auto* put = std::get_if<PutInode>(&change);
+    if (!put || put->row.links == 0) continue;
+    const InodeId inode = resolve(put->row.id);
+    const auto node = TRY(tree_.node(inode));
+    if (!node || !node->live()) continue;
+    const std::uint8_t fields = differing_fields(node->attributes, put->row.attributes,
+                                                 fields_of(record_, put->row, *node));
+    if (fields) TRY(emit(AttributeEffect{inode, fields, put->row.attributes}));
+  }
+  return {};
+}
+
+}  // namespace skymoor::client

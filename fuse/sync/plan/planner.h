@@ -1,0 +1,66 @@
+// The planner: the only place that resolves conflicts.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "fuse/journal/record.h"
+#include "fuse/journal/tree_effect.h"
+#include "fuse/sync/plan/aliases.h"
+#include "fuse/sync/plan/tree_view.h"
+#include "shared/model/change.h"
+
+namespace skymoor::client {
+
+/// An object a plan depends on; the server refuses the commit if it has changed since. `name` for slots.
+struct PlannedRead {
+  ReadKind kind = ReadKind::kInode;
+  InodeId inode;
+  std::string name;
+  friend auto operator<=>(const PlannedRead&, const PlannedRead&) = default;
+};
+
+/// "Is what `mine` holds in the end the same, byte for byte, as what `theirs` holds?" A plan that met such a pair
+/// without an answer in Aliases::equals went on as if they differed.
+struct ContentQuestion {
+  InodeId mine;      ///< as the record names it
+  InodeId theirs;
+  OpId their_content;
+};
+
+/// What one record comes to on the tree as it is now.
+struct Plan {
+  std::vector<TreeEffect> effects;          ///< in order; PutEffect::manifest is left empty
+  std::vector<PlannedRead> reads;
+  Aliases aliases;                          ///< entries to add
+  std::vector<ContentQuestion> questions;
+  std::vector<InodeId> late_births;         ///< inodes made before the records at hand (O_TMPFILE): xattrs not in them
+  unsigned conflict_names = 0;
+  bool dropped = false;                     ///< the intent lost, or had been met already
+};
+
+/// Switches of single rules, all on but in tests that prove that each is needed.
+struct PlannerRules {
+  bool edit_edit_makes_copy = true;
+  bool unlink_checks_content = true;
+  bool unlink_checks_last_link = true;
+  bool replace_checks_content = true;
+  bool replace_checks_inode = true;
+  bool rmdir_checks_children = true;
+  bool rmdir_reads_children = true;
+  bool edit_revives_deleted = true;
+  bool create_keeps_existing = true;
+  bool moves_check_cycles = true;
+};
+
+struct PlanContext {
+  WriterId writer;
+  std::string device_name;
+  PlannerRules rules{};
+};
+
+/// Turns a record's intent into effects on `tree`. Pure: the same record, tree and aliases give the same plan, and none
+/// of them is changed. Never drops content that its author has not seen. The rules: PLAN.md.
+/// Errors: NotPresent (the tree lacks something that only the server can tell), Internal (the record is inconsistent).
+Result<Plan> plan(const LogRecord& record, TreeView& tree, const Aliases& known, const PlanContext& context);
+
+}  // namespace skymoor::client
