@@ -231,18 +231,6 @@ TEST_F(RefusalTest, too_many_xattrs) {
   expect_refused(std::move(effects), Code::kUnprocessable);
 }
 
-TEST_F(RefusalTest, sizes_that_add_up_to_more_than_a_number) {
-  std::vector<Effect> effects;
-  for (int i = 0; i < 3000; ++i) {
-    InodeId inode = writer_->next_inode();
-    effects.push_back(new_inode(inode));
-    effects.push_back(link(kRootInode, std::to_string(i), inode));
-    effects.push_back(put(inode, kMaxFileBytes));
-  }
-  value_of(writer_->submit(effects));
-  EXPECT_EQ(info().content_bytes, 3000 * kMaxFileBytes);
-}
-
 class QuotaTest : public RefusalTest {
  protected:
   void SetUp() override {

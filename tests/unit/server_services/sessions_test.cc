@@ -1,0 +1,101 @@
+// Access and refresh tokens.
+#include "shared/crypto/token.h"
+#include "tests/unit/server_services/login_fixture.h"
+
+namespace skymoor::server {
+namespace {
+
+class SessionsTest : public LoginFixture {
+ protected:
+  void SetUp() override {
+    LoginFixture::SetUp();
+    session_ = value_of(sign_up("ann", "pw", make_device("ann")));
+  }
+  Code verify_code(const std::string& token) { return code_of(services_->sessions().verify(token, address_)); }
+  Code refresh_code(const std::string& token) { return code_of(services_->sessions().refresh(token, address_)); }
+  protocol::Session session_;
+};
+
+TEST_F(SessionsTest, access_tokens_name_the_caller_and_expire) {
+  Caller caller = verified(session_);
+  EXPECT_EQ(caller.user, session_.user);
+  EXPECT_EQ(caller.remote_address, address_);
+  EXPECT_EQ(session_.expires_in_s, 600);
+  clock_.advance(std::chrono::minutes(11));
+  EXPECT_EQ(verify_code(session_.access_token), Code::kUnauthenticated);
+}
+
+TEST_F(SessionsTest, access_tokens_survive_a_restart) {
+  reopen();
+  EXPECT_EQ(verify_code(session_.access_token), Code{});
+}
+
+TEST_F(SessionsTest, garbled_foreign_and_unsigned_tokens_are_refused_with_one_message) {
+  auto other_key = crypto::ed25519_generate(random_);
+  crypto::AccessClaims claims{session_.user, {}, verified(session_).session, "skymoor-api", clock_.now(),
+                              clock_.now() + std::chrono::minutes(5), true};
+  std::string first;
+  for (const std::string& token :
+       {std::string(), std::string("x.y.z"), session_.refresh_token, session_.access_token + "A",
+        crypto::sign_access_token(other_key, accounts_.server_name, claims)}) {
+    auto refused = services_->sessions().verify(token, address_);
+    ASSERT_EQ(code_of(refused), Code::kUnauthenticated) << token;
+    if (first.empty()) first = refused.error().to_string();
+    EXPECT_EQ(refused.error().to_string(), first);
+  }
+}
+
+TEST_F(SessionsTest, refresh_rotates_and_keeps_the_session_for_long) {
+  std::string session = verified(session_).session;
+  for (int i = 0; i < 5; ++i) {
+    clock_.advance(std::chrono::hours(24 * 60));
+    session_ = value_of(services_->sessions().refresh(session_.refresh_token, address_));
+    EXPECT_EQ(verified(session_).session, session);
+  }
+  clock_.advance(std::chrono::hours(24 * 91));
+  EXPECT_EQ(refresh_code(session_.refresh_token), Code::kUnauthenticated);
+}
+
+TEST_F(SessionsTest, a_refresh_token_used_twice_ends_the_whole_family) {
+  auto next = value_of(services_->sessions().refresh(session_.refresh_token, address_));
+  EXPECT_EQ(verify_code(next.access_token), Code{});
+  EXPECT_EQ(refresh_code(session_.refresh_token), Code::kUnauthenticated);
+  EXPECT_EQ(refresh_code(next.refresh_token), Code::kUnauthenticated);
+  EXPECT_EQ(verify_code(next.access_token), Code::kUnauthenticated);
+  EXPECT_EQ(verify_code(session_.access_token), Code::kUnauthenticated);
+}
+
+TEST_F(SessionsTest, reuse_is_noticed_after_a_restart) {
+  auto next = value_of(services_->sessions().refresh(session_.refresh_token, address_));
+  reopen();
+  EXPECT_EQ(refresh_code(session_.refresh_token), Code::kUnauthenticated);
+  EXPECT_EQ(refresh_code(next.refresh_token), Code::kUnauthenticated);
+}
+
+TEST_F(SessionsTest, refresh_refuses_what_is_no_refresh_token) {
+  EXPECT_EQ(refresh_code(""), Code::kUnauthenticated);
+  EXPECT_EQ(refresh_code(session_.access_token), Code::kUnauthenticated);
+  EXPECT_EQ(refresh_code(base64url_encode(Bytes(32, 1))), Code::kUnauthenticated);
+}
+
+TEST_F(SessionsTest, logout_ends_one_session_only) {
+  auto other = value_of(log_in("ann", "pw", make_device("ann")));
+  expect_ok(services_->sessions().logout(verified(session_)));
+  EXPECT_EQ(verify_code(session_.access_token), Code::kUnauthenticated);
+  EXPECT_EQ(refresh_code(session_.refresh_token), Code::kUnauthenticated);
+  EXPECT_EQ(verify_code(other.access_token), Code{});
+}
+
+TEST_F(SessionsTest, tokens_are_stored_as_hashes_only) {
+  services_.reset();
+  Bytes secret = value_of(base64url_decode(session_.refresh_token));
+  for (const char* name : {"metadata.db", "metadata.db-wal"}) {
+    if (!disk_.exists(directory_ / name)) continue;
+    Bytes content = value_of(read_file(disk_, directory_ / name, 64u << 20));
+    EXPECT_EQ(std::search(content.begin(), content.end(), secret.begin(), secret.end()), content.end());
+    EXPECT_EQ(as_text(content).find(session_.refresh_token), std::string_view::npos);
+  }
+}
+
+}  // namespace
+}  // namespace skymoor::server
