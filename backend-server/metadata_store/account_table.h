@@ -18,6 +18,7 @@ struct UserRow {
   bool admin = false;
   protocol::UserKeys keys;
   Timestamp created{};
+  bool disabled = false;   ///< by an administrator: no login, no token
 };
 
 struct DeviceRow {
@@ -40,6 +41,8 @@ class AccountTable {
   virtual Status insert_user(const UserRow& user) = 0;
   /// Errors: NotFound.
   virtual Status set_admin(const UserId& id, bool admin) = 0;
+  /// Errors: NotFound.
+  virtual Status set_disabled(const UserId& id, bool disabled) = 0;
 
   virtual Result<std::optional<DeviceRow>> find_device(const DeviceId& id) const = 0;
   virtual Result<std::vector<DeviceRow>> list_devices(const UserId& user) const = 0;

@@ -163,6 +163,7 @@ Result<protocol::Session> AccountService::login_finish(const protocol::LoginFini
   auto session = update_in(store_, [&](Tables& tables) -> Result<protocol::Session> {
     auto user = TRY(tables.accounts.find_user_by_name(login.user_name));
     if (!user) return Error(Code::kWrongPassword, "wrong user name or password");
+    if (user->disabled) return Error(Code::kForbidden, "this account is disabled: ask the server's administrator");
     TRY(admit_device(tables, user->id, finish.device, clock_.now(), options_.max_devices_per_user));
     return sessions_.create(tables, user->id, finish.device.id, user->admin);
   });

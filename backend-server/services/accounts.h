@@ -50,8 +50,8 @@ class AccountService {
   /// The same answer, limits and cost for known and unknown users. Errors: InvalidArgument (KE1), RateLimited ("try
   /// again in N s").
   Result<protocol::LoginChallenge> login_start(const protocol::LoginStart& start, const std::string& remote_address);
-  /// Errors: WrongPassword (KE3, or unknown, used or expired login id: not told apart), Forbidden (the device is revoked
-  /// or is not this user's), InvalidArgument (device, signature).
+  /// Errors: WrongPassword (KE3, or unknown, used or expired login id: not told apart), Forbidden (the account is
+  /// disabled; the device is revoked or is not this user's), InvalidArgument (device, signature).
   Result<protocol::Session> login_finish(const protocol::LoginFinish& finish, const std::string& remote_address);
 
   Result<protocol::KeyBundle> key_bundle(const Caller& caller);

@@ -55,7 +55,7 @@ Result<Caller> SessionService::verify(std::string_view access_token, const std::
     if (!device || device->revoked) return refused();
     // Who is an administrator may have changed since the token was made.
     auto user = TRY(tables.accounts.find_user(claims->user));
-    if (!user) return refused();
+    if (!user || user->disabled) return refused();
     return Caller{claims->user, claims->device, claims->session, user->admin, remote_address};
   });
 }
@@ -80,7 +80,7 @@ Result<protocol::Session> SessionService::refresh(std::string_view refresh_token
     TRY(tables.sessions.extend_session(session->id, now + options_.refresh_lifetime));
     auto user = TRY(tables.accounts.find_user(session->user));
     auto device = TRY(tables.accounts.find_device(session->device));
-    if (!user || !device || device->revoked) return refused();
+    if (!user || user->disabled || !device || device->revoked) return refused();
     TRY(tables.accounts.touch_device(session->device, device->device.name, now));
     next = TRY(issue(tables, session->id, session->user, session->device, user->admin));
     return {};

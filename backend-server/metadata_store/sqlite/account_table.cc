@@ -5,7 +5,7 @@ namespace {
 
 #define USER_COLUMNS                                                                                              \
   "id,name,credential_id,record,admin,key_generation,sealing_key,signing_key,password_wrap,recovery_wrap,"        \
-  "recovery_verifier,created"
+  "recovery_verifier,created,disabled"
 #define DEVICE_COLUMNS "id,user_id,name,signing_key,sealing_key,created,last_seen,revoked"
 
 UserRow read_user(const Query& q) {
@@ -17,6 +17,7 @@ UserRow read_user(const Query& q) {
   user.admin = q.flag(4);
   user.keys = {q.u32(5), q.blob(6), q.blob(7), q.blob(8), q.blob(9), q.blob(10)};
   user.created = q.time(11);
+  user.disabled = q.flag(12);
   return user;
 }
 
@@ -64,14 +65,19 @@ Result<std::uint64_t> SqliteAccountTable::count_users() const {
 }
 
 Status SqliteAccountTable::insert_user(const UserRow& u) {
-  return connection_.run("INSERT INTO users(" USER_COLUMNS ") VALUES($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12)", u.id,
+  return connection_.run("INSERT INTO users(" USER_COLUMNS ") VALUES($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)", u.id,
                          u.name, u.credential_id, u.record, u.admin, u.keys.generation, u.keys.sealing_key,
                          u.keys.signing_key, u.keys.password_wrap, u.keys.recovery_wrap, u.keys.recovery_verifier,
-                         u.created);
+                         u.created, u.disabled);
 }
 
 Status SqliteAccountTable::set_admin(const UserId& id, bool admin) {
   TRY(connection_.run("UPDATE users SET admin=$1 WHERE id=$2", admin, id));
+  return found_one(connection_, "user");
+}
+
+Status SqliteAccountTable::set_disabled(const UserId& id, bool disabled) {
+  TRY(connection_.run("UPDATE users SET disabled=$1 WHERE id=$2", disabled, id));
   return found_one(connection_, "user");
 }
 

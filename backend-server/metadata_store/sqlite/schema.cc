@@ -78,7 +78,9 @@ CREATE TABLE blocks(
   first_stored INTEGER NOT NULL, PRIMARY KEY(volume, id)) WITHOUT ROWID;
 )sql";
 
-constexpr std::string_view kSteps[] = {kStep1};
+constexpr std::string_view kStep2 = "ALTER TABLE users ADD COLUMN disabled INTEGER NOT NULL DEFAULT 0;";
+
+constexpr std::string_view kSteps[] = {kStep1, kStep2};
 
 }  // namespace
 

@@ -14,6 +14,7 @@ class SqliteAccountTable final : public AccountTable {
   Result<std::uint64_t> count_users() const override;
   Status insert_user(const UserRow& user) override;
   Status set_admin(const UserId& id, bool admin) override;
+  Status set_disabled(const UserId& id, bool disabled) override;
   Result<std::optional<DeviceRow>> find_device(const DeviceId& id) const override;
   Result<std::vector<DeviceRow>> list_devices(const UserId& user) const override;
   Status insert_device(const DeviceRow& device) override;

@@ -1,0 +1,127 @@
+// The command line of `skymoord`. The only file that sees CLI11.
+#include <cstdio>
+#include <functional>
+
+#include <CLI/CLI.hpp>
+
+#include "backend-server/app/commands.h"
+#include "backend-server/app/server_settings.h"
+
+namespace skymoor::server {
+namespace {
+
+std::string help_of(const Setting& setting) {
+  std::string text(setting.doc);
+  if (!setting.choices.empty()) text += " (" + std::string(setting.choices) + ")";
+  if (!setting.default_value.empty()) text += " [" + std::string(setting.default_value) + "]";
+  return text;
+}
+
+void add_setting(CLI::App& command, const Setting& setting, GivenSettings& given) {
+  std::string name(setting.name);
+  auto take = [&given, name](const std::string& value) { given.values.emplace_back(name, value); };
+  std::string flag = "--" + name;
+  if (setting.type == SettingType::kBool) {
+    command.add_flag(
+               flag + ",!--no-" + name,
+               [take](std::int64_t count) { take(count > 0 ? "true" : "false"); }, help_of(setting))
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    return;
+  }
+  command.add_option_function<std::string>(flag, take, help_of(setting))->type_name("VALUE");
+}
+
+void add_config_file(CLI::App& command, GivenSettings& given) {
+  command.add_option("--config", given.config_file, "TOML file of settings; see `skymoord config`")->type_name("FILE");
+}
+
+void add_data(CLI::App& command, GivenSettings& given) {
+  add_config_file(command, given);
+  add_setting(command, server_settings_table().front(), given);
+}
+
+/// What the command line chose to do.
+using Chosen = std::function<ExitCode()>;
+
+void declare_serve(CLI::App& app, ServeArguments& arguments, Chosen& chosen) {
+  CLI::App* serve = app.add_subcommand("serve", "run the server in the foreground");
+  add_config_file(*serve, arguments.settings);
+  serve->add_option("--port-file", arguments.port_file, "write the port here once the server answers")->type_name("FILE");
+  for (const Setting& setting : server_settings_table()) add_setting(*serve, setting, arguments.settings);
+  serve->footer(
+      "Stops on SIGTERM and SIGINT after running requests are done (10 s at most); a second signal ends it at once.\n"
+      "Settings on the command line win over those of the file.");
+  serve->callback([&] { chosen = [&] { return run_serve(arguments); }; });
+}
+
+void declare_admin_action(CLI::App& parent, const char* name, const char* help, AdminAction action, bool takes_user,
+                          AdminArguments& arguments, Chosen& chosen) {
+  CLI::App* command = parent.add_subcommand(name, help);
+  add_data(*command, arguments.settings);
+  command->add_flag("--json", arguments.json, "print JSON");
+  if (takes_user) command->add_option("NAME", arguments.user, "user name")->required();
+  auto revoke = std::make_shared<bool>(false);
+  if (action == AdminAction::kGrantAdmin) command->add_flag("--revoke", *revoke, "take the right away again");
+  command->callback([&, action, revoke] {
+    arguments.action = *revoke ? AdminAction::kRevokeAdmin : action;
+    chosen = [&] { return run_admin(arguments); };
+  });
+}
+
+void declare_admin(CLI::App& app, AdminArguments& arguments, Chosen& chosen) {
+  CLI::App* admin = app.add_subcommand("admin", "look after accounts and volumes, on the server's own machine");
+  admin->require_subcommand(1);
+  CLI::App* user = admin->add_subcommand("user", "accounts");
+  user->require_subcommand(1);
+  auto user_action = [&](const char* name, const char* help, AdminAction action, bool takes_user) {
+    declare_admin_action(*user, name, help, action, takes_user, arguments, chosen);
+  };
+  user_action("list", "list all accounts", AdminAction::kListUsers, false);
+  user_action("disable", "refuse a user's logins and tokens; nothing is deleted", AdminAction::kDisable, true);
+  user_action("enable", "let a disabled user in again", AdminAction::kEnable, true);
+  user_action("admin", "make a user an administrator", AdminAction::kGrantAdmin, true);
+  CLI::App* volume = admin->add_subcommand("volume", "volumes");
+  volume->require_subcommand(1);
+  declare_admin_action(*volume, "list", "list all volumes", AdminAction::kListVolumes, false, arguments, chosen);
+}
+
+}  // namespace
+
+int run_command_line(int argc, const char* const* argv) {
+  try {
+    CLI::App app("skymoord: the Skymoor server. Keeps accounts, metadata and sealed blocks, and tells devices what changed.",
+                 "skymoord");
+    app.require_subcommand(1);
+    app.footer(kExitCodeHelp);
+    Chosen chosen;
+    ServeArguments serve;
+    AdminArguments admin;
+    FingerprintArguments fingerprint;
+    declare_serve(app, serve, chosen);
+    declare_admin(app, admin, chosen);
+    CLI::App* print = app.add_subcommand("fingerprint", "print the fingerprint of the server's certificate");
+    add_data(*print, fingerprint.settings);
+    print->add_flag("--json", fingerprint.json, "print JSON");
+    print->callback([&] { chosen = [&] { return run_fingerprint(fingerprint); }; });
+    app.add_subcommand("config", "print a settings file with every setting at its default")->callback([&] {
+      chosen = run_config;
+    });
+    app.add_subcommand("version", "print the version")->callback([&] { chosen = run_version; });
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+      return app.exit(e) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+    }
+    return static_cast<int>(chosen());
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "skymoord: %s\n", e.what());
+    return static_cast<int>(ExitCode::kFailure);
+  }
+}
+
+ExitCode report(const Error& error) {
+  std::fprintf(stderr, "skymoord: %s\n", error.to_string().c_str());
+  return error.code() == Code::kInvalidArgument ? ExitCode::kUsage : ExitCode::kFailure;
+}
+
+}  // namespace skymoor::server

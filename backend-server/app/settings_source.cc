@@ -1,0 +1,17 @@
+#include "backend-server/app/settings_source.h"
+
+#include "backend-server/app/server_settings.h"
+
+namespace skymoor::server {
+
+Result<Settings> read_settings(const GivenSettings& given) {
+  Settings settings(server_settings_table());
+  if (!given.config_file.empty()) TRY(settings.load_toml(given.config_file));
+  for (const auto& [name, value] : given.values) {
+    Status set = settings.set(name, value);
+    if (!set.ok()) return Error(set.error().code(), "--" + set.error().message());
+  }
+  return settings;
+}
+
+}  // namespace skymoor::server
