@@ -85,6 +85,12 @@ void declare_admin(CLI::App& app, AdminArguments& arguments, Chosen& chosen) {
   declare_admin_action(*volume, "list", "list all volumes", AdminAction::kListVolumes, false, arguments, chosen);
 }
 
+bool has_command(const CLI::App& app, const std::string& name) {
+  for (const CLI::App* command : app.get_subcommands(nullptr))
+    if (command->check_name(name)) return true;
+  return false;
+}
+
 }  // namespace
 
 int run_command_line(int argc, const char* const* argv) {
@@ -107,6 +113,10 @@ int run_command_line(int argc, const char* const* argv) {
       chosen = run_config;
     });
     app.add_subcommand("version", "print the version")->callback([&] { chosen = run_version; });
+    if (argc > 1 && argv[1][0] != '-' && !has_command(app, argv[1])) {
+      std::fprintf(stderr, "skymoord: unknown command '%s'; see skymoord --help\n", argv[1]);
+      return static_cast<int>(ExitCode::kUsage);
+    }
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {

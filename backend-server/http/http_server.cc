@@ -26,7 +26,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::open(HttpOptions options, Router
   auto state = std::make_unique<State>(std::move(options), std::move(router));
   state->listener = std::move(listener);
   state->listener->start([core = &state->core](std::shared_ptr<Transport> transport) {
-    auto connection = std::make_shared<Connection>(*core, std::move(transport));
+    auto connection = std::make_shared<HttpConnection>(*core, std::move(transport));
     if (core->stopping || !core->connections.add(connection, core->options.max_connections)) {
       core->refused_connections.fetch_add(1);
       log_debug("http.connection_refused", {{"limit", core->options.max_connections}});

@@ -13,10 +13,10 @@ Transport::Milliseconds until(Instant deadline, Instant now) {
 
 }  // namespace
 
-Connection::Connection(ServerCore& core, std::shared_ptr<Transport> transport)
+HttpConnection::HttpConnection(ServerCore& core, std::shared_ptr<Transport> transport)
     : core_(core), transport_(std::move(transport)), buffer_(core.options.max_header_bytes) {}
 
-Connection::~Connection() {
+HttpConnection::~HttpConnection() {
   end_stream();
   release_body();
   // A closed one may still be saying goodbye on its I/O thread, and this may be a worker.
@@ -24,7 +24,7 @@ Connection::~Connection() {
   core_.connections.remove(this);
 }
 
-void Connection::start() {
+void HttpConnection::start() {
   transport_->handshake(core_.options.header_timeout, [self = shared_from_this()](Status done) {
     if (!done.ok()) {
       log_debug("http.handshake_failed", {{"peer", self->transport_->remote_address()}, {"error", done.error()}});
@@ -34,7 +34,7 @@ void Connection::start() {
   });
 }
 
-void Connection::stop(bool force) {
+void HttpConnection::stop(bool force) {
   transport_->post([self = shared_from_this(), force] {
     self->close_after_ = true;
     if (force || self->phase_ == Phase::kIdle || self->phase_ == Phase::kHandshake) return self->close();
@@ -42,12 +42,12 @@ void Connection::stop(bool force) {
   });
 }
 
-void Connection::close() {
+void HttpConnection::close() {
   phase_ = Phase::kClosed;
   transport_->close();
 }
 
-void Connection::next_request() {
+void HttpConnection::next_request() {
   request_ = {};
   response_ = {};
   head_ = {};
@@ -62,7 +62,7 @@ void Connection::next_request() {
   read_head();
 }
 
-void Connection::read_head() {
+void HttpConnection::read_head() {
   std::string_view have = as_text(ByteView(buffer_).first(filled_));
   std::size_t end = find_head_end(have, searched_);
   if (end != std::string_view::npos) return on_head(end);
@@ -87,7 +87,7 @@ void Connection::read_head() {
                         });
 }
 
-void Connection::on_head(std::size_t head_end) {
+void HttpConnection::on_head(std::size_t head_end) {
   phase_ = Phase::kHead;
   served_one_ = true;
   started_ = core_.clock.monotonic();
@@ -106,7 +106,7 @@ void Connection::on_head(std::size_t head_end) {
   receive_body();
 }
 
-Status Connection::understand(std::string_view raw_head) {
+Status HttpConnection::understand(std::string_view raw_head) {
   head_ = TRY(parse_request_head(raw_head, core_.options.max_headers));
   body_unread_ = head_.has_body();
   if (!head_.keep_alive) close_after_ = true;
@@ -133,7 +133,7 @@ Status Connection::understand(std::string_view raw_head) {
   return {};
 }
 
-void Connection::admit() {
+void HttpConnection::admit() {
   phase_ = Phase::kAdmit;
   Status queued = core_.workers.submit([self = shared_from_this()] {
     auto admitted = std::make_shared<Result<Response>>(self->call(
@@ -150,7 +150,7 @@ void Connection::admit() {
   if (!queued.ok()) fail(queued.error());
 }
 
-void Connection::run_handler() {
+void HttpConnection::run_handler() {
   phase_ = Phase::kHandler;
   if (route_->inline_on_io) return answer(call(route_->handler, request_));
   Status queued = core_.workers.submit([self = shared_from_this()] {
@@ -160,7 +160,7 @@ void Connection::run_handler() {
   if (!queued.ok()) fail(queued.error());
 }
 
-Result<Response> Connection::call(const Handler& handler, Request& request) {
+Result<Response> HttpConnection::call(const Handler& handler, Request& request) {
   try {
     return handler(request);
   } catch (const std::bad_alloc&) {

@@ -14,10 +14,10 @@ namespace skymoor::server {
 /// Lives on its transport's I/O thread: all state is touched there only; handlers get the request by reference while the
 /// connection waits for them. Kept alive by the callbacks under way; when none is left, it is gone. Failure: anything
 /// wrong is answered as far as the peer can be reached, then the connection ends.
-class Connection : public std::enable_shared_from_this<Connection> {
+class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
-  Connection(ServerCore& core, std::shared_ptr<Transport> transport);
-  ~Connection();
+  HttpConnection(ServerCore& core, std::shared_ptr<Transport> transport);
+  ~HttpConnection();
   void start();
   /// From any thread. Ends an idle connection or a stream now, others after their answer; `force` ends all now.
   void stop(bool force);

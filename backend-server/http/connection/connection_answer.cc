@@ -1,4 +1,4 @@
-// Connection: sending an answer.
+// HttpConnection: sending an answer.
 #include "backend-server/http/connection/connection.h"
 #include "backend-server/http/connection/response_head.h"
 #include "shared/base/log.h"
@@ -36,7 +36,7 @@ std::string retry_after(const Error& error) {
 
 }  // namespace
 
-void Connection::fail(const Error& error, int status) {
+void HttpConnection::fail(const Error& error, int status) {
   if (request_.request_id.empty()) request_.request_id = core_.next_request_id();
   log_failure(error, request_, route_ ? route_->pattern : std::string_view());
   Response response = Response::json(protocol::encode_failure(error, request_.request_id));
@@ -48,7 +48,7 @@ void Connection::fail(const Error& error, int status) {
   send(std::move(response));
 }
 
-void Connection::answer(Result<Response> result) {
+void HttpConnection::answer(Result<Response> result) {
   if (phase_ == Phase::kClosed) return;
   if (!result.ok()) return fail(result.error());
   if (!result->stream) return send(std::move(*result));
@@ -61,7 +61,7 @@ void Connection::answer(Result<Response> result) {
   send(std::move(*result));
 }
 
-void Connection::send(Response response) {
+void HttpConnection::send(Response response) {
   if (phase_ == Phase::kClosed) return;
   phase_ = Phase::kAnswer;
   response_ = std::move(response);
@@ -76,7 +76,7 @@ void Connection::send(Response response) {
   });
 }
 
-void Connection::report(std::size_t sent_bytes) {
+void HttpConnection::report(std::size_t sent_bytes) {
   auto time = core_.clock.monotonic() - started_;
   std::string_view route = route_ ? std::string_view(route_->pattern) : std::string_view();
   if (log_debug_enabled())
@@ -88,7 +88,7 @@ void Connection::report(std::size_t sent_bytes) {
     core_.options.observe({request_.method, route, response_.status, time, received_bytes_, sent_bytes});
 }
 
-void Connection::on_sent(Status outcome) {
+void HttpConnection::on_sent(Status outcome) {
   release_body();
   if (!outcome.ok()) return close();
   if (response_.stream) return begin_stream();

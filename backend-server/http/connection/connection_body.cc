@@ -1,4 +1,4 @@
-// Connection: receiving a request's body.
+// HttpConnection: receiving a request's body.
 #include "backend-server/http/connection/connection.h"
 
 namespace skymoor::server {
@@ -10,7 +10,7 @@ constexpr std::size_t kChunkBufferBytes = 64 * 1024;
 }  // namespace
 
 /// Counts a body against the memory of all bodies under way.
-bool Connection::reserve_body(std::size_t bytes) {
+bool HttpConnection::reserve_body(std::size_t bytes) {
   if (core_.body_memory.fetch_add(bytes) + bytes > core_.options.max_body_memory) {
     core_.body_memory.fetch_sub(bytes);
     return false;
@@ -19,9 +19,9 @@ bool Connection::reserve_body(std::size_t bytes) {
   return true;
 }
 
-void Connection::release_body() { core_.body_memory.fetch_sub(std::exchange(reserved_bytes_, 0)); }
+void HttpConnection::release_body() { core_.body_memory.fetch_sub(std::exchange(reserved_bytes_, 0)); }
 
-void Connection::receive_body() {
+void HttpConnection::receive_body() {
   if (phase_ == Phase::kClosed) return;
   if (!head_.has_body()) return run_handler();
   phase_ = Phase::kBody;
@@ -34,14 +34,14 @@ void Connection::receive_body() {
   });
 }
 
-void Connection::begin_body() {
+void HttpConnection::begin_body() {
   if (!head_.chunked) return read_sized_body(*head_.content_length);
   chunks_ = std::make_unique<ChunkedBody>(raw_head_, route_->max_body_bytes);
   buffer_.resize(std::max(buffer_.size(), kChunkBufferBytes));
   if (feed_chunks()) read_chunk();
 }
 
-void Connection::read_sized_body(std::size_t length) {
+void HttpConnection::read_sized_body(std::size_t length) {
   auto body = std::make_shared<Body>(length);
   std::size_t have = std::min(filled_, length);
   std::copy_n(buffer_.begin(), have, body->writable().begin());
@@ -61,7 +61,7 @@ void Connection::read_sized_body(std::size_t length) {
 }
 
 /// True when more bytes are needed.
-bool Connection::feed_chunks() {
+bool HttpConnection::feed_chunks() {
   auto taken = chunks_->feed(ByteView(buffer_).first(filled_));
   if (!taken.ok()) return fail(taken.error()), false;
   received_bytes_ += *taken;
@@ -73,7 +73,7 @@ bool Connection::feed_chunks() {
   return fail(Error(Code::kInvalidArgument, "malformed request: a chunk's head is too long")), false;
 }
 
-void Connection::read_chunk() {
+void HttpConnection::read_chunk() {
   // The same grace as for a sized body of the largest allowed size.
   auto now = core_.clock.monotonic();
   auto most = core_.options.body_timeout +
@@ -87,7 +87,7 @@ void Connection::read_chunk() {
                         });
 }
 
-void Connection::on_body(Body body, Status outcome) {
+void HttpConnection::on_body(Body body, Status outcome) {
   chunks_.reset();
   request_.body = std::move(body);
   if (outcome.ok()) {

@@ -1,4 +1,4 @@
-// Connection: server-sent events after the answer's head.
+// HttpConnection: server-sent events after the answer's head.
 #include "backend-server/http/connection/connection.h"
 
 namespace skymoor::server {
@@ -7,10 +7,10 @@ constexpr std::string_view kPing = ": ping\n\n";
 constexpr std::size_t kMaxBytesFromListener = 16 * 1024;
 }  // namespace
 
-void Connection::begin_stream() {
+void HttpConnection::begin_stream() {
   phase_ = Phase::kStream;
   stream_end_ = core_.clock.monotonic() + core_.options.stream_lifetime;
-  std::weak_ptr<Connection> weak = weak_from_this();
+  std::weak_ptr<HttpConnection> weak = weak_from_this();
   std::weak_ptr<Transport> transport = transport_;
   response_.stream->attach([weak, transport] {
     auto alive = transport.lock();
@@ -25,7 +25,7 @@ void Connection::begin_stream() {
 }
 
 /// The client has nothing more to say; what this read gets is its goodbye.
-void Connection::watch_for_end() {
+void HttpConnection::watch_for_end() {
   filled_ = 0;
   transport_->read_some(buffer_, {}, [self = shared_from_this()](Status done, std::size_t size) {
     self->received_bytes_ += size;
@@ -36,7 +36,7 @@ void Connection::watch_for_end() {
   });
 }
 
-void Connection::ping() {
+void HttpConnection::ping() {
   transport_->after(core_.options.stream_ping, [weak = weak_from_this()] {
     auto self = weak.lock();
     if (!self || self->phase_ != Phase::kStream) return;
@@ -46,7 +46,7 @@ void Connection::ping() {
   });
 }
 
-void Connection::pump() {
+void HttpConnection::pump() {
   if (phase_ != Phase::kStream || stream_writing_) return;
   bool closed = response_.stream->closed();
   std::string text = response_.stream->take();
@@ -57,7 +57,7 @@ void Connection::pump() {
   transport_->finish();
 }
 
-void Connection::write_stream(std::string text) {
+void HttpConnection::write_stream(std::string text) {
   stream_writing_ = true;
   stream_text_ = std::move(text);
   transport_->write(as_bytes(stream_text_), {}, {core_.options.write_timeout, {}},
@@ -70,7 +70,7 @@ void Connection::write_stream(std::string text) {
                     });
 }
 
-void Connection::end_stream() {
+void HttpConnection::end_stream() {
   if (response_.stream) response_.stream->detach();
   response_.stream_resource.reset();
   if (std::exchange(stream_counted_, false)) core_.streams.remove(stream_owner_);

@@ -6,14 +6,14 @@ namespace skymoor::server {
 
 ConnectionTable::ConnectionTable() : mutex_(kConnectionTableRank, "connection table") {}
 
-bool ConnectionTable::add(const std::shared_ptr<Connection>& connection, std::size_t limit) {
+bool ConnectionTable::add(const std::shared_ptr<HttpConnection>& connection, std::size_t limit) {
   MutexLock lock(mutex_);
   if (connections_.size() >= limit) return false;
   connections_.emplace(connection.get(), connection);
   return true;
 }
 
-void ConnectionTable::remove(Connection* connection) {
+void ConnectionTable::remove(HttpConnection* connection) {
   MutexLock lock(mutex_);
   connections_.erase(connection);
   changed_.notify_all();
@@ -24,8 +24,8 @@ std::size_t ConnectionTable::size() const {
   return connections_.size();
 }
 
-std::vector<std::shared_ptr<Connection>> ConnectionTable::all() const {
-  std::vector<std::shared_ptr<Connection>> alive;
+std::vector<std::shared_ptr<HttpConnection>> ConnectionTable::all() const {
+  std::vector<std::shared_ptr<HttpConnection>> alive;
   MutexLock lock(mutex_);
   alive.reserve(connections_.size());
   for (const auto& [key, weak] : connections_)

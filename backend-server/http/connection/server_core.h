@@ -13,17 +13,17 @@
 
 namespace skymoor::server {
 
-class Connection;
+class HttpConnection;
 
 /// The open connections. Thread-safe. Holds them weakly: each lives as long as something is under way on it.
 class ConnectionTable {
  public:
   ConnectionTable();
   /// False when `limit` are open.
-  bool add(const std::shared_ptr<Connection>& connection, std::size_t limit);
-  void remove(Connection* connection);
+  bool add(const std::shared_ptr<HttpConnection>& connection, std::size_t limit);
+  void remove(HttpConnection* connection);
   std::size_t size() const;
-  std::vector<std::shared_ptr<Connection>> all() const;
+  std::vector<std::shared_ptr<HttpConnection>> all() const;
   /// Waits until none is left. False when the time ran out. Blocks.
   bool wait_empty(std::chrono::milliseconds time);
 
@@ -31,7 +31,7 @@ class ConnectionTable {
   // Guarded by mutex_.
   mutable Mutex mutex_;
   CondVar changed_;
-  std::unordered_map<Connection*, std::weak_ptr<Connection>> connections_ GUARDED_BY(mutex_);
+  std::unordered_map<HttpConnection*, std::weak_ptr<HttpConnection>> connections_ GUARDED_BY(mutex_);
 };
 
 /// Counts event streams by owner. Thread-safe.
