@@ -1,5 +1,6 @@
 // MetadataStore: the front door of the journal room. Op log, tables and recovery as one object.
 #pragma once
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,6 +20,12 @@ class DataReplay {
  public:
   virtual ~DataReplay() = default;
   virtual Status replay(InodeId inode, std::uint64_t offset, ByteView bytes) = 0;
+  /// Before the log may forget LogData of these inodes: makes their backing files survive a power cut. An inode whose
+  /// file is gone is fine. Called without locks.
+  virtual Status make_durable(const std::vector<InodeId>& inodes) {
+    (void)inodes;
+    return {};
+  }
 };
 
 /// Who this state directory belongs to; fixed when it is made.
@@ -45,6 +52,7 @@ struct VisibleChanges {
   std::vector<Name> names;          ///< entries to forget
   std::vector<InodeId> attributes;  ///< inodes whose attributes changed
   std::vector<InodeId> contents;    ///< inodes whose bytes changed
+  std::vector<InodeId> dead;        ///< inodes without a name now: to be erased (EraseInode) once nobody has them open
   bool replan = false;              ///< a foreign change touched something with pending local changes
 };
 
@@ -89,6 +97,9 @@ class MetadataStore {
     std::size_t cached_inodes = 65536;         ///< clean rows kept in memory (each about 400 bytes)
     std::size_t cached_dentries = 131072;
     std::size_t max_unchecked_records = 65536; ///< a commit past this checkpoints first
+    std::chrono::milliseconds sync_interval{1000};        ///< unsynced records are synced this often; 0: never
+    std::chrono::milliseconds checkpoint_interval{2000};  ///< and checkpointed (or every 8192 records); 0: never
+    std::string boot_id;                       ///< empty: the machine's
   };
   /// Opens or makes the store: loads the checkpoint, replays the log's tail (a torn last record is dropped with a
   /// warning; damage before the tail is an error), removes orphans. `replay` may be null when no LogData is expected.
@@ -175,6 +186,11 @@ class MetadataStore {
   /// known here are skipped. Checkpoints first. Takes mutex().
   virtual Result<VisibleChanges> apply_commit(Sequence sequence, const Hash256& hash,
                                               const std::vector<TreeEffect>& effects, Lsn own_up_to) = 0;
+  /// Records up to `lsn` amount to nothing for the server (local ones, created and deleted): acknowledges them.
+  Result<VisibleChanges> acknowledge(Lsn lsn) {
+    SyncPosition at = position();
+    return apply_commit(at.cursor, at.hash, {}, lsn);
+  }
 
   /// A page of a directory as the server listed it. Errors: Conflict when the feed has moved past `sequence` meanwhile
   /// (list again). `complete`: with this page all entries are known.
@@ -204,6 +220,11 @@ class MetadataStore {
 
   /// Checkpoints, syncs and closes; the destructor does the same without reporting.
   virtual Status close() = 0;
+
+ protected:
+  // For implementations: what a Change holds.
+  static Change new_change(Lsn lsn, Timestamp time, Intent intent);
+  static LogRecord& record_of(Change& change) { return change.record_; }
 };
 
 }  // namespace skymoor::client

@@ -119,6 +119,7 @@ inline constexpr std::size_t kMaxRecordBytes = 1u << 20;
 
 /// The record without its frame (length and checksum belong to the log file).
 Bytes encode_record(const LogRecord& record);
+void encode_record_to(ByteWriter& out, const LogRecord& record);  ///< appends to `out`
 /// Errors: Corrupt.
 Result<LogRecord> decode_record(ByteView bytes);
 

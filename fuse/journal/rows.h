@@ -26,7 +26,7 @@ struct DentryRow {
   std::string name;
   InodeId inode;
   FileType type = FileType::kFile;
-  std::uint64_t cookie = 0;  ///< place in readdir: unique in the volume, grows; a new name gets a new one
+  std::uint64_t cookie = 0;  ///< place in readdir: unique in the directory, grows; 0 in a change: the store gives one
   Lsn changed;
 };
 

@@ -1,0 +1,112 @@
+// Feed entries: what the server holds now, and how that shows here.
+#include <algorithm>
+
+#include "fuse/journal/confirmed/confirmed_edit.h"
+#include "shared/base/log.h"
+
+namespace skymoor::client {
+
+// Runs one transaction over the confirmed tree, under the caller's locks. Records made on a tree that somebody else's
+// change is part of must not survive a power cut without it: `depended` gives the transaction a number, which such
+// records carry.
+Result<VisibleChanges> JournaledMetadataStore::edit_confirmed(const MutexLock& lock, const MutexLock& writer,
+                                                              const SyncPosition& position, bool depended,
+                                                              ConfirmedEdit& edit, const std::function<Status()>& fill) {
+  settle(lock, writer);
+  VisibleChanges changes;
+  auto transaction = TRY(sqlite::Transaction::begin(writer_->db()));
+  TRY(fill());
+  TRY(edit.write(changes));
+  TRY(write_position(*writer_, position));
+  TRY(writer_->erase_tombstones_up_to(position.acknowledged));
+  if (depended) TRY(writer_->put_meta("transaction", transaction_ + 1));
+  TRY(disk_.fault("journal.confirm"));
+  TRY(transaction.commit());
+  ++database_writes_;
+  if (depended) {
+    ++transaction_;
+    dependency_write_ = database_writes_.load();
+  }
+  edit.publish();
+  acknowledged_ = position.acknowledged.value;
+  std::erase_if(cleaned_, [this](const auto& one) { return one.second <= database_writes_synced_; });
+  {
+    MutexLock status(status_mutex_);
+    position_ = position;
+  }
+  trim(lock);
+  return changes;
+}
+
+Result<VisibleChanges> JournaledMetadataStore::apply_commit(Sequence sequence, const Hash256& hash,
+                                                            const std::vector<TreeEffect>& effects, Lsn own_up_to) {
+  MutexLock one(checkpoint_mutex_);
+  SyncPosition position = this->position();
+  bool news = sequence > position.cursor;
+  if (sequence.value > position.cursor.value + 1)
+    return Error(Code::kResync, "the feed goes on at " + std::to_string(sequence.value) + ", but " +
+                                    std::to_string(position.cursor.value + 1) + " is next");
+  if (own_up_to > log_->last())
+    return Error(Code::kInvalidArgument, "a commit covers records that were never made");
+  // What the commit covers must be in the tables: only then is the visible row of a covered object what it was.
+  if (own_up_to.value > applied_seen_) TRY(checkpoint_locked());
+  if (news) {
+    position.cursor = sequence;
+    position.hash = hash;
+  }
+  position.acknowledged = std::max(position.acknowledged, own_up_to);
+  MutexLock lock(mutex_);
+  if (closed_) return Error(Code::kIo, "the metadata store is closed");
+  MutexLock writer(writer_mutex_);
+  bool own = own_up_to.value > 0;
+  ConfirmedEdit edit(*this, lock, *writer_, {sequence, position.acknowledged, own});
+  auto fill = [&]() -> Status {
+    if (news)
+      for (const TreeEffect& effect : effects) TRY(edit.apply(effect));
+    if (own) TRY(edit.settle_covered());
+    return forget_listings(position.cursor);
+  };
+  VisibleChanges changes = TRY(edit_confirmed(lock, writer, position, !own, edit, fill));
+  std::erase_if(listings_, [&](const auto& listing) { return listing.second <= position.cursor; });
+  return changes;
+}
+
+// A listing newer than the cursor already holds what the feed brings until the cursor has passed it.
+Status JournaledMetadataStore::forget_listings(Sequence cursor) {
+  if (listings_.empty()) return {};
+  auto erase = TRY(writer_->db().prepare("DELETE FROM listing WHERE sequence<=?1"));
+  return erase.bind(1, cursor.value).run();
+}
+
+Result<VisibleChanges> JournaledMetadataStore::merge_listing(InodeId directory, Sequence sequence,
+                                                             const InodeRow& directory_row,
+                                                             const std::vector<ListedRow>& rows, bool complete) {
+  MutexLock one(checkpoint_mutex_);
+  SyncPosition position = this->position();
+  if (position.cursor > sequence) return Error(Code::kConflict, "the feed has moved on since the listing was made");
+  MutexLock lock(mutex_);
+  if (closed_) return Error(Code::kIo, "the metadata store is closed");
+  MutexLock writer(writer_mutex_);
+  bool is_directory = directory_row.attributes.type == FileType::kDirectory;
+  ConfirmedEdit edit(*this, lock, *writer_, {sequence, position.acknowledged, false});
+  auto fill = [&]() -> Status {
+    ListedRow self;
+    self.inode = directory_row;
+    self.inode.id = directory;
+    TRY(edit.merge(self));
+    for (const ListedRow& row : rows) {
+      TRY(edit.merge(row));
+      TRY(edit.merge_name(directory, row));
+    }
+    if (!is_directory) return {};
+    if (complete) TRY(edit.set_listed(directory, true));
+    if (sequence == position.cursor) return {};
+    auto put = TRY(writer_->db().prepare("INSERT OR REPLACE INTO listing(directory,sequence) VALUES(?1,?2)"));
+    return put.bind(1, directory.value).bind(2, sequence.value).run();
+  };
+  VisibleChanges changes = TRY(edit_confirmed(lock, writer, position, true, edit, fill));
+  if (is_directory && sequence > position.cursor) listings_[directory] = sequence;
+  return changes;
+}
+
+}  // namespace skymoor::client

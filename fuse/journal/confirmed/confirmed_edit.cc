@@ -1,0 +1,328 @@
+// Where each changed object is written: its base row while it is pending, else its visible row.
+#include "fuse/journal/confirmed/confirmed_edit.h"
+
+#include <algorithm>
+
+#include "fuse/journal/tables/row_codec.h"
+#include "shared/model/manifest.h"
+
+namespace skymoor::client {
+namespace {
+
+bool same(const InodeRow& a, const InodeRow& b) {
+  ByteWriter left, right;
+  encode_inode_body(left, a);
+  encode_inode_body(right, b);
+  return left.view() == right.view();
+}
+
+bool same(const std::optional<InodeRow>& a, const std::optional<InodeRow>& b) {
+  return a.has_value() == b.has_value() && (!a || same(*a, *b));
+}
+
+// As same, but for what only the server's bookkeeping sees.
+bool looks_same(const InodeRow& a, InodeRow b) {
+  b.version = a.version;
+  b.listed = a.listed;
+  return same(a, b);
+}
+
+}  // namespace
+
+ExtentSet kept_ranges(const ExtentSet& valid, const ManifestRow& before, const ManifestRow& after) {
+  if (before.content == after.content && before.content != OpId{}) return valid;
+  ExtentSet kept;
+  if (before.manifest.empty() || after.manifest.empty()) return kept;
+  if (before.manifest == after.manifest) return valid;
+  Result<Manifest> old = decode_manifest(before.manifest), now = decode_manifest(after.manifest);
+  if (!old.ok() || !now.ok()) return kept;
+  std::size_t i = 0, j = 0;
+  std::uint64_t old_at = 0, now_at = 0;
+  while (i < old->chunks.size() && j < now->chunks.size()) {
+    const Chunk &a = old->chunks[i], &b = now->chunks[j];
+    if (old_at == now_at && a.length == b.length && a.block == b.block)
+      for (const Extent& part : valid.present({old_at, old_at + a.length})) kept.add(part);
+    std::uint64_t old_end = old_at + a.length, now_end = now_at + b.length;
+    if (old_end <= now_end) { old_at = old_end; ++i; }
+    if (now_end <= old_end) { now_at = now_end; ++j; }
+  }
+  return kept;
+}
+
+ConfirmedEdit::Visible ConfirmedEdit::visible(InodeId id, const Inode& inode) const {
+  Visible seen;
+  if (auto* entry = store_.inodes_.peek(id)) {
+    if (entry->row) seen.row = *entry->row;
+    seen.changed = entry->changed;
+  } else if (inode.stored) {
+    seen.row = inode.stored;
+    seen.changed = inode.stored->changed;
+  }
+  if (inode.base) seen.changed = std::max(seen.changed, inode.base->changed);
+  return seen;
+}
+
+Result<ConfirmedEdit::ContentState> ConfirmedEdit::content(InodeId id) {
+  ContentState state;
+  if (auto* entry = store_.contents_.peek(id)) {
+    if (entry->row) state.row = entry->row->row;
+    state.changed = entry->changed;
+  } else {
+    SqlTables::Content stored = TRY(sql_.content(id, store_.era_));
+    state.row = std::move(stored.row);
+    state.changed = stored.changed;
+  }
+  state.row.inode = id;
+  return state;
+}
+
+Status ConfirmedEdit::write(VisibleChanges& changes) {
+  for (auto& [id, inode] : inodes_) TRY(write_inode(id, inode, changes));
+  for (auto& [key, dentry] : dentries_) TRY(write_dentry(key, dentry, changes));
+  for (auto& [key, xattr] : xattrs_) TRY(write_xattr(key, xattr, changes));
+  for (auto& [id, listed] : listed_) patches_[id].listed = listed;
+  for (auto& [id, has] : has_xattrs_) patches_[id].has_xattrs = has;
+  for (auto& [id, patch] : patches_) TRY(patch_flags(id, patch));
+  TRY(sql_.put_meta("next_cookie", store_.next_cookie_));
+  TRY(sql_.put_meta("total_inodes", store_.totals_on_disk_.inodes + more_inodes_));
+  return sql_.put_meta("total_bytes", store_.totals_on_disk_.bytes + more_bytes_);
+}
+
+Status ConfirmedEdit::write_inode(InodeId id, Inode& inode, VisibleChanges& changes) {
+  if (inode.row) {
+    bool is_directory = inode.row->attributes.type == FileType::kDirectory;
+    if (is_directory ? !inode.linked : inode.row->links == 0) inode.row.reset();
+  }
+  if (same(inode.row, inode.before) && !inode.base && !inode.put) return {};
+  Visible seen = visible(id, inode);
+  if (inode.fresh && !inode.reachable && !seen.row && !inode.base) return {};
+  bool pending = seen.changed > options_.acknowledged;
+  if (inode.row && inode.put && !seen.row && !inode.base && !options_.own) {
+    // Unheard of until now, as nearly everything in a listing: there is nothing to compare with.
+    if (inode.put->content != OpId{}) TRY(sql_.put_manifest(id, *inode.put));
+    store_.contents_.forget(id);
+  } else if (inode.row && (inode.put || (options_.own && seen.row && seen.row->content != inode.row->content))) {
+    bool content_waits = TRY(content_pending(id, inode, seen, pending));
+    if (inode.put) TRY(write_put(id, *inode.put, content_waits, changes));
+    // An inode's row names its content: while that is pending, so is the row.
+    if (content_waits && (!options_.own || (seen.row && seen.row->content != inode.row->content))) pending = true;
+  }
+  if (inode.before && !inode.row) TRY(bury(id, inode));
+  return pending ? write_pending(id, inode, seen, changes) : write_clean(id, inode, seen, changes);
+}
+
+Result<bool> ConfirmedEdit::content_pending(InodeId id, const Inode& inode, const Visible& seen, bool row_pending) {
+  ContentState state = TRY(content(id));
+  bool touched = state.changed > options_.acknowledged;
+  if (!options_.own) return touched || row_pending || !state.row.dirty.empty() || TRY(sql_.base_manifest(id)).has_value();
+  if (!inode.put) return touched || !state.row.dirty.empty();
+  return touched || !seen.row || seen.row->content != inode.put->content;
+}
+
+Status ConfirmedEdit::write_put(InodeId id, const ManifestRow& put, bool pending, VisibleChanges& changes) {
+  if (pending) return sql_.put_base_manifest(id, put);
+  ContentState state = TRY(content(id));
+  if (options_.own) {
+    cleaned_.push_back(id);  // the bytes are as they were; they just are at the server now
+  } else {
+    ExtentSet valid = kept_ranges(state.row.valid, {state.row.manifest_content, state.row.manifest}, put);
+    if (!(state.row.valid == valid) || state.row.manifest_content != OpId{}) changes.contents.push_back(id);
+    state.row.valid = std::move(valid);
+  }
+  state.dirty_before = state.row.dirty.total();
+  state.row.dirty.clear();
+  TRY(sql_.erase_base_manifest(id));
+  return write_content(id, std::move(state), put);
+}
+
+Status ConfirmedEdit::write_content(InodeId id, ContentState state, const ManifestRow& manifest) {
+  state.row.manifest_content = manifest.content;
+  state.row.manifest = manifest.manifest;
+  bool has_extents = !state.row.valid.empty() || TRY(sql_.extents(id, store_.era_)).has_value();
+  if (has_extents) TRY(sql_.put_extents(id, {state.row.valid, state.row.dirty, state.changed}, store_.era_));
+  TRY(sql_.put_manifest(id, manifest));
+  new_contents_.push_back(std::move(state));
+  return {};
+}
+
+// Records made before the death still speak of the inode: the planner will want to know what and where it was.
+Status ConfirmedEdit::bury(InodeId id, const Inode& inode) {
+  Lsn last = store_.log_->last();
+  if (last <= options_.acknowledged) return {};
+  Tombstone tombstone{*inode.before, {}, last};
+  if (inode.last_place) tombstone.place = *inode.last_place;
+  tombstone.place.inode = id;
+  return sql_.put_tombstone(tombstone);
+}
+
+Status ConfirmedEdit::write_pending(InodeId id, Inode& inode, const Visible& seen, VisibleChanges& changes) {
+  bool news = !same(inode.row, inode.before);
+  if (news && !options_.own) changes.replan = true;
+  bool stored_is_confirmed = inode.stored && inode.stored->changed <= Lsn{store_.acknowledged_};
+  if (inode.row || inode.base || stored_is_confirmed) {
+    Lsn changed = std::max(seen.changed, TRY(content(id)).changed);
+    TRY(sql_.put_base_inode(id, {inode.row, changed}));
+  }
+  if (inode.row && inode.row->has_xattrs && seen.row && !seen.row->has_xattrs) has_xattrs_[id] = true;
+  return {};
+}
+
+InodeRow ConfirmedEdit::shown(const Inode& inode, const Visible& seen) const {
+  const InodeRow& confirmed = *inode.row;
+  InodeRow row;
+  if (options_.own && seen.row) {
+    // Attributes as they were made here; what others may have a say in as the server has it.
+    row = *seen.row;
+    row.version = confirmed.version;
+    row.links = confirmed.links;
+    if (row.content != confirmed.content) {
+      row.content = confirmed.content;
+      row.attributes.size = confirmed.attributes.size;
+    }
+  } else {
+    row = confirmed;
+    row.changed = Lsn{};
+    row.listed = seen.row ? seen.row->listed : confirmed.listed;
+  }
+  row.has_xattrs = confirmed.has_xattrs || (seen.row && seen.row->has_xattrs);
+  if (auto it = listed_.find(row.id); it != listed_.end()) row.listed = it->second;
+  return row;
+}
+
+Status ConfirmedEdit::write_clean(InodeId id, Inode& inode, const Visible& seen, VisibleChanges& changes) {
+  if (inode.base) TRY(sql_.erase_base_inode(id));
+  if (!inode.row && !seen.row) return sql_.erase_base_manifest(id);
+  std::optional<InodeRow> row;
+  if (inode.row) {
+    row = shown(inode, seen);
+    if (!seen.row && !inode.put) {
+      // Erased here, and yet it lives: its content comes back as the server has it.
+      if (auto manifest = TRY(sql_.base_manifest(id))) TRY(sql_.put_manifest(id, *manifest));
+      TRY(sql_.erase_base_manifest(id));
+    }
+  } else {
+    row = seen.row;
+    if (row->links > 0) changes.dead.push_back(id);
+    row->links = 0;
+    if (inode.last_place) row->parent = inode.last_place->directory;
+  }
+  if (seen.row && same(*row, *seen.row) && inode.stored) return {};
+  if (!seen.row || !looks_same(*row, *seen.row)) changes.attributes.push_back(id);
+  auto before = JournaledMetadataStore::weight_of(seen.row ? &*seen.row : nullptr);
+  auto after = JournaledMetadataStore::weight_of(&*row);
+  more_inodes_ += after.inodes - before.inodes;
+  more_bytes_ += after.bytes - before.bytes;
+  TRY(sql_.put_inode(*row));
+  inode.stored = row;
+  new_inodes_.emplace_back(id, std::move(row));
+  return {};
+}
+
+Status ConfirmedEdit::patch_flags(InodeId id, const Patch& patch) {
+  auto it = inodes_.find(id);
+  if (it == inodes_.end() || !it->second.stored) return {};
+  InodeRow row = *it->second.stored;
+  if (patch.listed) row.listed = *patch.listed;
+  if (patch.has_xattrs) row.has_xattrs = *patch.has_xattrs;
+  return sql_.put_inode(row);
+}
+
+Status ConfirmedEdit::write_dentry(const NameKey& key, Dentry& dentry, VisibleChanges& changes) {
+  auto inode_of = [](const std::optional<DentryRow>& row) { return row ? row->inode : InodeId{}; };
+  std::optional<DentryRow> seen = dentry.stored;
+  Lsn changed = dentry.stored ? dentry.stored->changed : Lsn{};
+  if (auto* entry = store_.dentries_.peek(key)) {
+    seen = entry->row ? std::optional<DentryRow>(*entry->row) : std::nullopt;
+    changed = entry->changed;
+  }
+  if (dentry.base) changed = std::max(changed, dentry.base->changed);
+  bool news = inode_of(dentry.row) != inode_of(dentry.before);
+  if (dentry.row && dentry.row->cookie == 0)
+    dentry.row->cookie = seen ? seen->cookie : dentry.before ? dentry.before->cookie : store_.next_cookie_++;
+  if (changed > options_.acknowledged) {
+    if (!news) return {};
+    if (!options_.own) changes.replan = true;
+    bool stored_is_confirmed = dentry.stored && dentry.stored->changed <= Lsn{store_.acknowledged_};
+    if (!dentry.row && !dentry.base && !stored_is_confirmed) return {};
+    return sql_.put_base_dentry(key.owner, key.name, {dentry.row, changed});
+  }
+  if (dentry.base) TRY(sql_.erase_base_dentry(key.owner, key.name));
+  if (inode_of(dentry.row) == inode_of(seen)) return {};
+  changes.names.push_back({key.owner, key.name});
+  if (dentry.row) {
+    dentry.row->changed = Lsn{};
+    TRY(sql_.put_dentry(*dentry.row));
+  } else {
+    TRY(sql_.erase_dentry(key.owner, key.name));
+  }
+  new_dentries_.emplace_back(key, dentry.row);
+  return {};
+}
+
+Status ConfirmedEdit::write_xattr(const NameKey& key, Xattr& xattr, VisibleChanges& changes) {
+  std::optional<Bytes> seen = xattr.stored ? std::optional<Bytes>(xattr.stored->value) : std::nullopt;
+  Lsn changed = xattr.stored ? xattr.stored->changed : Lsn{};
+  if (auto it = store_.xattrs_.find(key); it != store_.xattrs_.end()) {
+    seen = it->second.value;
+    changed = it->second.changed;
+  }
+  if (xattr.base) changed = std::max(changed, xattr.base->changed);
+  auto owner = inodes_.find(key.owner);
+  bool dropped = owner != inodes_.end() && owner->second.fresh && !owner->second.reachable && !owner->second.stored;
+  if (dropped) return {};
+  if (changed > options_.acknowledged) {
+    if (xattr.value == xattr.before) return {};
+    if (!options_.own) changes.replan = true;
+    std::optional<XattrRow> row;
+    if (xattr.value) row = XattrRow{*xattr.value, Lsn{}};
+    return sql_.put_base_xattr(key.owner, key.name, {row, changed});
+  }
+  if (xattr.base) TRY(sql_.erase_base_xattr(key.owner, key.name));
+  if (xattr.value == seen) return {};
+  changes.attributes.push_back(key.owner);
+  return xattr.value ? sql_.put_xattr(key.owner, key.name, {*xattr.value, Lsn{}})
+                     : sql_.erase_xattr(key.owner, key.name);
+}
+
+void ConfirmedEdit::publish() {
+  for (auto& [id, row] : new_inodes_) {
+    auto shared = row ? std::make_shared<InodeRow>(std::move(*row)) : nullptr;
+    auto* entry = store_.inodes_.peek(id);
+    Lsn changed = shared ? shared->changed : Lsn{};
+    if (entry && entry->pinned) store_.inodes_.pin(id, std::move(shared), entry->changed);
+    else store_.inodes_.fill(id, std::move(shared), changed);
+  }
+  for (auto& [key, row] : new_dentries_)
+    store_.dentries_.fill(key, row ? std::make_shared<DentryRow>(std::move(*row)) : nullptr, Lsn{});
+  for (ContentState& state : new_contents_) {
+    InodeId id = state.row.inode;
+    auto* entry = store_.contents_.peek(id);
+    store_.count_dirty(lock_, state.dirty_before, 0);
+    if (!entry || !entry->pinned) {
+      if (!entry) continue;
+      store_.contents_.forget(id);
+      continue;
+    }
+    CachedContent& content = store_.own_content(lock_, *entry, id);
+    content.row = std::move(state.row);
+    content.manifest_changed = content.manifest_recorded = content.manifest_noted = false;
+    store_.contents_.pin_again(*entry);
+  }
+  for (auto& [id, patch] : patches_) {
+    if (patch.listed == false) store_.resident_.erase(id);
+    auto* entry = store_.inodes_.peek(id);
+    if (!entry || !entry->row) continue;
+    auto row = std::make_shared<InodeRow>(*entry->row);
+    if (patch.listed) row->listed = *patch.listed;
+    if (patch.has_xattrs) row->has_xattrs = *patch.has_xattrs;
+    if (entry->pinned) store_.inodes_.pin(id, std::move(row), entry->changed);
+    else store_.inodes_.fill(id, std::move(row), entry->changed);
+  }
+  store_.totals_.inodes += more_inodes_;
+  store_.totals_.bytes += more_bytes_;
+  store_.totals_on_disk_.inodes += more_inodes_;
+  store_.totals_on_disk_.bytes += more_bytes_;
+  for (InodeId id : cleaned_) store_.cleaned_[id] = store_.database_writes_;
+}
+
+}  // namespace skymoor::client

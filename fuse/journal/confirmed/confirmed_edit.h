@@ -1,0 +1,130 @@
+// ConfirmedEdit: one transaction's worth of changes to the confirmed tree, and what they do to the visible one.
+#pragma once
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "fuse/journal/store/store.h"
+
+namespace skymoor::client {
+
+/// Confirmed rows are loaded, changed here, and written by `write` inside the caller's transaction; `publish` tells the
+/// tables in memory once that has been committed.
+///
+/// What is written where, for each object: while a local change of it is pending, its base row (the visible one stays,
+/// and a foreign change asks for a re-plan); else its visible row. An object is pending while its last record is behind
+/// `acknowledged`, the acknowledgement as it will be after the transaction.
+///
+/// Not thread-safe; lives under the store's locks. Failure: forget it and roll back, nothing outside has changed.
+class ConfirmedEdit {
+ public:
+  struct Options {
+    Sequence sequence;
+    Lsn acknowledged;   ///< after the transaction
+    bool own = false;   ///< this device's own commit: visible rows that it covers are right already
+  };
+  ConfirmedEdit(JournaledMetadataStore& store, const MutexLock& lock, SqlTables& sql, Options options)
+      : store_(store), lock_(lock), sql_(sql), options_(options) {}
+
+  struct Inode {
+    std::optional<InodeRow> row;         ///< confirmed, as it is now in this edit
+    std::optional<InodeRow> before;      ///< and as it was
+    std::optional<InodeRow> stored;      ///< visible row in the database
+    std::optional<BaseRow<InodeRow>> base;
+    std::optional<ManifestRow> put;      ///< new confirmed content
+    std::optional<DentryRow> last_place; ///< of its last unlink
+    bool fresh = false;                  ///< made in this edit
+    bool reachable = true;               ///< of a fresh one: has a name in a directory that is known here
+    bool linked = true;                  ///< of a directory
+  };
+  struct Dentry {
+    std::optional<DentryRow> row, before, stored;
+    std::optional<BaseRow<DentryRow>> base;
+  };
+  struct Xattr {
+    std::optional<Bytes> value, before;
+    std::optional<XattrRow> stored;
+    std::optional<BaseRow<XattrRow>> base;
+  };
+
+  // Loaded on first use; the pointers stay good as long as the edit.
+  Result<Inode*> inode(InodeId id);
+  Result<Dentry*> dentry(InodeId directory, std::string_view name);
+  Result<Xattr*> xattr(InodeId inode, std::string_view name);
+
+  /// Applies an effect of a commit, in order.
+  Status apply(const TreeEffect& effect);
+  /// Takes over an inode as the server listed it, if that is newer than what is known.
+  Status merge(const MetadataStore::ListedRow& listed);
+  Status merge_name(InodeId directory, const MetadataStore::ListedRow& listed);
+  /// Own commits: everything whose last record the commit covers is looked at, not only what its effects name.
+  Status settle_covered();
+  /// The directory is (not) known in full from now on.
+  Status set_listed(InodeId directory, bool listed);
+
+  Status write(VisibleChanges& changes);
+  void publish();
+
+ private:
+  Status apply_one(const NewEffect& effect);
+  Status apply_one(const LinkEffect& effect);
+  Status apply_one(const UnlinkEffect& effect);
+  Status apply_one(const PutEffect& effect);
+  Status apply_one(const AttributeEffect& effect);
+  Status apply_one(const XattrEffect& effect);
+  Status revive(InodeId id, Inode& inode);
+  bool known_before(const Inode& inode) const;  ///< a listing brought a state that includes this commit
+  bool listed_since(InodeId directory) const;
+  Result<bool> knows_slot(InodeId directory, const Dentry& slot);
+
+  struct Patch {
+    std::optional<bool> listed, has_xattrs;
+  };
+  Status patch_flags(InodeId id, const Patch& patch);
+  struct Visible {
+    std::optional<InodeRow> row;
+    Lsn changed;
+  };
+  Visible visible(InodeId id, const Inode& inode) const;
+  struct ContentState {
+    ContentRow row;
+    Lsn changed;
+    std::uint64_t dirty_before = 0;  ///< bytes
+  };
+  Result<ContentState> content(InodeId id);
+
+  Status write_inode(InodeId id, Inode& inode, VisibleChanges& changes);
+  Status write_pending(InodeId id, Inode& inode, const Visible& seen, VisibleChanges& changes);
+  Status write_clean(InodeId id, Inode& inode, const Visible& seen, VisibleChanges& changes);
+  InodeRow shown(const Inode& inode, const Visible& seen) const;
+  Result<bool> content_pending(InodeId id, const Inode& inode, const Visible& seen, bool row_pending);
+  Status write_put(InodeId id, const ManifestRow& put, bool pending, VisibleChanges& changes);
+  Status write_content(InodeId id, ContentState content, const ManifestRow& manifest);
+  Status bury(InodeId id, const Inode& inode);
+  Status write_dentry(const NameKey& key, Dentry& dentry, VisibleChanges& changes);
+  Status write_xattr(const NameKey& key, Xattr& xattr, VisibleChanges& changes);
+
+  JournaledMetadataStore& store_;
+  const MutexLock& lock_;
+  SqlTables& sql_;
+  const Options options_;
+  std::unordered_map<InodeId, Inode> inodes_;
+  std::unordered_map<NameKey, Dentry, NameHash, NameEqual> dentries_;
+  std::unordered_map<NameKey, Xattr, NameHash, NameEqual> xattrs_;
+  std::unordered_map<InodeId, bool> listed_;            // new value of the flag
+  std::unordered_map<InodeId, bool> has_xattrs_;
+
+  // What to tell memory after the transaction.
+  std::vector<std::pair<InodeId, std::optional<InodeRow>>> new_inodes_;
+  std::vector<std::pair<NameKey, std::optional<DentryRow>>> new_dentries_;
+  std::vector<ContentState> new_contents_;
+  std::vector<InodeId> cleaned_;
+  std::unordered_map<InodeId, Patch> patches_;
+  std::uint64_t more_inodes_ = 0, more_bytes_ = 0;      // modulo 2^64
+};
+
+/// The ranges of `valid` that hold the same bytes under the new manifest as under the old one: where both name the same
+/// block, or the same hole, at the same place.
+ExtentSet kept_ranges(const ExtentSet& valid, const ManifestRow& before, const ManifestRow& after);
+
+}  // namespace skymoor::client

@@ -1,0 +1,243 @@
+// What each effect, and each listed row, does to the confirmed tree.
+#include <algorithm>
+
+#include "fuse/journal/confirmed/confirmed_edit.h"
+#include "shared/base/log.h"
+#include "shared/model/change.h"
+
+namespace skymoor::client {
+
+Result<ConfirmedEdit::Inode*> ConfirmedEdit::inode(InodeId id) {
+  auto [it, fresh] = inodes_.try_emplace(id);
+  Inode& inode = it->second;
+  if (!fresh) return &inode;
+  inode.base = TRY(sql_.base_inode(id));
+  inode.stored = TRY(sql_.inode(id));
+  Lsn acknowledged{store_.acknowledged_};
+  if (inode.base) inode.before = inode.base->row;
+  else if (inode.stored && inode.stored->changed <= acknowledged) inode.before = inode.stored;
+  if (inode.before && inode.before->links == 0) inode.before.reset();  // an orphan: local only
+  inode.row = inode.before;
+  return &inode;
+}
+
+Result<ConfirmedEdit::Dentry*> ConfirmedEdit::dentry(InodeId directory, std::string_view name) {
+  auto [it, fresh] = dentries_.try_emplace(NameKey(directory, std::string(name)));
+  Dentry& dentry = it->second;
+  if (!fresh) return &dentry;
+  dentry.base = TRY(sql_.base_dentry(directory, name));
+  dentry.stored = TRY(sql_.dentry(directory, name));
+  if (dentry.base) dentry.before = dentry.base->row;
+  else if (dentry.stored && dentry.stored->changed <= Lsn{store_.acknowledged_}) dentry.before = dentry.stored;
+  dentry.row = dentry.before;
+  return &dentry;
+}
+
+Result<ConfirmedEdit::Xattr*> ConfirmedEdit::xattr(InodeId inode, std::string_view name) {
+  auto [it, fresh] = xattrs_.try_emplace(NameKey(inode, std::string(name)));
+  Xattr& xattr = it->second;
+  if (!fresh) return &xattr;
+  xattr.base = TRY(sql_.base_xattr(inode, name));
+  xattr.stored = TRY(sql_.xattr(inode, name));
+  if (xattr.base) {
+    if (xattr.base->row) xattr.before = xattr.base->row->value;
+  } else if (xattr.stored && xattr.stored->changed <= Lsn{store_.acknowledged_}) {
+    xattr.before = xattr.stored->value;
+  }
+  xattr.value = xattr.before;
+  return &xattr;
+}
+
+Status ConfirmedEdit::apply(const TreeEffect& effect) {
+  return std::visit([this](const auto& one) { return apply_one(one); }, effect);
+}
+
+bool ConfirmedEdit::known_before(const Inode& inode) const {
+  return inode.row && !inode.fresh && inode.before && inode.before->version >= options_.sequence;
+}
+
+bool ConfirmedEdit::listed_since(InodeId directory) const {
+  auto it = store_.listings_.find(directory);
+  return it != store_.listings_.end() && it->second >= options_.sequence;
+}
+
+// Names come into a directory that is known in full, or take the place of one that is known. All others come with the
+// listing, when somebody looks.
+Result<bool> ConfirmedEdit::knows_slot(InodeId directory, const Dentry& slot) {
+  if (slot.before) return true;
+  Inode& inode = *TRY(this->inode(directory));
+  if (!inode.row) return false;
+  if (auto it = listed_.find(directory); it != listed_.end()) return it->second;
+  Visible seen = visible(directory, inode);
+  return seen.row ? seen.row->listed : inode.row->listed;
+}
+
+Status ConfirmedEdit::apply_one(const NewEffect& effect) {
+  Inode& inode = *TRY(this->inode(effect.inode));
+  if (inode.row) return {};
+  inode.fresh = true;
+  inode.reachable = false;
+  inode.linked = false;
+  InodeRow row;
+  row.id = effect.inode;
+  row.attributes = effect.attributes;
+  row.target = effect.target;
+  row.version = options_.sequence;
+  row.listed = effect.attributes.type == FileType::kDirectory;  // every name in it will come through the feed
+  inode.row = std::move(row);
+  return {};
+}
+
+// A name for an inode that died: the inode comes back as it was.
+Status ConfirmedEdit::revive(InodeId id, Inode& inode) {
+  auto tombstone = TRY(sql_.tombstone(id));
+  if (!tombstone) return {};
+  inode.row = std::move(tombstone->row);
+  inode.row->links = 0;
+  inode.linked = false;
+  return sql_.erase_tombstone(id);
+}
+
+Status ConfirmedEdit::apply_one(const LinkEffect& effect) {
+  Inode& inode = *TRY(this->inode(effect.inode));
+  Inode& directory = *TRY(this->inode(effect.directory));
+  Dentry& slot = *TRY(dentry(effect.directory, effect.name));
+  if (!inode.row) TRY(revive(effect.inode, inode));
+  bool in_known_slot = TRY(knows_slot(effect.directory, slot));
+  if (!inode.row) {
+    // It was moved here from a part of the tree that is not known. Listing the directory again will bring it.
+    if (in_known_slot && !options_.own && !listed_since(effect.directory)) TRY(set_listed(effect.directory, false));
+    return {};
+  }
+  bool is_directory = inode.row->attributes.type == FileType::kDirectory;
+  bool already = slot.row && slot.row->inode == effect.inode;
+  if (!known_before(inode) && !already) {
+    if (is_directory) {
+      inode.row->links = std::max(inode.row->links, 2u);
+      inode.linked = true;
+    } else {
+      ++inode.row->links;
+    }
+    inode.row->parent = effect.directory;
+    inode.row->version = options_.sequence;
+  }
+  if (listed_since(effect.directory)) {
+    inode.reachable = inode.reachable || already;
+    return {};
+  }
+  if (is_directory && directory.row && !already) ++directory.row->links;
+  if (!in_known_slot && !options_.own) return {};
+  inode.reachable = true;
+  slot.row = DentryRow{effect.directory, effect.name, effect.inode, inode.row->attributes.type, 0, Lsn{}};
+  return {};
+}
+
+Status ConfirmedEdit::apply_one(const UnlinkEffect& effect) {
+  Inode& inode = *TRY(this->inode(effect.inode));
+  Inode& directory = *TRY(this->inode(effect.directory));
+  Dentry& slot = *TRY(dentry(effect.directory, effect.name));
+  bool is_directory = inode.row && inode.row->attributes.type == FileType::kDirectory;
+  if (inode.row && !known_before(inode)) {
+    inode.last_place = DentryRow{effect.directory, effect.name, effect.inode, inode.row->attributes.type, 0, Lsn{}};
+    if (is_directory) inode.linked = false;
+    else if (inode.row->links > 0) --inode.row->links;
+    inode.row->version = options_.sequence;
+  }
+  if (listed_since(effect.directory)) return {};
+  if (is_directory && directory.row && directory.row->links > 2) --directory.row->links;
+  if (slot.row && slot.row->inode == effect.inode) slot.row.reset();
+  return {};
+}
+
+Status ConfirmedEdit::apply_one(const PutEffect& effect) {
+  Inode& inode = *TRY(this->inode(effect.inode));
+  if (!inode.row || known_before(inode)) return {};
+  inode.row->content = effect.content;
+  inode.row->attributes.size = effect.size;
+  inode.row->attributes.mtime = effect.mtime;
+  inode.row->attributes.ctime = effect.ctime;
+  inode.row->version = options_.sequence;
+  inode.put = ManifestRow{effect.content, effect.manifest};
+  return {};
+}
+
+Status ConfirmedEdit::apply_one(const AttributeEffect& effect) {
+  Inode& inode = *TRY(this->inode(effect.inode));
+  if (!inode.row || known_before(inode)) return {};
+  Attributes& a = inode.row->attributes;
+  if (effect.fields & kFieldMode) a.mode = effect.values.mode;
+  if (effect.fields & kFieldUid) a.uid = effect.values.uid;
+  if (effect.fields & kFieldGid) a.gid = effect.values.gid;
+  if (effect.fields & kFieldAtime) a.atime = effect.values.atime;
+  if (effect.fields & kFieldMtime) a.mtime = effect.values.mtime;
+  if (effect.fields & kFieldCtime) a.ctime = effect.values.ctime;
+  inode.row->version = options_.sequence;
+  return {};
+}
+
+Status ConfirmedEdit::apply_one(const XattrEffect& effect) {
+  Inode& inode = *TRY(this->inode(effect.inode));
+  if (!inode.row || known_before(inode)) return {};
+  Xattr& xattr = *TRY(this->xattr(effect.inode, effect.name));
+  xattr.value = effect.value;
+  if (effect.value) inode.row->has_xattrs = true;
+  inode.row->version = options_.sequence;
+  return {};
+}
+
+Status ConfirmedEdit::merge(const MetadataStore::ListedRow& listed) {
+  const InodeRow& news = listed.inode;
+  Inode& inode = *TRY(this->inode(news.id));
+  if (inode.row && inode.row->version >= news.version && inode.row->version) return {};
+  OpId content_before = inode.row ? inode.row->content : OpId{};
+  bool had_xattrs = inode.row && inode.row->has_xattrs;
+  InodeRow row = news;
+  row.changed = Lsn{};
+  row.listed = inode.row && inode.row->listed;
+  row.has_xattrs = had_xattrs || !listed.xattrs.empty();
+  if (row.attributes.type == FileType::kDirectory) row.links = std::max(row.links, 2u);
+  if (!row.parent && inode.row) row.parent = inode.row->parent;
+  inode.row = std::move(row);
+  if (inode.row->content != content_before) inode.put = ManifestRow{news.content, listed.manifest};
+  if (had_xattrs)
+    for (const std::string& name : TRY(sql_.xattr_names(news.id))) TRY(xattr(news.id, name))->value.reset();
+  for (const auto& [name, value] : listed.xattrs) TRY(xattr(news.id, name))->value = value;
+  return {};
+}
+
+Status ConfirmedEdit::merge_name(InodeId directory, const MetadataStore::ListedRow& listed) {
+  Dentry& slot = *TRY(dentry(directory, listed.name));
+  if (slot.row && slot.row->inode == listed.inode.id) return {};
+  slot.row = DentryRow{directory, listed.name, listed.inode.id, listed.inode.attributes.type, 0, Lsn{}};
+  Inode& inode = *TRY(this->inode(listed.inode.id));
+  if (inode.row && !inode.row->parent) inode.row->parent = directory;
+  return {};
+}
+
+Status ConfirmedEdit::set_listed(InodeId directory, bool listed) {
+  TRY(inode(directory));
+  listed_[directory] = listed;
+  return {};
+}
+
+Status ConfirmedEdit::settle_covered() {
+  sqlite::Database& db = sql_.db();
+  std::vector<InodeId> inodes;
+  auto find = TRY(db.prepare("SELECT id FROM base_inode WHERE changed<=?1"));
+  find.bind(1, options_.acknowledged.value);
+  while (TRY(find.step())) inodes.push_back(InodeId{find.u64(0)});
+  for (InodeId id : inodes) TRY(inode(id));
+  std::vector<NameKey> names;
+  find = TRY(db.prepare("SELECT directory,name FROM base_dentry WHERE changed<=?1"));
+  find.bind(1, options_.acknowledged.value);
+  while (TRY(find.step())) names.emplace_back(InodeId{find.u64(0)}, std::string(as_text(find.blob(1))));
+  for (const NameKey& key : names) TRY(dentry(key.owner, key.name));
+  names.clear();
+  find = TRY(db.prepare("SELECT inode,name FROM base_xattr WHERE changed<=?1"));
+  find.bind(1, options_.acknowledged.value);
+  while (TRY(find.step())) names.emplace_back(InodeId{find.u64(0)}, std::string(as_text(find.blob(1))));
+  for (const NameKey& key : names) TRY(xattr(key.owner, key.name));
+  return {};
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,332 @@
+// Re-plan: everything pending is taken back, then made again as the planner now sees it. And the start as a fresh mirror.
+#include <algorithm>
+#include <set>
+
+#include "fuse/journal/confirmed/confirmed_edit.h"
+#include "fuse/journal/tables/row_codec.h"
+
+namespace skymoor::client {
+namespace {
+
+constexpr std::uint64_t kFlushEvery = 2048;  // records whose rows are held in memory
+constexpr int kRevertAtOnce = 1000;
+
+}  // namespace
+
+/// One rebase, inside one transaction of the writing connection, which reads go through meanwhile. Lives under the
+/// store's locks. Failure: the caller rolls back and forgets what is in memory.
+class Rebase {
+ public:
+  Rebase(JournaledMetadataStore& store, const MutexLock& lock, VisibleChanges& changes)
+      : store_(store), lock_(lock), sql_(*store.writer_), changes_(changes), acknowledged_(store.acknowledged_) {}
+
+  Status revert();
+  Status redo(const MetadataStore::Redo& redo);
+  Status finish();
+
+ private:
+  Status find_contents();
+  Status revert_inodes();
+  Status revert_dentries();
+  Status revert_xattrs();
+  Status redo_one(const LogRecord& record, std::vector<RowChange> answer);
+  void report(const std::vector<RowChange>& changes);
+  Status moved(const MoveContent& move, const std::shared_ptr<CachedContent>& content);
+  Status flush();
+  Status finish_content(InodeId id);
+  bool names_pending(const OpId& content) const {
+    return content.writer == store_.identity_.writer && content.counter > acknowledged_.value;
+  }
+
+  JournaledMetadataStore& store_;
+  const MutexLock& lock_;
+  SqlTables& sql_;
+  VisibleChanges& changes_;
+  const Lsn acknowledged_;
+  std::set<InodeId> touched_;        // content rows with something pending about them
+  std::set<InodeId> was_pending_;    // of them: the visible row named a pending record's content
+  std::set<InodeId> moved_;          // gave their content away in this rebase
+};
+
+// Before anything is reverted: the visible rows still say whose content is pending.
+Status Rebase::find_contents() {
+  auto find = TRY(sql_.db().prepare("SELECT inode FROM content WHERE changed>0 AND changed>?1 UNION "
+                                    "SELECT inode FROM content WHERE dirty_bytes>0 UNION "
+                                    "SELECT inode FROM base_manifest"));
+  find.bind(1, acknowledged_.value);
+  while (TRY(find.step())) touched_.insert(InodeId{find.u64(0)});
+  for (InodeId id : touched_) {
+    auto row = TRY(sql_.inode(id));
+    if (row && names_pending(row->content)) was_pending_.insert(id);
+  }
+  return {};
+}
+
+Status Rebase::revert() {
+  TRY(find_contents());
+  TRY(revert_inodes());
+  TRY(revert_dentries());
+  return revert_xattrs();
+}
+
+// Each row that is reverted leaves the set that is asked for, so the loops end.
+Status Rebase::revert_inodes() {
+  auto find = TRY(sql_.db().prepare("SELECT id FROM base_inode UNION SELECT id FROM inode WHERE changed>0 AND changed>?1 "
+                                    "LIMIT " + std::to_string(kRevertAtOnce)));
+  for (;;) {
+    std::vector<InodeId> ids;
+    find.bind(1, acknowledged_.value);
+    while (TRY(find.step())) ids.push_back(InodeId{find.u64(0)});
+    find.reset();
+    if (ids.empty()) return {};
+    for (InodeId id : ids) {
+      auto visible = TRY(sql_.inode(id));
+      auto base = TRY(sql_.base_inode(id));
+      std::optional<InodeRow> row = base ? std::move(base->row) : std::nullopt;
+      if (row && visible) {
+        row->listed = visible->listed;
+        row->has_xattrs = row->has_xattrs || visible->has_xattrs;
+      }
+      store_.count(lock_, visible ? &*visible : nullptr, row ? &*row : nullptr);
+      TRY(row ? sql_.put_inode(*row) : sql_.erase_inode(id));
+      TRY(sql_.erase_base_inode(id));
+      changes_.attributes.push_back(id);
+    }
+  }
+}
+
+Status Rebase::revert_dentries() {
+  auto find = TRY(sql_.db().prepare("SELECT directory,name FROM base_dentry UNION "
+                                    "SELECT directory,name FROM dentry WHERE changed>0 AND changed>?1 LIMIT " +
+                                    std::to_string(kRevertAtOnce)));
+  for (;;) {
+    std::vector<NameKey> keys;
+    find.bind(1, acknowledged_.value);
+    while (TRY(find.step())) keys.emplace_back(InodeId{find.u64(0)}, std::string(as_text(find.blob(1))));
+    find.reset();
+    if (keys.empty()) return {};
+    for (NameKey& key : keys) {
+      auto base = TRY(sql_.base_dentry(key.owner, key.name));
+      if (base && base->row) TRY(sql_.put_dentry(*base->row));
+      else TRY(sql_.erase_dentry(key.owner, key.name));
+      TRY(sql_.erase_base_dentry(key.owner, key.name));
+      changes_.names.push_back({key.owner, std::move(key.name)});
+    }
+  }
+}
+
+Status Rebase::revert_xattrs() {
+  auto find = TRY(sql_.db().prepare("SELECT inode,name FROM base_xattr UNION "
+                                    "SELECT inode,name FROM xattr WHERE changed>0 AND changed>?1 LIMIT " +
+                                    std::to_string(kRevertAtOnce)));
+  for (;;) {
+    std::vector<NameKey> keys;
+    find.bind(1, acknowledged_.value);
+    while (TRY(find.step())) keys.emplace_back(InodeId{find.u64(0)}, std::string(as_text(find.blob(1))));
+    find.reset();
+    if (keys.empty()) return {};
+    for (const NameKey& key : keys) {
+      auto base = TRY(sql_.base_xattr(key.owner, key.name));
+      if (base && base->row) TRY(sql_.put_xattr(key.owner, key.name, *base->row));
+      else TRY(sql_.erase_xattr(key.owner, key.name));
+      TRY(sql_.erase_base_xattr(key.owner, key.name));
+      changes_.attributes.push_back(key.owner);
+    }
+  }
+}
+
+Status Rebase::redo(const MetadataStore::Redo& redo) {
+  auto visit = [&](const LogFrame& frame) -> Result<bool> {
+    if (frame.kind != FrameKind::kRecord) return true;
+    LogRecord record = TRY(decode_record(frame.body));
+    std::vector<RowChange> answer = TRY(redo(lock_, record));
+    TRY(redo_one(record, std::move(answer)));
+    if (record.lsn.value % kFlushEvery == 0) TRY(flush());
+    return true;
+  };
+  if (store_.log_->last() > acknowledged_) TRY(store_.log_->read(Lsn{acknowledged_.value + 1}, visit));
+  return flush();
+}
+
+// Content rows that something pending is about stay as they are until a MoveContent takes them: what a record did to
+// them is in them already. So of content, an answer counts only for inodes that had none.
+Status Rebase::redo_one(const LogRecord& record, std::vector<RowChange> answer) {
+  std::erase_if(answer, [this](const RowChange& change) {
+    if (const auto* mark = std::get_if<MarkContent>(&change)) return touched_.count(mark->inode) > 0;
+    if (const auto* put = std::get_if<PutManifest>(&change))
+      return touched_.count(put->inode) > 0 && moved_.count(put->inode) == 0;
+    return std::holds_alternative<LogData>(change);
+  });
+  TRY(store_.complete(lock_, answer));
+  TRY(store_.prepare(lock_, answer));
+  for (const RowChange& change : answer) {
+    const auto* move = std::get_if<MoveContent>(&change);
+    std::shared_ptr<CachedContent> content;
+    if (move)
+      if (auto* entry = store_.contents_.peek(move->from)) content = entry->row;
+    std::visit([&](const auto& one) { store_.apply_one(lock_, one, record.lsn); }, change);
+    if (move && content) TRY(moved(*move, content));
+  }
+  report(answer);
+  store_.trim(lock_);
+  return {};
+}
+
+// The confirmed content comes to stand where the moved one was.
+Status Rebase::moved(const MoveContent& move, const std::shared_ptr<CachedContent>& content) {
+  auto confirmed = std::make_shared<CachedContent>();
+  confirmed->row.inode = move.from;
+  confirmed->manifest_changed = true;
+  if (auto base = TRY(sql_.base_manifest(move.from))) {
+    confirmed->row.manifest_content = base->content;
+    confirmed->row.manifest = std::move(base->manifest);
+  } else {
+    confirmed->row.manifest_content = content->row.manifest_content;
+    confirmed->row.manifest = content->row.manifest;
+  }
+  TRY(sql_.erase_base_manifest(move.from));
+  store_.put_content(lock_, move.from, std::move(confirmed), Lsn{});
+  touched_.insert({move.from, move.to});
+  moved_.insert(move.from);
+  moved_.erase(move.to);
+  changes_.contents.push_back(move.from);
+  changes_.contents.push_back(move.to);
+  return {};
+}
+
+void Rebase::report(const std::vector<RowChange>& changes) {
+  for (const RowChange& change : changes) {
+    if (const auto* put = std::get_if<PutInode>(&change)) changes_.attributes.push_back(put->row.id);
+    if (const auto* erase = std::get_if<EraseInode>(&change)) changes_.attributes.push_back(erase->inode);
+    if (const auto* put = std::get_if<PutXattr>(&change)) changes_.attributes.push_back(put->inode);
+    if (const auto* erase = std::get_if<EraseXattr>(&change)) changes_.attributes.push_back(erase->inode);
+    if (const auto* put = std::get_if<PutDentry>(&change))
+      changes_.names.push_back({put->row.directory, put->row.name});
+    if (const auto* erase = std::get_if<EraseDentry>(&change))
+      changes_.names.push_back({erase->directory, erase->name});
+  }
+}
+
+Status Rebase::flush() {
+  JournaledMetadataStore::Batch batch = store_.take_batch(lock_);
+  TRY(store_.write_rows(batch, sql_));
+  store_.settled(lock_, batch);
+  return {};
+}
+
+Status Rebase::finish() {
+  for (InodeId id : touched_) TRY(finish_content(id));
+  return {};
+}
+
+Status Rebase::finish_content(InodeId id) {
+  auto visible = TRY(sql_.inode(id));
+  auto base = TRY(sql_.base_inode(id));
+  std::optional<InodeRow> confirmed = base ? base->row : visible && visible->changed <= acknowledged_ ? visible
+                                                                                                      : std::nullopt;
+  if (!visible) {
+    if (confirmed && TRY(sql_.manifest(id))) TRY(sql_.capture_manifest(id));
+    if (!confirmed) TRY(sql_.erase_base_manifest(id));
+    TRY(sql_.erase_extents(id));
+    return sql_.erase_manifest(id);
+  }
+  if (names_pending(visible->content) || moved_.count(id)) return {};
+  SqlTables::Content content = TRY(sql_.content(id, store_.era_));
+  // Written unseen, under no content id yet: the bytes exist nowhere else.
+  if (!was_pending_.count(id) && !content.row.dirty.empty()) return {};
+  ManifestRow now{content.row.manifest_content, content.row.manifest};
+  if (auto kept_aside = TRY(sql_.base_manifest(id))) now = std::move(*kept_aside);
+  ExtentSet clean = content.row.valid;
+  for (const Extent& part : content.row.dirty.all()) clean.remove(part);
+  ExtentSet valid = kept_ranges(clean, {content.row.manifest_content, content.row.manifest}, now);
+  if (!(valid == content.row.valid) || now.content != content.row.manifest_content) changes_.contents.push_back(id);
+  TRY(sql_.put_extents(id, {std::move(valid), {}, Lsn{}}, store_.era_));
+  TRY(now.content == OpId{} ? sql_.erase_manifest(id) : sql_.put_manifest(id, now));
+  return sql_.erase_base_manifest(id);
+}
+
+Result<VisibleChanges> JournaledMetadataStore::rebase(const Redo& redo) {
+  MutexLock one(checkpoint_mutex_);
+  TRY(checkpoint_locked());
+  MutexLock lock(mutex_);
+  if (closed_) return Error(Code::kIo, "the metadata store is closed");
+  MutexLock writer(writer_mutex_);
+  TRY(checkpoint_inline(lock, writer));
+  Totals totals = totals_;
+  VisibleChanges changes;
+  auto run = [&]() -> Status {
+    auto transaction = TRY(sqlite::Transaction::begin(writer_->db()));
+    Rebase rebase(*this, lock, changes);
+    TRY(rebase.revert());
+    TRY(rebase.redo(redo));
+    TRY(rebase.finish());
+    TRY(writer_->put_meta("transaction", transaction_ + 1));
+    TRY(disk_.fault("journal.rebase"));
+    return transaction.commit();
+  };
+  forget_everything(lock);
+  reads_ = writer_.get();
+  Status done = run();
+  reads_ = reader_.get();
+  forget_everything(lock);
+  if (!done.ok()) {
+    totals_ = totals_on_disk_ = totals;
+    TRY(recount_dirty());
+    return std::move(done).error();
+  }
+  ++transaction_;
+  dependency_write_ = ++database_writes_;
+  TRY(recount_dirty());
+  return changes;
+}
+
+void JournaledMetadataStore::forget_everything(const MutexLock&) {
+  inodes_.clear();
+  dentries_.clear();
+  contents_.clear();
+  xattrs_.clear();
+  pinned_names_.clear();
+  resident_.clear();
+}
+
+Status JournaledMetadataStore::reset_mirror(Epoch epoch, Sequence head, const Hash256& hash, const InodeRow& root) {
+  MutexLock one(checkpoint_mutex_);
+  TRY(checkpoint_locked());
+  MutexLock lock(mutex_);
+  if (closed_) return Error(Code::kIo, "the metadata store is closed");
+  MutexLock writer(writer_mutex_);
+  settle(lock, writer);
+  SyncPosition position = this->position();
+  if (log_->last() > position.acknowledged)
+    return Error(Code::kBusy, "local changes have not reached the server yet");
+  TRY(checkpoint_inline(lock, writer));
+  position = {epoch, head, hash, position.acknowledged};
+  InodeRow row = root;
+  row.id = kRootInode;
+  row.listed = false;
+  row.changed = Lsn{};
+  row.links = std::max(row.links, 2u);
+  auto transaction = TRY(sqlite::Transaction::begin(writer_->db()));
+  for (std::string_view table : {"inode", "dentry", "xattr", "content", "manifest", "base_inode", "base_dentry",
+                                 "base_xattr", "base_manifest", "tombstone", "listing"})
+    TRY(writer_->db().execute("DELETE FROM " + std::string(table)));
+  TRY(writer_->put_inode(row));
+  TRY(write_position(*writer_, position));
+  TRY(writer_->put_meta("total_inodes", 1));
+  TRY(writer_->put_meta("total_bytes", 0));
+  TRY(writer_->put_meta("transaction", transaction_ + 1));
+  TRY(disk_.fault("journal.reset"));
+  TRY(transaction.commit());
+  ++transaction_;
+  dependency_write_ = ++database_writes_;
+  forget_everything(lock);
+  listings_.clear();
+  cleaned_.clear();
+  totals_ = totals_on_disk_ = {1, 0};
+  dirty_files_ = dirty_bytes_ = 0;
+  MutexLock status(status_mutex_);
+  position_ = position;
+  return {};
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,141 @@
+// Replay of the log's tail at open, and what else has to be put right then.
+#include <algorithm>
+
+#include "fuse/journal/store/store.h"
+#include "fuse/journal/tables/row_codec.h"
+#include "shared/base/log.h"
+
+namespace skymoor::client {
+namespace {
+
+constexpr std::size_t kOrphansAtOnce = 1000;
+
+}  // namespace
+
+// Writes that did not go through the log, by file: data that the log carries from before them is not to be put over
+// what they wrote.
+struct JournaledMetadataStore::LaterWrites {
+  std::unordered_map<InodeId, std::vector<std::pair<Lsn, Extent>>> writes;
+
+  void note(const LogRecord& record) {
+    for (const RowChange& change : record.changes) {
+      const auto* mark = std::get_if<MarkContent>(&change);
+      if (!mark) continue;
+      ExtentSet unlogged;
+      unlogged.add(mark->extent);
+      for (const RowChange& other : record.changes)
+        if (const auto* data = std::get_if<LogData>(&other); data && data->inode == mark->inode)
+          unlogged.remove({data->offset, data->offset + data->bytes.size()});
+      for (const Extent& part : unlogged.all()) writes[mark->inode].emplace_back(record.lsn, part);
+    }
+  }
+  void remove_later(InodeId inode, Lsn lsn, ExtentSet& from) const {
+    auto it = writes.find(inode);
+    if (it == writes.end()) return;
+    for (const auto& [when, extent] : it->second)
+      if (when > lsn) from.remove(extent);
+  }
+};
+
+Status JournaledMetadataStore::recount_dirty() {
+  auto count = TRY(reads_->db().prepare("SELECT count(*),coalesce(sum(dirty_bytes),0) FROM content WHERE dirty_bytes>0"));
+  TRY(count.step());
+  dirty_files_ = count.u64(0);
+  dirty_bytes_ = count.u64(1);
+  return {};
+}
+
+Status JournaledMetadataStore::replay_log() {
+  MutexLock lock(mutex_);
+  Lsn from{applied_.value + 1};
+  std::uint64_t records = 0;
+  // Notes stand behind the record before them, so even an empty tail is looked at.
+  auto visit = [&](const LogFrame& frame) -> Result<bool> {
+    if (frame.kind == FrameKind::kNote) {
+      ByteReader in(frame.body);
+      std::vector<RowChange> changes = decode_changes(in);
+      TRY(in.finish("note in the op log"));
+      TRY(prepare(lock, changes));
+      apply_note(lock, changes);
+    } else {
+      LogRecord record = TRY(decode_record(frame.body));
+      TRY(replay_record(lock, std::move(record)));
+      ++records;
+    }
+    trim(lock);
+    return true;
+  };
+  TRY(log_->read(from, visit));
+  if (records > 0) log_info("journal.replayed", {{"records", records}, {"last", log_->last().value}});
+  return replay_data(lock);
+}
+
+Status JournaledMetadataStore::replay_record(const MutexLock& lock, LogRecord record) {
+  TRY(prepare(lock, record.changes));
+  apply(lock, record.changes, record.lsn);
+  memory_lsn_ = record.lsn;
+  if (memory_lsn_.value - applied_.value < options_.max_unchecked_records) return {};
+  MutexLock writer(writer_mutex_);
+  return checkpoint_inline(lock, writer);
+}
+
+// Only into ranges that are still dirty: what was acknowledged, cut off or handed to another file since is not ours.
+Status JournaledMetadataStore::replay_data(const MutexLock& lock) {
+  if (!replay_ || data_lsn_ >= log_->last()) return {};
+  LaterWrites later;
+  Lsn from{data_lsn_.value + 1};
+  auto each = [&](const std::function<Status(const LogRecord&)>& visit) {
+    return log_->read(from, [&](const LogFrame& frame) -> Result<bool> {
+      if (frame.kind != FrameKind::kRecord) return true;
+      LogRecord record = TRY(decode_record(frame.body));
+      TRY(visit(record));
+      return true;
+    });
+  };
+  TRY(each([&](const LogRecord& record) -> Status {
+    later.note(record);
+    return {};
+  }));
+  return each([&](const LogRecord& record) -> Status {
+    for (const RowChange& change : record.changes) {
+      const auto* data = std::get_if<LogData>(&change);
+      if (!data) continue;
+      logged_data_.insert(data->inode);
+      auto* entry = TRY(content_entry(lock, data->inode));
+      if (!entry->row) continue;
+      ExtentSet wanted;
+      for (const Extent& part : entry->row->row.dirty.present({data->offset, data->offset + data->bytes.size()}))
+        wanted.add(part);
+      later.remove_later(data->inode, record.lsn, wanted);
+      for (const Extent& part : wanted.all())
+        TRY(replay_->replay(data->inode, part.begin,
+                            ByteView(data->bytes).subspan(part.begin - data->offset, part.length())));
+      contents_.trim();
+    }
+    return {};
+  });
+}
+
+// Inodes without a name that nobody can have open any more. One whose name the server still has is left for sync.
+Status JournaledMetadataStore::remove_orphans() {
+  MutexLock lock(mutex_);
+  {
+    MutexLock writer(writer_mutex_);
+    if (memory_lsn_ > applied_) TRY(checkpoint_inline(lock, writer));
+  }
+  std::vector<InodeId> orphans;
+  auto find = TRY(reads_->db().prepare("SELECT id FROM inode i WHERE links=0 AND NOT EXISTS "
+                                       "(SELECT 1 FROM base_inode b WHERE b.id=i.id AND b.present=1)"));
+  while (TRY(find.step())) orphans.push_back(InodeId{find.u64(0)});
+  find.reset();
+  for (std::size_t at = 0; at < orphans.size(); at += kOrphansAtOnce) {
+    Change change = begin(lock, LocalIntent{});
+    for (std::size_t i = at; i < std::min(orphans.size(), at + kOrphansAtOnce); ++i)
+      if (orphans[i] != kRootInode) change.erase_inode(orphans[i]);
+    TRY(commit(lock, std::move(change)));
+  }
+  if (!orphans.empty()) log_info("journal.orphans_removed", {{"count", orphans.size()}});
+  return {};
+}
+
+}  // namespace skymoor::client
