@@ -118,7 +118,7 @@ std::optional<Catalogue::Compaction> Catalogue::pick_compaction(const Compaction
     // Tombstones can only be dropped when no older segment is left that may hold what they hide.
     const bool oldest = number == segments_.begin()->first;
     const std::uint64_t useful = books.live_bytes + (oldest ? 0 : books.tombstone_bytes);
-    const double share = static_cast<double>(useful) / static_cast<double>(std::max<std::uint64_t>(books.file_bytes, 1));
+    const double share = static_cast<double>(useful) / static_cast<double>(books.file_bytes);
     if (share < best_share) {
       best_share = share;
       best = Compaction{number, books.tombstone_bytes > 0};

@@ -8,9 +8,9 @@
 
 namespace skymoor::server {
 
-/// What the store knows in memory. Holds only what is durable: the writer applies records after their sync. Thread-safe;
-/// the lock is never held across I/O. Records take effect in the order of their places (segment, offset), in memory as
-/// in a recovery.
+/// What the store knows in memory. Holds only what is durable: the writer applies records after their sync.
+/// Thread-safe; the lock is never held across I/O. Records take effect in the order of their places (segment, offset),
+/// in memory as in a recovery.
 class Catalogue {
  public:
   struct Located {

@@ -47,7 +47,8 @@ class CommitQueue {
     CommitRequest* request;
     bool done = false;
   };
-  void lead(MutexLock& lock) REQUIRES(mutex_);
+  /// Lets the lock go while it commits.
+  void lead(MutexLock& lock) NO_THREAD_SAFETY_ANALYSIS;
 
   const Commit commit_;
   Mutex mutex_;

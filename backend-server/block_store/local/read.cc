@@ -70,7 +70,9 @@ Result<Bytes> SegmentBlockStore::get(const VolumeId& volume, const BlockId& id) 
 
 Result<ScrubReport> SegmentBlockStore::scrub(const ScrubRequest& request) {
   ScrubReport report;
-  ListRequest ask{.after = request.after, .limit = kScrubPage};
+  ListRequest ask;
+  ask.after = request.after;
+  ask.limit = kScrubPage;
   while (true) {
     TRY(check_open());
     BlockPage page = catalogue_.list(ask);

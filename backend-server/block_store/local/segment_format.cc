@@ -33,9 +33,9 @@ std::optional<FileHeader> decode_half(ByteView half) {
   return header;
 }
 
-bool plausible(const RecordHeader& header) {
-  if (header.kind == RecordKind::kTombstone) return header.bytes == 0;
-  return header.kind == RecordKind::kBlock && header.bytes > 0 && header.bytes <= block::kMaxBlockBytes;
+bool plausible(RecordKind kind, std::uint32_t bytes) {
+  if (kind == RecordKind::kTombstone) return bytes == 0;
+  return kind == RecordKind::kBlock && bytes > 0 && bytes <= block::kMaxBlockBytes;
 }
 
 void read_name(ByteReader& in, BlockName& name) {
@@ -103,7 +103,7 @@ std::optional<RecordHeader> decode_record_header(ByteView bytes, std::uint32_t s
   header.origin = in.u32();
   header.payload_crc = in.u32();
   if (in.u32() != crc32c(bytes.first(kRecordHeaderBytes - 4), salt)) return std::nullopt;
-  if (version != kRecordVersion || !plausible(header)) return std::nullopt;
+  if (version != kRecordVersion || !plausible(header.kind, header.bytes)) return std::nullopt;
   return header;
 }
 
@@ -158,7 +158,7 @@ Result<Hint> decode_hint(ByteView bytes) {
     e.offset = in.u32();
     e.bytes = in.u32();
     e.origin = in.u32();
-    if (!plausible({.kind = e.kind, .bytes = e.bytes})) return wrong;
+    if (!plausible(e.kind, e.bytes)) return wrong;
     if (std::uint64_t{e.offset} + record_bytes(e.bytes) > hint.covered_bytes) return wrong;
   }
   return hint;

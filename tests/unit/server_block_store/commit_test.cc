@@ -195,8 +195,8 @@ TEST_F(Commit, TheFailureOfAnyStepLeavesAcknowledgedBlocksIntact) {
   for (int nth = 1; nth < 60; ++nth) {
     std::filesystem::remove_all(directory_);
     open();
-    int step = 0;
-    faults_.set([&](const FaultPoint& p) { return p.name != "file.read" && ++step == nth ? EIO : 0; });
+    std::shared_ptr<int> step = std::make_shared<int>(0);
+    faults_.set([step, nth](const FaultPoint& p) { return p.name != "file.read" && ++*step == nth ? EIO : 0; });
     std::map<BlockId, TestBlock> kept;
     for (std::uint64_t i = 0; i < 12; ++i) {
       TestBlock b = make_block(900, i);

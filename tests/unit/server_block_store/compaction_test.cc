@@ -151,6 +151,53 @@ TEST_F(Compaction, SegmentsWithDamagedBlocksAreLeftAlone) {
   check();
 }
 
+TEST_F(Compaction, ABlockRemovedWhileItWaitsToBeMovedStaysGone) {
+  fill(8);
+  for (std::size_t i : {0u, 1u, 2u}) kill_block(i);
+  // One put holds the commit queue in its sync; a removal of block 3 and then its move gather behind it.
+  std::atomic<bool> holding = false;
+  std::atomic<bool> release = false;
+  faults_.set([&](const FaultPoint& p) {
+    if (p.name != "file.sync" || holding.exchange(true)) return 0;
+    while (!release) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return 0;
+  });
+  std::jthread first([&] { EXPECT_TRUE(put(make_block(10, 99)).ok()); });
+  while (!holding) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  std::jthread removal([&] { kill_block(3); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  std::jthread move([&] { EXPECT_TRUE(store_->maintain().ok()); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  release = true;
+  first.join(), removal.join(), move.join();
+  check();
+  open();
+  check();
+}
+
+TEST_F(Compaction, AReadThatFindsItsSegmentJustDeletedFindsTheMovedBlock) {
+  fill(8);
+  for (std::size_t i : {0u, 1u, 2u}) kill_block(i);
+  store_.reset();
+  SegmentBlockStore* store = nullptr;
+  bool armed = false;
+  PosixDisk disk([&](const FaultPoint& p) {
+    if (armed && p.name == "disk.open") {
+      armed = false;
+      EXPECT_TRUE(store->maintain().ok());
+      EXPECT_FALSE(std::filesystem::exists(segment(1)));
+    }
+    return 0;
+  });
+  auto opened = SegmentBlockStore::open(disk, random_, options_);
+  ASSERT_TRUE(opened.ok());
+  store = opened->get();
+  armed = true;
+  auto bytes = store->get(volume_, blocks_[3].id);
+  ASSERT_TRUE(bytes.ok()) << bytes.error().to_string();
+  EXPECT_EQ(*bytes, blocks_[3].bytes);
+}
+
 TEST_F(Compaction, RunsWhileOthersReadWriteAndRemove) {
   options_.open_files = 2;
   fill(40);

@@ -79,6 +79,23 @@ TEST_F(Recovery, ATailOfZerosOrNoiseIsCutOff) {
     }
 }
 
+TEST_F(Recovery, ALastRecordWhosePayloadDidNotReachTheDiskIsCutOff) {
+  open();
+  TestBlock first = make_block(100, 1), last = make_block(900, 2);
+  ASSERT_TRUE(put(first).ok());
+  const auto whole = std::filesystem::file_size(segment(1));
+  ASSERT_TRUE(put(last).ok());
+  kill();
+  Bytes torn = read_all(segment(1));
+  std::fill(torn.end() - 512, torn.end(), 0);
+  write_all(segment(1), torn);
+  open();
+  EXPECT_TRUE(reads(first));
+  EXPECT_EQ(get_error(last), Code::kNotFound);
+  EXPECT_EQ(store_->stats().damaged, 0u);
+  EXPECT_EQ(std::filesystem::file_size(segment(1)), whole);
+}
+
 TEST_F(Recovery, ASegmentCutWithinItsHeaderWasNeverUsed) {
   open();
   TestBlock b = make_block(100, 1);

@@ -54,7 +54,8 @@ TEST_F(Scrub, OnePassFindsEveryDamagedBlock) {
   for (const BlockName& name : damaged_in_one_pass()) found.insert(name.block);
   EXPECT_EQ(found, expected);
   EXPECT_EQ(damaged_in_one_pass().size(), expected.size());  // still there, still reported
-  for (const StoredBlock& b : store_->list({})->blocks) EXPECT_EQ(b.damaged, expected.contains(b.name.block));
+  auto page = store_->list({});
+  for (const StoredBlock& b : page->blocks) EXPECT_EQ(b.damaged, expected.contains(b.name.block));
 }
 
 TEST_F(Scrub, APutRepairsAndTheBadCopyStaysUntilThen) {

@@ -46,9 +46,13 @@ class Faults {
 
  private:
   int hit(const FaultPoint& point) {
-    std::lock_guard lock(mutex_);
-    ++counts_[std::string(point.name)];
-    return decide_ ? decide_(point) : 0;
+    std::function<int(const FaultPoint&)> decide;
+    {
+      std::lock_guard lock(mutex_);
+      ++counts_[std::string(point.name)];
+      decide = decide_;
+    }
+    return decide ? decide(point) : 0;  // without the lock: it may wait for other steps
   }
   std::mutex mutex_;
   std::map<std::string, int> counts_;

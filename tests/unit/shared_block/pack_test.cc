@@ -190,7 +190,8 @@ TEST(Pack, RandomAndMutatedInputNeverCrashesNorPassesAsIntact) {
   for (int round = 0; round < 5000; ++round) {
     Bytes input = round % 2 ? good : random_bytes(engine() % 400, engine());
     if (round % 2) {
-      for (std::uint64_t n = 1 + engine() % 4; n; --n) input[engine() % input.size()] = static_cast<std::uint8_t>(engine());
+      for (std::uint64_t n = 1 + engine() % 4; n; --n)
+        input[engine() % input.size()] = static_cast<std::uint8_t>(engine());
       if (engine() % 3 == 0) input.resize(engine() % input.size());
     } else if (input.size() >= kPackHeader) {
       std::copy_n(good.begin(), kPackHeader, input.begin());

@@ -1,0 +1,96 @@
+// What was acknowledged survives a power cut at any step, and what was removed does not come back.
+#include "tests/unit/server_block_store/power_loss_disk.h"
+
+namespace skymoor::server {
+namespace {
+
+class PowerLoss : public ::testing::TestWithParam<int> {
+ protected:
+  ~PowerLoss() override {
+    store_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  void open() {
+    auto opened = SegmentBlockStore::open(*disk_, random_, options_);
+    ASSERT_TRUE(opened.ok()) << opened.error().to_string();
+    store_ = std::move(*opened);
+  }
+
+  /// One random operation; `in_doubt_` names the block whose state a cut in its middle leaves open.
+  void operate() {
+    const TestBlock& b = pool_[engine_() % pool_.size()];
+    const auto kind = engine_() % 8;
+    if (kind < 4) {
+      in_doubt_ = b.id;
+      NewBlock fresh = b.as_new();
+      ASSERT_TRUE(store_->put(volume_, {&fresh, 1}).ok());
+      alive_.insert(b.id);
+    } else if (kind < 7) {
+      in_doubt_ = b.id;
+      ASSERT_TRUE(store_->remove(volume_, {&b.id, 1}).ok());
+      alive_.erase(b.id);
+    } else {
+      ASSERT_TRUE(store_->maintain().ok());
+    }
+    in_doubt_.reset();
+  }
+
+  /// What was in doubt is from now on what the store says.
+  void check() {
+    for (const TestBlock& b : pool_) {
+      auto bytes = store_->get(volume_, b.id);
+      if (bytes.ok()) {
+        ASSERT_EQ(*bytes, b.bytes);
+      }
+      if (b.id == in_doubt_) {
+        alive_.erase(b.id);
+        if (bytes.ok()) alive_.insert(b.id);
+      }
+      ASSERT_EQ(bytes.ok(), alive_.contains(b.id)) << b.id.hex();
+    }
+    in_doubt_.reset();
+  }
+
+  const std::string directory_ = fresh_directory();  // for the lock only: the disk is in memory
+  const VolumeId volume_ = make_volume(1);
+  std::mt19937_64 engine_{static_cast<std::uint64_t>(GetParam())};
+  SystemRandom random_;
+  SegmentBlockStore::Options options_{.directory = directory_, .segment_bytes = 4000, .reserve_bytes = 0};
+  std::unique_ptr<PowerLossDisk> disk_ = std::make_unique<PowerLossDisk>();
+  std::unique_ptr<SegmentBlockStore> store_;
+  std::vector<TestBlock> pool_;
+  std::set<BlockId> alive_;
+  std::optional<BlockId> in_doubt_;
+};
+
+TEST_P(PowerLoss, AtAnyStepKeepsTheLedger) {
+  for (std::uint64_t i = 0; i < 16; ++i) pool_.push_back(make_block(1 + engine_() % 1200, i));
+  for (int life = 0; life < 20; ++life) {
+    // The cut comes at a random step of this life: its opening, an append, a roll, a compaction.
+    std::unique_ptr<PowerLossDisk> after;
+    std::set<BlockId> alive_then;
+    std::optional<BlockId> in_doubt_then;
+    std::uint64_t steps_left = engine_() % 3 ? engine_() % 150 : engine_() % 8;
+    disk_->before_step = [&] {
+      if (after || steps_left-- != 0) return;
+      after = disk_->after_power_cut(engine_);
+      alive_then = alive_;
+      in_doubt_then = in_doubt_;
+    };
+    open();
+    check();
+    while (!after && !HasFatalFailure()) operate();
+    ASSERT_FALSE(HasFatalFailure()) << "life " << life;
+    disk_->before_step = [] {};
+    store_.reset();
+    disk_ = std::move(after);
+    alive_ = std::move(alive_then);
+    in_doubt_ = in_doubt_then;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, PowerLoss, ::testing::Range(1, 9));
+
+}  // namespace
+}  // namespace skymoor::server
