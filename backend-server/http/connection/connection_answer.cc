@@ -7,16 +7,26 @@
 namespace skymoor::server {
 namespace {
 
+/// What a client did wrong is no trouble of the server's: only answers of 500 and above are errors in its log.
+ErrorLevel level_here(Code code) {
+  ErrorLevel level = level_of(code);
+  if (http_status_of(code) >= 500) return level;
+  return level == ErrorLevel::kError ? ErrorLevel::kWarn : ErrorLevel::kDebug;
+}
+
 void log_failure(const Error& error, const Request& request, std::string_view route) {
+  ErrorLevel level = level_here(error.code());
+  if (level == ErrorLevel::kDebug && !log_debug_enabled()) return;
   std::string origin = std::string(error.origin().file_name()) + ":" + std::to_string(error.origin().line());
-  auto level = level_of(error.code());
-  if (level != ErrorLevel::kError && level != ErrorLevel::kWarn && !log_debug_enabled()) return;
   LogFields fields{{"request_id", request.request_id}, {"method", request.method},
                    {"route", std::string(route)},      {"peer", request.remote_address},
                    {"code", std::string(name_of(error.code()))}, {"error", error}, {"origin", origin}};
-  if (level == ErrorLevel::kError) log_error("request.failed", fields);
-  else if (level == ErrorLevel::kWarn) log_warn("request.failed", fields);
-  else log_debug("request.refused", fields);
+  switch (level) {
+    case ErrorLevel::kError: return log_error("request.failed", fields);
+    case ErrorLevel::kWarn: return log_warn("request.failed", fields);
+    case ErrorLevel::kInfo: return log_info("request.refused", fields);
+    case ErrorLevel::kDebug: return log_debug("request.refused", fields);
+  }
 }
 
 /// Seconds after which trying again makes sense, as a header. The message may say better ("try again in 60 s").
