@@ -20,7 +20,8 @@ struct RefreshTokenRow {
   Hash256 hash;         ///< SHA-256 of the token
   std::string session;
   Timestamp issued{};
-  bool spent = false;
+  Timestamp spent{};    ///< when it was used; 0: not yet
+  bool is_spent() const { return spent != Timestamp{}; }
 };
 
 class SessionTable {
@@ -37,7 +38,7 @@ class SessionTable {
 
   virtual Result<std::optional<RefreshTokenRow>> find_token(const Hash256& hash) const = 0;
   virtual Status insert_token(const RefreshTokenRow& token) = 0;
-  virtual Status spend_token(const Hash256& hash) = 0;
+  virtual Status spend_token(const Hash256& hash, Timestamp now) = 0;
   /// Spent tokens of a session issued before `before`.
   virtual Status drop_spent(const std::string& session, Timestamp before) = 0;
 };

@@ -26,6 +26,7 @@ Result<std::unique_ptr<Services>> Services::open(ServiceOptions options, Service
   sessions.issuer = options.accounts.server_name;
   sessions.access_lifetime = options.access_lifetime;
   sessions.refresh_lifetime = options.refresh_lifetime;
+  sessions.refresh_retry = options.refresh_retry;
   all->sessions_ = TRY(SessionService::open(std::move(sessions), *all->store_, d.disk, d.clock, d.random));
   all->accounts_ = std::make_unique<AccountService>(options.accounts, *all->store_, *all->keys_, *all->sessions_,
                                                     d.clock, d.random);

@@ -29,6 +29,7 @@ struct ServiceOptions {
   std::function<std::uint64_t()> free_bytes;  ///< empty: the free bytes of `directory`'s disk
   std::chrono::seconds access_lifetime{600};
   std::chrono::seconds refresh_lifetime{std::chrono::hours(24 * 90)};
+  std::chrono::seconds refresh_retry{0};   ///< see SessionService::Options
 };
 
 /// The services of one server. Thread-safe as each service is. Destruction ends them; whoever calls them must have

@@ -28,13 +28,22 @@ Result<crypto::KeyPair> load_or_create_key(const std::string& path, Disk& disk, 
   return key;
 }
 
-Result<Hash256> hash_of_token(std::string_view token) {
+Result<Bytes> parse_token(std::string_view token) {
   auto bytes = base64url_decode(token);
   if (!bytes.ok() || bytes->size() != kTokenBytes) return refused();
-  return crypto::sha256(*bytes);
+  return bytes;
 }
 
 }  // namespace
+
+SessionService::SessionService(Options options, MetadataStore& store, const Clock& clock, Random& random,
+                               crypto::KeyPair key)
+    : options_(std::move(options)),
+      store_(store),
+      clock_(clock),
+      random_(random),
+      key_(std::move(key)),
+      successor_key_(crypto::hkdf_expand(key_.seed.view(), as_bytes("skymoor refresh successor 1"), kTokenBytes)) {}
 
 Result<std::unique_ptr<SessionService>> SessionService::open(Options options, MetadataStore& store, Disk& disk,
                                                              const Clock& clock, Random& random) {
@@ -61,34 +70,51 @@ Result<Caller> SessionService::verify(std::string_view access_token, const std::
 }
 
 Result<protocol::Session> SessionService::refresh(std::string_view refresh_token, const std::string& remote_address) {
-  Hash256 hash = TRY(hash_of_token(refresh_token));
+  Bytes token = TRY(parse_token(refresh_token));
   std::optional<protocol::Session> next;
   bool reused = false;
   Status done = store_.update([&](Tables& tables) -> Status {
-    auto token = TRY(tables.sessions.find_token(hash));
-    if (!token) return refused();
-    auto session = TRY(tables.sessions.find_session(token->session));
+    auto row = TRY(tables.sessions.find_token(crypto::sha256(token)));
+    if (!row) return refused();
+    auto session = TRY(tables.sessions.find_session(row->session));
     Timestamp now = clock_.now();
     if (!session || session->revoked || session->expires <= now) return refused();
-    if (token->spent) {
-      // No error here: it would undo the revocation.
-      reused = true;
-      return tables.sessions.revoke_session(session->id);
+    if (row->is_spent()) {
+      auto successor = TRY(tables.sessions.find_token(crypto::sha256(successor_of(token))));
+      reused = !successor || successor->is_spent() || now - row->spent >= options_.refresh_retry;
     }
-    TRY(tables.sessions.spend_token(hash));
-    TRY(tables.sessions.drop_spent(session->id, now - kSpentKept));
-    TRY(tables.sessions.extend_session(session->id, now + options_.refresh_lifetime));
-    auto user = TRY(tables.accounts.find_user(session->user));
-    auto device = TRY(tables.accounts.find_device(session->device));
-    if (!user || user->disabled || !device || device->revoked) return refused();
-    TRY(tables.accounts.touch_device(session->device, device->device.name, now));
-    next = TRY(issue(tables, session->id, session->user, session->device, user->admin));
+    // No error here: it would undo the revocation.
+    if (reused) return tables.sessions.revoke_session(session->id);
+    next = TRY(rotate(tables, token, *session, row->is_spent()));
     return {};
   });
   if (!done.ok()) return std::move(done).error();
   if (!reused) return *std::move(next);
   log_warn("session.refresh_token_reused", {{"from", remote_address}});
   return refused();
+}
+
+/// Spends a token and answers with its successor; `again`: it was spent before, and the answer may have been lost.
+Result<protocol::Session> SessionService::rotate(Tables& tables, ByteView token, const SessionRow& session,
+                                                 bool again) {
+  Timestamp now = clock_.now();
+  auto user = TRY(tables.accounts.find_user(session.user));
+  auto device = TRY(tables.accounts.find_device(session.device));
+  if (!user || user->disabled || !device || device->revoked) return refused();
+  Bytes successor = successor_of(token);
+  if (!again) {
+    TRY(tables.sessions.spend_token(crypto::sha256(token), now));
+    TRY(tables.sessions.drop_spent(session.id, now - kSpentKept));
+    TRY(tables.sessions.insert_token({crypto::sha256(successor), session.id, now, {}}));
+  }
+  TRY(tables.sessions.extend_session(session.id, now + options_.refresh_lifetime));
+  TRY(tables.accounts.touch_device(session.device, device->device.name, now));
+  return make_session(successor, session.id, session.user, session.device, user->admin);
+}
+
+/// As unpredictable as a random token to who has not the server's key, and the same again for a repeated request.
+Bytes SessionService::successor_of(ByteView token) const {
+  return to_bytes(crypto::hmac_sha256(successor_key_.view(), {token}).view());
 }
 
 Status SessionService::logout(const Caller& caller) {
@@ -101,20 +127,19 @@ Result<protocol::Session> SessionService::create(Tables& tables, const UserId& u
   TRY(tables.sessions.drop_expired(now - kExpiredKept));
   std::string id = random_name(random_);
   TRY(tables.sessions.insert_session({id, user, device, now, now + options_.refresh_lifetime, false}));
-  return issue(tables, id, user, device, admin);
+  Bytes token = random_bytes(random_, kTokenBytes);
+  TRY(tables.sessions.insert_token({crypto::sha256(token), id, now, {}}));
+  return make_session(token, id, user, device, admin);
 }
 
-/// The next refresh token of a session, with an access token.
-Result<protocol::Session> SessionService::issue(Tables& tables, const std::string& session, const UserId& user,
-                                                const DeviceId& device, bool admin) {
+protocol::Session SessionService::make_session(ByteView refresh_token, const std::string& session, const UserId& user,
+                                               const DeviceId& device, bool admin) const {
   Timestamp now = clock_.now();
-  Bytes token = random_bytes(random_, kTokenBytes);
-  TRY(tables.sessions.insert_token({crypto::sha256(token), session, now, false}));
   crypto::AccessClaims claims{user, device, session, options_.audience, now, now + options_.access_lifetime, admin};
   protocol::Session made;
   made.user = user;
   made.access_token = crypto::sign_access_token(key_, options_.issuer, claims);
-  made.refresh_token = base64url_encode(token);
+  made.refresh_token = base64url_encode(refresh_token);
   made.expires_in_s = options_.access_lifetime.count();
   made.admin = admin;
   return made;

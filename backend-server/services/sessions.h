@@ -12,6 +12,7 @@
 namespace skymoor::server {
 
 class MetadataStore;
+struct SessionRow;
 struct Tables;
 
 /// Makes and checks tokens. An access token is a JWT (EdDSA, 10 minutes) under a key in the file `token.secret`; a
@@ -26,6 +27,9 @@ class SessionService {
     std::string audience = "skymoor-api";
     std::chrono::seconds access_lifetime{600};
     std::chrono::seconds refresh_lifetime{std::chrono::hours(24 * 90)};
+    /// A refresh token whose answer was lost may be sent again for this long, as long as its successor was not used: the
+    /// same successor is the answer. 0: every second use revokes, and a device that lost an answer must log in again.
+    std::chrono::seconds refresh_retry{0};
   };
   /// Errors: Corrupt (secret file), Io.
   static Result<std::unique_ptr<SessionService>> open(Options options, MetadataStore& store, Disk& disk,
@@ -44,10 +48,11 @@ class SessionService {
   Result<protocol::Session> create(Tables& tables, const UserId& user, const DeviceId& device, bool admin);
 
  private:
-  SessionService(Options options, MetadataStore& store, const Clock& clock, Random& random, crypto::KeyPair key)
-      : options_(std::move(options)), store_(store), clock_(clock), random_(random), key_(std::move(key)) {}
-  Result<protocol::Session> issue(Tables& tables, const std::string& session, const UserId& user,
-                                  const DeviceId& device, bool admin);
+  SessionService(Options options, MetadataStore& store, const Clock& clock, Random& random, crypto::KeyPair key);
+  Result<protocol::Session> rotate(Tables& tables, ByteView token, const SessionRow& session, bool again);
+  Bytes successor_of(ByteView token) const;
+  protocol::Session make_session(ByteView refresh_token, const std::string& session, const UserId& user,
+                                 const DeviceId& device, bool admin) const;
 
   // Constant after construction.
   const Options options_;
@@ -55,6 +60,7 @@ class SessionService {
   const Clock& clock_;
   Random& random_;
   const crypto::KeyPair key_;
+  const crypto::SecretBytes successor_key_;
 };
 
 }  // namespace skymoor::server

@@ -35,7 +35,7 @@ Status SqliteSessionTable::drop_expired(Timestamp before) {
 Result<std::optional<RefreshTokenRow>> SqliteSessionTable::find_token(const Hash256& hash) const {
   auto q = TRY(connection_.query("SELECT session_id,issued,spent FROM refresh_tokens WHERE hash=$1", hash));
   if (!TRY(q.step())) return std::optional<RefreshTokenRow>();
-  return std::optional(RefreshTokenRow{hash, q.text(0), q.time(1), q.flag(2)});
+  return std::optional(RefreshTokenRow{hash, q.text(0), q.time(1), q.time(2)});
 }
 
 Status SqliteSessionTable::insert_token(const RefreshTokenRow& t) {
@@ -43,12 +43,12 @@ Status SqliteSessionTable::insert_token(const RefreshTokenRow& t) {
                          t.session, t.issued, t.spent);
 }
 
-Status SqliteSessionTable::spend_token(const Hash256& hash) {
-  return connection_.run("UPDATE refresh_tokens SET spent=1 WHERE hash=$1", hash);
+Status SqliteSessionTable::spend_token(const Hash256& hash, Timestamp now) {
+  return connection_.run("UPDATE refresh_tokens SET spent=$1 WHERE hash=$2", now, hash);
 }
 
 Status SqliteSessionTable::drop_spent(const std::string& session, Timestamp before) {
-  return connection_.run("DELETE FROM refresh_tokens WHERE session_id=$1 AND issued<$2 AND spent=1", session, before);
+  return connection_.run("DELETE FROM refresh_tokens WHERE session_id=$1 AND issued<$2 AND spent<>0", session, before);
 }
 
 }  // namespace skymoor::server

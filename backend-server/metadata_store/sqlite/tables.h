@@ -36,7 +36,7 @@ class SqliteSessionTable final : public SessionTable {
   Status drop_expired(Timestamp before) override;
   Result<std::optional<RefreshTokenRow>> find_token(const Hash256& hash) const override;
   Status insert_token(const RefreshTokenRow& token) override;
-  Status spend_token(const Hash256& hash) override;
+  Status spend_token(const Hash256& hash, Timestamp now) override;
   Status drop_spent(const std::string& session, Timestamp before) override;
 
  private:

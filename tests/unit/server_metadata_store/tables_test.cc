@@ -88,16 +88,16 @@ TEST_F(TablesTest, sessions_and_tokens) {
   update([&](Tables& t) -> Status {
     TRY(t.sessions.insert_session({"s1", id_of<UserId>(1), id_of<DeviceId>(1), at(1), at(100), false}));
     TRY(t.sessions.insert_session({"s2", id_of<UserId>(1), id_of<DeviceId>(2), at(1), at(200), false}));
-    TRY(t.sessions.insert_token({id_of<Hash256>(1), "s1", at(1), false}));
-    TRY(t.sessions.insert_token({id_of<Hash256>(2), "s1", at(2), false}));
-    TRY(t.sessions.insert_token({id_of<Hash256>(3), "s2", at(3), false}));
-    TRY(t.sessions.spend_token(id_of<Hash256>(1)));
+    TRY(t.sessions.insert_token({id_of<Hash256>(1), "s1", at(1), {}}));
+    TRY(t.sessions.insert_token({id_of<Hash256>(2), "s1", at(2), {}}));
+    TRY(t.sessions.insert_token({id_of<Hash256>(3), "s2", at(3), {}}));
+    TRY(t.sessions.spend_token(id_of<Hash256>(1), at(4)));
     TRY(t.sessions.revoke_sessions_of(id_of<DeviceId>(2)));
     return t.sessions.extend_session("s2", at(300));
   });
   read([&](const ReadTables& t) -> Status {
-    EXPECT_TRUE(TRY(t.sessions.find_token(id_of<Hash256>(1)))->spent);
-    EXPECT_FALSE(TRY(t.sessions.find_token(id_of<Hash256>(2)))->spent);
+    EXPECT_EQ(TRY(t.sessions.find_token(id_of<Hash256>(1)))->spent, at(4));
+    EXPECT_FALSE(TRY(t.sessions.find_token(id_of<Hash256>(2)))->is_spent());
     EXPECT_FALSE(TRY(t.sessions.find_session("s1"))->revoked);
     EXPECT_TRUE(TRY(t.sessions.find_session("s2"))->revoked);
     EXPECT_EQ(TRY(t.sessions.find_session("s2"))->expires, at(300));

@@ -45,6 +45,7 @@ class ServiceTest : public ::testing::Test {
     options.accounts = accounts_;
     options.login_limits = limits_;
     options.default_quota_bytes = quota_bytes_;
+    options.refresh_retry = refresh_retry_;
     options.free_bytes = [] { return std::uint64_t{1} << 40; };
     auto opened = Services::open(options, {disk_, blocks_, partial_, clock_, random_});
     ASSERT_TRUE(opened.ok()) << opened.error().to_string();
@@ -159,6 +160,7 @@ class ServiceTest : public ::testing::Test {
   AccountService::Options accounts_ = small_accounts();
   KeyService::Limits limits_;
   std::uint64_t quota_bytes_ = 0;
+  std::chrono::seconds refresh_retry_{0};
   std::unique_ptr<Services> services_;
 
  private:

@@ -72,6 +72,42 @@ TEST_F(SessionsTest, reuse_is_noticed_after_a_restart) {
   EXPECT_EQ(refresh_code(next.refresh_token), Code::kUnauthenticated);
 }
 
+TEST_F(SessionsTest, a_lost_answer_may_be_asked_for_again_where_that_is_allowed) {
+  refresh_retry_ = std::chrono::seconds(60);
+  reopen();
+  auto lost = value_of(services_->sessions().refresh(session_.refresh_token, address_));
+  clock_.advance(std::chrono::seconds(59));
+  auto again = value_of(services_->sessions().refresh(session_.refresh_token, address_));
+  EXPECT_EQ(again.refresh_token, lost.refresh_token);
+  EXPECT_EQ(verify_code(again.access_token), Code{});
+  auto next = value_of(services_->sessions().refresh(again.refresh_token, address_));
+  EXPECT_EQ(refresh_code(session_.refresh_token), Code::kUnauthenticated) << "its successor was used";
+  EXPECT_EQ(verify_code(next.access_token), Code::kUnauthenticated);
+}
+
+TEST_F(SessionsTest, a_lost_answer_is_not_given_again_for_ever) {
+  refresh_retry_ = std::chrono::seconds(60);
+  reopen();
+  auto next = value_of(services_->sessions().refresh(session_.refresh_token, address_));
+  clock_.advance(std::chrono::seconds(60));
+  EXPECT_EQ(refresh_code(session_.refresh_token), Code::kUnauthenticated);
+  EXPECT_EQ(refresh_code(next.refresh_token), Code::kUnauthenticated);
+}
+
+TEST_F(SessionsTest, a_disabled_user_is_out_at_once) {
+  auto set = [&](bool disabled) {
+    expect_ok(services_->store().update(
+        [&](Tables& tables) { return tables.accounts.set_disabled(session_.user, disabled); }));
+  };
+  set(true);
+  EXPECT_EQ(verify_code(session_.access_token), Code::kUnauthenticated);
+  EXPECT_EQ(refresh_code(session_.refresh_token), Code::kUnauthenticated);
+  EXPECT_EQ(code_of(log_in("ann", "pw", make_device("ann"))), Code::kForbidden);
+  set(false);
+  EXPECT_EQ(verify_code(session_.access_token), Code{});
+  EXPECT_EQ(refresh_code(session_.refresh_token), Code{});
+}
+
 TEST_F(SessionsTest, refresh_refuses_what_is_no_refresh_token) {
   EXPECT_EQ(refresh_code(""), Code::kUnauthenticated);
   EXPECT_EQ(refresh_code(session_.access_token), Code::kUnauthenticated);
