@@ -1,0 +1,70 @@
+// What each subcommand was given. Plain values: the parser fills them, the commands use them, tests make them.
+#pragma once
+#include <chrono>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace skymoor::client {
+
+struct SignupArguments {
+  std::string url, user, password_file, recovery_file, fingerprint, device_name;
+  bool trust_first = false, allow_weak_password = false, no_volume = false;
+};
+struct LoginArguments {
+  std::string url, user, password_file, fingerprint, device_name;
+  bool trust_first = false;
+};
+struct LogoutArguments {
+  bool forget = false, force = false;
+};
+struct WhoamiArguments {};
+struct VolumeCreateArguments {
+  std::string name;
+  bool managed = false;
+};
+struct VolumeListArguments {};
+struct DevicesListArguments {};
+struct DevicesRevokeArguments {
+  std::string device;
+};
+struct MountArguments {
+  std::string volume, directory;
+  std::vector<std::string> options;
+  bool foreground = false;
+};
+struct UmountArguments {
+  std::string directory;
+  bool wait = false, lazy = false;
+  std::optional<std::chrono::milliseconds> timeout;
+};
+struct StatusArguments {
+  std::string directory;
+  bool watch = false;
+};
+struct SyncArguments {
+  std::string path;
+  std::optional<std::chrono::milliseconds> timeout;
+};
+struct DoctorArguments {};
+struct FsckArguments {
+  std::string volume;
+};
+struct VersionArguments {};
+struct CompletionArguments {
+  std::string shell;
+};
+
+using CommandArguments =
+    std::variant<SignupArguments, LoginArguments, LogoutArguments, WhoamiArguments, VolumeCreateArguments,
+                 VolumeListArguments, DevicesListArguments, DevicesRevokeArguments, MountArguments, UmountArguments,
+                 StatusArguments, SyncArguments, DoctorArguments, FsckArguments, VersionArguments, CompletionArguments>;
+
+struct Invocation {
+  bool json = false;
+  std::string state_directory;   ///< --state-dir; empty: the usual place
+  CommandArguments command;
+};
+
+}  // namespace skymoor::client

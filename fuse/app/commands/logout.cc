@@ -1,0 +1,80 @@
+#include <filesystem>
+
+#include "fuse/app/account/volume_file.h"
+#include "fuse/app/commands/commands.h"
+#include "fuse/app/mount/offline_store.h"
+#include "fuse/app/mount/running_mounts.h"
+
+namespace skymoor::client {
+namespace {
+
+using namespace std::chrono_literals;
+
+Status refuse_while_mounted(CommandContext& context) {
+  std::vector<std::string> silent;
+  const auto mounts = TRY(running_mounts(context.disk, context.paths, &silent));
+  if (!mounts.empty())
+    return Error(Code::kBusy, "volume '" + mounts.front().volume + "' is mounted on " + mounts.front().mount_point +
+                                  ": 'skymoor umount " + mounts.front().mount_point + "' first");
+  if (!silent.empty()) return Error(Code::kBusy, "a mount does not answer: " + silent.front());
+  return {};
+}
+
+/// A damaged store counts as one with unsent changes: it may hold some.
+Status refuse_with_unsent(CommandContext& context) {
+  std::vector<Error> damaged;
+  for (const LocalVolume& volume : TRY(local_volumes(context.disk, context.paths, &damaged))) {
+    const auto pending = unsent_changes(context.disk, context.clock, context.paths, volume);
+    if (!pending.ok())
+      return pending.error().wrap("volume '" + volume.label + "' may hold unsent changes (--force throws them away)");
+    if (pending->records > 0)
+      return Error(Code::kBusy, "volume '" + volume.label + "' has " + std::to_string(pending->records) +
+                                    " unsent changes: mount it and 'skymoor sync' (or --force throws them away)");
+  }
+  if (!damaged.empty()) return damaged.front().wrap("a volume may hold unsent changes (--force throws them away)");
+  return {};
+}
+
+/// Without user key and volume keys this device opens nothing any more; a new login gets them again.
+Status drop_keys(CommandContext& context, Account account) {
+  for (LocalVolume& volume : TRY(local_volumes(context.disk, context.paths))) {
+    volume.key.seed = {};
+    TRY(save_volume(context.disk, context.paths, volume));
+  }
+  account.user_key.seed = {};
+  return save_account(context.disk, context.paths.account_file(), account);
+}
+
+Status remove_everything(const StatePaths& paths) {
+  for (const std::string& path : {paths.session_file(), paths.session_lock(), paths.account_file(), paths.volumes(),
+                                  paths.log_directory(), paths.cache}) {
+    std::error_code failed;
+    std::filesystem::remove_all(path, failed);
+    if (failed) return Error::from_errno(failed.value(), "remove " + path);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ExitCode> run_command(const LogoutArguments& arguments, CommandContext& context) {
+  auto in = TRY(logged_in(context));
+  TRY(refuse_while_mounted(context));
+  if (arguments.forget && !arguments.force) TRY(refuse_with_unsent(context));
+  // The server's part is a courtesy: a logout must work without it.
+  if (Status told = in.server->account().logout({5s, {}});
+      !told.ok() && told.error().code() != Code::kUnauthenticated)
+    context.console.note("skymoor: the server was not told (" + told.error().message() +
+                         "); 'skymoor devices revoke' on another device ends this login for good");
+  TRY(in.server->store().remove({}));
+  if (arguments.forget)
+    TRY(remove_everything(context.paths));
+  else
+    TRY(drop_keys(context, std::move(in.account)));
+  context.console.say(arguments.forget ? "Logged out; nothing of the account is left here."
+                                       : "Logged out. Unsent changes stay here until the next login.");
+  context.console.result(R"({"ok":true})");
+  return ExitCode::kOk;
+}
+
+}  // namespace skymoor::client

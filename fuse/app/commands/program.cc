@@ -1,0 +1,46 @@
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <cstdio>
+
+#include "fuse/app/command_line/command_line.h"
+#include "fuse/app/commands/commands.h"
+
+namespace skymoor::client {
+
+Result<LoggedIn> logged_in(CommandContext& context) {
+  LoggedIn in;
+  in.account = TRY(load_account(context.disk, context.paths.account_file()));
+  in.server = TRY(ServerConnection::open(context.disk, context.clock, context.paths, in.account));
+  return in;
+}
+
+namespace {
+
+Result<ExitCode> run(const Invocation& invocation, Console& console) {
+  PosixDisk disk;
+  SystemClock clock;
+  SystemRandom random;
+  CommandContext context{console, TRY(StatePaths::resolve(invocation.state_directory, "", process_environment())), disk,
+                         clock, random};
+  return std::visit([&](const auto& arguments) { return run_command(arguments, context); }, invocation.command);
+}
+
+}  // namespace
+
+int run_program(const std::string& program, const std::vector<std::string>& words) {
+  ::signal(SIGPIPE, SIG_IGN);
+  ::umask(077);
+  const ParsedCommandLine parsed = parse_command_line(program, words);
+  if (!parsed.invocation) {
+    std::fputs(parsed.text.c_str(), parsed.exit_code == 0 ? stdout : stderr);
+    return parsed.exit_code;
+  }
+  Console console(parsed.invocation->json);
+  auto code = run(*parsed.invocation, console);
+  if (code.ok()) return static_cast<int>(*code);
+  console.failure(code.error());
+  return static_cast<int>(exit_code_of(code.error().code()));
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,55 @@
+#include "fuse/app/commands/commands.h"
+#include "fuse/app/mount/mount_status.h"
+#include "fuse/app/mount/running_mounts.h"
+#include "fuse/remote/backoff.h"
+
+namespace skymoor::client {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr const char* kClearScreen = "\x1b[H\x1b[2J";
+
+struct Overview {
+  std::string json, text;
+  bool needs_attention = false;
+};
+
+Result<Overview> look(const StatusArguments& arguments, CommandContext& context) {
+  std::vector<std::string> silent;
+  std::vector<RunningMount> mounts;
+  if (arguments.directory.empty())
+    mounts = TRY(running_mounts(context.disk, context.paths, &silent));
+  else
+    mounts.push_back(TRY(find_running_mount(context.disk, context.paths, arguments.directory)));
+  Overview overview;
+  overview.json = "{\"mounts\":[";
+  for (const RunningMount& mount : mounts) {
+    if (overview.json.back() != '[') overview.json += ',';
+    overview.json += mount.status_json;
+    if (!overview.text.empty()) overview.text += "\n\n";
+    overview.text += TRY(describe_mount_status(mount.status_json));
+    overview.needs_attention |= mount.stopped;
+  }
+  overview.json += "]}";
+  for (const std::string& who : silent) {
+    overview.text += (overview.text.empty() ? "" : "\n") + ("does not answer: " + who);
+    overview.needs_attention = true;
+  }
+  if (overview.text.empty()) overview.text = "Nothing is mounted.";
+  return overview;
+}
+
+}  // namespace
+
+Result<ExitCode> run_command(const StatusArguments& arguments, CommandContext& context) {
+  for (;;) {
+    const Overview overview = TRY(look(arguments, context));
+    if (arguments.watch && context.console.output_is_terminal()) context.console.say(kClearScreen);
+    context.console.say(overview.text);
+    context.console.result(overview.json);
+    if (!arguments.watch) return overview.needs_attention ? ExitCode::kNeedsAttention : ExitCode::kOk;
+    sleep_unless_stopped(1s, {});
+  }
+}
+
+}  // namespace skymoor::client

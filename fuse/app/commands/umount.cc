@@ -1,0 +1,67 @@
+#include <signal.h>
+#include <unistd.h>
+
+#include "fuse/app/commands/commands.h"
+#include "fuse/app/mount/mount_control.h"
+#include "fuse/app/mount/mount_table.h"
+#include "fuse/app/mount/running_mounts.h"
+#include "fuse/app/mount/unmount.h"
+#include "fuse/remote/backoff.h"
+
+namespace skymoor::client {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr std::chrono::milliseconds kForever{1000ll * 3600 * 24 * 365};
+constexpr auto kEndPatience = 60s;
+constexpr auto kEndCheck = 10ms;
+
+/// Whether the process still serves: gone, or ended and not yet waited for, it does not.
+bool is_running(const RunningMount& mount) {
+  if (::kill(mount.pid, 0) != 0 && errno == ESRCH) return false;
+  return ::access((mount.directory + "/" + kControlSocket).c_str(), F_OK) == 0 ||
+         ::access(("/proc/" + std::to_string(mount.pid) + "/exe").c_str(), F_OK) == 0;
+}
+
+/// After the unmount the process still closes its state; a mount that follows must find it closed.
+Status wait_for_end(const RunningMount& mount) {
+  const auto deadline = std::chrono::steady_clock::now() + kEndPatience;
+  while (is_running(mount)) {
+    if (std::chrono::steady_clock::now() > deadline)
+      return Error(Code::kTimedOut, mount.mount_point + " is unmounted, but its process " + std::to_string(mount.pid) +
+                                        " has not ended yet; its log says why");
+    sleep_unless_stopped(kEndCheck, {});
+  }
+  return {};
+}
+
+Status send_everything(const RunningMount& mount, std::optional<std::chrono::milliseconds> timeout) {
+  const std::string answer = TRY(control_call(mount.directory, sync_request(timeout), timeout.value_or(kForever) + 5s));
+  auto synced = read_control_answer(answer);
+  if (synced.ok()) return {};
+  return synced.error().wrap("not everything was sent, so " + mount.mount_point + " stays mounted");
+}
+
+}  // namespace
+
+Result<ExitCode> run_command(const UmountArguments& arguments, CommandContext& context) {
+  const std::string directory = absolute_mount_point(arguments.directory);
+  const auto table = TRY(read_mount_table());
+  const MountEntry* entry = mount_holding(table, directory);
+  if (!entry || entry->mount_point != directory || entry->type != kMountType)
+    return Error(Code::kNotFound, directory + " is not a skymoor mount" +
+                                      (entry && entry->type == kMountType ? "; " + entry->mount_point + " is" : ""));
+  // A mount whose process has died, or of another state directory, is unmounted all the same.
+  const auto running = find_running_mount(context.disk, context.paths, directory);
+  if (arguments.wait) {
+    if (!running.ok()) return running.error();
+    TRY(send_everything(*running, arguments.timeout));
+  }
+  TRY(unmount(directory, arguments.lazy));
+  if (running.ok() && !arguments.lazy) TRY(wait_for_end(*running));
+  context.console.say(directory + " is unmounted.");
+  context.console.result(R"({"ok":true})");
+  return ExitCode::kOk;
+}
+
+}  // namespace skymoor::client

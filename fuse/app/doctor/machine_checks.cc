@@ -1,0 +1,111 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "fuse/app/doctor/checks.h"
+#include "fuse/app/mount/mount_table.h"
+#include "fuse/app/mount/passthrough_support.h"
+#include "fuse/app/mount/running_mounts.h"
+#include "shared/base/settings.h"
+
+namespace skymoor::client {
+namespace {
+
+using State = Finding::State;
+constexpr std::uint64_t kLittleSpace = 1ull << 30, kNoSpace = 128ull << 20;
+
+bool is_setuid_root(const std::string& path) {
+  struct stat st = {};
+  return ::stat(path.c_str(), &st) == 0 && st.st_uid == 0 && (st.st_mode & S_ISUID) != 0;
+}
+
+bool file_has_word(const char* path, std::string_view word) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);)
+    if (line == word) return true;
+  return false;
+}
+
+void check_space(Findings& out, Disk& disk, const std::string& check, std::string path) {
+  while (!disk.exists(path) && path.size() > 1) path = path.substr(0, std::max<std::size_t>(1, path.rfind('/')));
+  const auto free = disk.free_bytes(path);
+  if (!free.ok()) {
+    out.push_back({check, State::kProblem, free.error().message(), "make it readable and writable for this user"});
+    return;
+  }
+  const State state = *free < kNoSpace ? State::kProblem : *free < kLittleSpace ? State::kWarning : State::kOk;
+  out.push_back({check, state, path + ": " + format_bytes(*free) + " free",
+                 state == State::kOk ? "" : "free some space there: writes fail with 'no space' when it is full"});
+}
+
+void check_privacy(Findings& out, const std::string& path) {
+  struct stat st = {};
+  if (::stat(path.c_str(), &st) != 0) return;
+  if (st.st_uid != ::geteuid())
+    out.push_back({"state", State::kProblem, path + " belongs to another user", "give another --state-dir"});
+  else if ((st.st_mode & 077) != 0)
+    out.push_back({"state", State::kWarning, path + " can be entered by other users", "chmod 700 " + path});
+}
+
+}  // namespace
+
+void check_fuse_device(Findings& out) {
+  const UniqueFd fd(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
+  if (fd) return out.push_back({"fuse", State::kOk, "/dev/fuse opens", ""});
+  if (errno == EACCES || errno == EPERM)
+    return out.push_back({"fuse", State::kProblem, "/dev/fuse may not be opened by this user",
+                          "run as root, or have its mode set to 0666 (in containers: pass the device in)"});
+  out.push_back({"fuse", State::kProblem, "/dev/fuse is not there: " + Error::from_errno(errno, "open").message(),
+                 "modprobe fuse (in containers: --device /dev/fuse --cap-add SYS_ADMIN)"});
+}
+
+void check_fusermount(Findings& out) {
+  if (::geteuid() == 0) return out.push_back({"fusermount", State::kOk, "not needed by root", ""});
+  for (const char* path : {"/usr/bin/fusermount3", "/bin/fusermount3", "/usr/local/bin/fusermount3"})
+    if (is_setuid_root(path)) {
+      out.push_back({"fusermount", State::kOk, path, ""});
+      if (!file_has_word("/etc/fuse.conf", "user_allow_other"))
+        out.push_back({"allow_other", State::kOk, "only root may use -o allow_other",
+                       "to change that, put the line user_allow_other into /etc/fuse.conf"});
+      return;
+    }
+  out.push_back({"fusermount", State::kProblem, "fusermount3 is not installed, or not setuid root",
+                 "install the package fuse3, or mount as root"});
+}
+
+void check_passthrough(Findings& out) {
+  const PassthroughSupport support = passthrough_support();
+  out.push_back({"passthrough", State::kOk,
+                 support.possible ? "cached files run at the speed of the disk" : "not used: " + support.why_not, ""});
+}
+
+void check_directories(Findings& out, Disk& disk, const StatePaths& paths) {
+  check_space(out, disk, "state-space", paths.state);
+  check_space(out, disk, "cache-space", paths.cache);
+  check_privacy(out, paths.state);
+}
+
+void check_mounts(Findings& out, Disk& disk, const StatePaths& paths) {
+  const auto table = read_mount_table();
+  std::vector<std::string> silent;
+  const auto running = running_mounts(disk, paths, &silent);
+  if (!table.ok() || !running.ok()) return;
+  for (const MountEntry& entry : *table) {
+    if (entry.type != kMountType) continue;
+    const bool ours = std::any_of(running->begin(), running->end(),
+                                  [&](const auto& mount) { return mount.mount_point == entry.mount_point; });
+    // Only a mount without a process answers at once with this error; one that is alive is not touched.
+    struct stat st = {};
+    if (ours)
+      out.push_back({"mounts", State::kOk, entry.mount_point + " (" + entry.source + ") answers", ""});
+    else if (silent.empty() && ::stat(entry.mount_point.c_str(), &st) != 0 && errno == ENOTCONN)
+      out.push_back({"mounts", State::kProblem, entry.mount_point + ": its process has died",
+                     "skymoor umount " + entry.mount_point + ", then mount it again: nothing is lost"});
+  }
+  for (const std::string& who : silent)
+    out.push_back({"mounts", State::kProblem, "a mount does not answer: " + who, "look into " + paths.log_file()});
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,10 @@
+// Ranks of app's locks; the whole order stands in fuse/LOCKS.md. Both are held for pointer copies only.
+#pragma once
+#include "shared/base/mutex.h"
+
+namespace skymoor::client {
+
+inline constexpr LockRank kFetcherRank = 51000;
+inline constexpr LockRank kFanoutRank = 51100;
+
+}  // namespace skymoor::client

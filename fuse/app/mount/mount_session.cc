@@ -1,0 +1,229 @@
+#include "fuse/app/mount/mount_session.h"
+
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "fuse/app/mount/backing_replay.h"
+#include "fuse/app/mount/mount_table.h"
+#include "fuse/app/mount/passthrough_support.h"
+#include "fuse/app/mount/volume_opening.h"
+#include "shared/base/executor.h"
+#include "shared/base/log.h"
+#include "shared/protocol/json_fields.h"
+
+namespace skymoor::client {
+namespace {
+
+using namespace std::chrono_literals;
+/// Bytes in memory of an inode row with its share of names.
+constexpr std::uint64_t kBytesPerInode = 1000;
+
+Result<bool> choose_passthrough(const MountOptions& options) {
+  const std::string& wish = options.settings.text("passthrough");
+  if (wish == "off") return false;
+  const PassthroughSupport support = passthrough_support();
+  if (wish == "on" && !support.possible)
+    return Error(Code::kNotSupported, "passthrough=on: " + support.why_not + " (passthrough=auto uses it where it can)");
+  return support.possible;
+}
+
+/// Who has the volume mounted, for the error about a second mount.
+std::string holder_of(const std::string& directory) {
+  auto answer = control_call(directory, status_request(), 2s);
+  if (!answer.ok()) return {};
+  auto status = read_control_answer(*answer);
+  auto json = status.ok() ? protocol::parse_object(as_bytes(*status)) : Result<protocol::Json>(status.error());
+  if (!json.ok()) return {};
+  protocol::FieldReader in(*json, "");
+  return in.text("mount_point", 65536);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<MountSession>> MountSession::open(Options options, std::stop_source stop) {
+  std::unique_ptr<MountSession> session(new MountSession(std::move(options), std::move(stop)));
+  TRY(session->open_identity());
+  TRY(session->open_store());
+  TRY(session->start_engine());
+  return session;
+}
+
+MountSession::~MountSession() { close(); }
+
+Status MountSession::open_identity() {
+  const StatePaths& paths = options_.paths;
+  account_ = TRY(load_account(disk_, paths.account_file()));
+  mount_point_ = TRY(check_mount_point(options_.directory, options_.mount.settings.flag("nonempty")));
+  passthrough_ = TRY(choose_passthrough(options_.mount));
+  device_key_ = crypto::ed25519_from_seed(account_.signing_seed.view());
+  server_ = TRY(ServerConnection::open(disk_, clock_, paths, account_));
+  volume_ = TRY(open_volume(disk_, paths, account_, server_->account(), options_.volume, stop_.get_token()));
+  TRY(lock_volume());
+  remote_ = std::make_unique<HttpVolumeRemote>(server_->session(), random_, volume_.id);
+  return {};
+}
+
+Status MountSession::lock_volume() {
+  const std::string directory = options_.paths.volume(volume_.id);
+  auto lock = lock_directory(directory);
+  if (lock.ok()) {
+    lock_ = std::move(*lock);
+    // Two first mounts at once may each have leased a writer id: the one that the state was made with counts.
+    auto identity = MetadataStore::read_identity(disk_, options_.paths.metadata(volume_.id));
+    if (identity.ok()) volume_.writer = identity->writer;
+    return {};
+  }
+  if (lock.error().code() != Code::kBusy) return lock.error();
+  const std::string where = holder_of(directory);
+  return Error(Code::kBusy, "volume '" + volume_.label + "' is already mounted" + (where.empty() ? "" : " on " + where) +
+                                " with this state directory (" + lock.error().message() +
+                                "); unmount it first, or give this mount a --state-dir of its own");
+}
+
+Status MountSession::open_store() {
+  const StatePaths& paths = options_.paths;
+  const Settings& settings = options_.mount.settings;
+  TRY(make_private_directory(disk_, paths.cache));
+  TRY(make_private_directory(disk_, paths.cache_of(volume_.id)));
+  TRY(make_private_directory(disk_, paths.metadata(volume_.id)));
+  BackingStore::Options backing;
+  backing.data_directory = paths.volume(volume_.id);
+  backing.cache_directory = paths.cache_of(volume_.id);
+  backing.clean_limit_bytes = static_cast<std::uint64_t>(settings.number("cache-size"));
+  backing_ = TRY(BackingStore::open(disk_, backing));
+  replay_ = std::make_unique<BackingReplay>(*backing_);
+
+  MetadataStore::Options options;
+  options.directory = paths.metadata(volume_.id);
+  options.cached_inodes = static_cast<std::uint64_t>(settings.number("metadata-memory")) / kBytesPerInode;
+  options.cached_dentries = 2 * options.cached_inodes;
+  auto store = MetadataStore::open(disk_, clock_, options, {volume_.id, account_.device, volume_.writer}, replay_.get());
+  if (!store.ok()) {
+    if (store.error().code() != Code::kCorrupt) return store.error();
+    return store.error().wrap("the local state of volume '" + volume_.label +
+                              "' is damaged; 'skymoor fsck " + volume_.label + "' tells what can be done");
+  }
+  store_ = std::move(*store);
+  TRY(backing_->sweep([this](InodeId inode) { return is_known(*store_, inode); }));
+  return start_mirror(*store_, *remote_, stop_.get_token());
+}
+
+Status MountSession::start_engine() {
+  const Settings& settings = options_.mount.settings;
+  Filesystem::Options filesystem;
+  const std::string& owners = settings.text("owners");
+  filesystem.owners_mine = owners.empty() ? ::geteuid() != 0 : owners == "mine";
+  filesystem.mine_uid = ::geteuid();
+  filesystem.mine_gid = ::getegid();
+  filesystem.fsync_remote = settings.text("fsync") == "remote";
+  filesystem.passthrough = passthrough_;
+  filesystem.read_deadline = std::chrono::milliseconds(settings.number("read-timeout"));
+  filesystem.reserve_bytes = static_cast<std::uint64_t>(settings.number("reserve"));
+  protocol::VolumeInfo last_heard;
+  last_heard.quota_bytes = volume_.quota_bytes;
+  last_heard.stored_bytes = volume_.stored_bytes;
+  last_heard.free_bytes = volume_.free_bytes;
+  fetcher_.remember(statistics_of(last_heard));
+  filesystem_ = TRY(Filesystem::open(*store_, *backing_, fetcher_, disk_, clock_, filesystem));
+  fanout_ = std::make_unique<TreeFanout>(*filesystem_);
+
+  SyncEngine::Options sync;
+  sync.parallel_transfers = static_cast<std::size_t>(settings.number("parallel-transfers"));
+  sync.commit_delay = std::chrono::milliseconds(settings.number("commit-delay"));
+  sync.upload_bytes_per_s = static_cast<std::uint64_t>(settings.number("upload-limit"));
+  sync.download_bytes_per_s = static_cast<std::uint64_t>(settings.number("download-limit"));
+  sync.device_name = account_.device_name;
+  sync.state_directory = options_.paths.volume(volume_.id);
+  engine_ = TRY(SyncEngine::start(
+      {*store_, *backing_, *remote_, clock_, random_, *fanout_, volume_.key, device_key_, &disk_}, sync));
+  fetcher_.bind(engine_);
+  return {};
+}
+
+MountFacts MountSession::facts() const {
+  MountFacts facts;
+  facts.volume = volume_.label;
+  facts.volume_id = volume_.id;
+  facts.mount_point = mount_point_;
+  facts.log_file = options_.paths.log_file();
+  facts.state_directory = options_.paths.state;
+  facts.server = account_.server_url;
+  facts.pid = ::getpid();
+  facts.started = clock_.now();
+  facts.read_only = options_.mount.read_only() || volume_.role == protocol::Role::kReader;
+  return facts;
+}
+
+Status MountSession::mount_channel() {
+  const MountFacts mounted = facts();
+  ChannelOptions options;
+  options.mount_point = mount_point_;
+  options.volume_label = volume_.label;
+  options.allow_other = options_.mount.settings.flag("allow_other");
+  options.read_only = mounted.read_only;
+  options.debug = options_.mount.settings.flag("debug");
+  options.passthrough = passthrough_;
+  options.threads = static_cast<int>(options_.mount.settings.number("threads"));
+  options.kernel_options = options_.mount.kernel_options;
+  channel_ = TRY(Channel::mount(*filesystem_, std::move(options)));
+  fanout_->bind(channel_);
+  control_ = std::make_unique<MountControl>(
+      MountControl::Parts{mounted, *engine_, *store_, *backing_, *filesystem_, clock_,
+                          [this] { return passthrough_active_.load(); }, [this] { stop(); }});
+  control_server_ = TRY(ControlServer::start(options_.paths.volume(volume_.id), *control_));
+  return {};
+}
+
+Status MountSession::run(const std::function<Status()>& on_ready) {
+  TRY(mount_channel());
+  log_info("mount.started", {{"volume", volume_.label}, {"mount_point", mount_point_}});
+  Status served;
+  // The kernel answers statfs only when the session is up: the mount is ready then, and not before.
+  std::jthread prober([this, &on_ready, mounted = std::weak_ptr<Channel>(channel_)] {
+    set_thread_name("mount-probe");
+    struct statfs ignored = {};
+    if (::statfs(mount_point_.c_str(), &ignored) != 0) return;
+    const auto channel = mounted.lock();
+    if (!channel) return;
+    passthrough_active_ = channel->passthrough_active();
+    if (Status told = on_ready(); !told.ok()) stop();
+  });
+  {
+    std::stop_callback on_stop(stop_.get_token(), [this] { channel_->stop(); });
+    served = channel_->run();
+  }
+  log_info("mount.ended", {{"volume", volume_.label}, {"mount_point", mount_point_}});
+  // With the channel goes the mount, and the kernel ends what still waits for it: the prober too.
+  fanout_->bind(nullptr);
+  channel_.reset();
+  prober.join();
+  close();
+  return served;
+}
+
+void MountSession::close() {
+  if (fanout_) fanout_->bind(nullptr);
+  channel_.reset();
+  control_server_.reset();
+  control_.reset();
+  fetcher_.bind(nullptr);
+  if (engine_) {
+    if (auto info = engine_->volume_info()) {
+      volume_.quota_bytes = info->quota_bytes;
+      volume_.stored_bytes = info->stored_bytes;
+      volume_.free_bytes = info->free_bytes;
+      if (Status saved = save_volume(disk_, options_.paths, volume_); !saved.ok())
+        log_warn("mount.volume_not_saved", {{"why", saved.error()}});
+    }
+    engine_->stop();
+    engine_.reset();
+  }
+  fanout_.reset();
+  filesystem_.reset();
+  if (store_)
+    if (Status closed = store_->close(); !closed.ok()) log_error("mount.store_not_closed", {{"why", closed.error()}});
+  store_.reset();
+  backing_.reset();
+}
+
+}  // namespace skymoor::client

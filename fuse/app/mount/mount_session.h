@@ -1,0 +1,76 @@
+// MountSession: one mounted volume, from its parts wired together to the last of them closed.
+#pragma once
+#include <atomic>
+#include <thread>
+
+#include "fuse/app/account/server_connection.h"
+#include "fuse/app/account/volume_file.h"
+#include "fuse/app/command_line/mount_options.h"
+#include "fuse/app/mount/mount_control.h"
+#include "fuse/app/mount/sync_fetcher.h"
+#include "fuse/remote/http_volume_remote.h"
+
+namespace skymoor::client {
+
+/// States: opened (everything but the kernel) -> mounted (in `run`) -> closed. `open` and `run` are called once, by one
+/// thread; `stop` by any. Owns every part; closes them in this order: channel, control socket, sync, filesystem, store.
+/// Failure: what was written is in the op log whatever happens here.
+class MountSession {
+ public:
+  struct Options {
+    StatePaths paths;
+    std::string volume;      ///< name or id
+    std::string directory;   ///< where to mount
+    MountOptions mount;
+  };
+  /// Everything up to the mount itself. Asking `stop` ends it early with Cancelled. Errors, each for a person:
+  /// Unauthenticated, what check_mount_point and open_volume say, Busy (mounted elsewhere with this state), Corrupt
+  /// (damaged state, naming file and offset), NoSpace, NotSupported (passthrough=on where it cannot be).
+  static Result<std::unique_ptr<MountSession>> open(Options options, std::stop_source stop);
+  ~MountSession();
+
+  /// Mounts and serves until unmounted or stopped. `on_ready` is called, from another thread, when the mount has answered
+  /// its first request; an error from it stops the mount. Errors: Channel's.
+  Status run(const std::function<Status()>& on_ready);
+  void stop() { stop_.request_stop(); }
+  const std::string& mount_point() const { return mount_point_; }
+
+ private:
+  MountSession(Options options, std::stop_source stop) : options_(std::move(options)), stop_(std::move(stop)) {}
+  Status open_identity();
+  Status lock_volume();
+  Status open_store();
+  Status start_engine();
+  Status mount_channel();
+  MountFacts facts() const;
+  void close();
+
+  // Constant after open.
+  const Options options_;
+  std::stop_source stop_;
+  PosixDisk disk_;
+  SystemClock clock_;
+  SystemRandom random_;
+  std::string mount_point_;
+  bool passthrough_ = false;
+  Account account_;
+  LocalVolume volume_;
+  crypto::KeyPair device_key_;
+  UniqueFd lock_;
+  // Own synchronisation, in the order they need each other.
+  std::unique_ptr<ServerConnection> server_;
+  std::unique_ptr<HttpVolumeRemote> remote_;
+  std::unique_ptr<BackingStore> backing_;
+  std::unique_ptr<DataReplay> replay_;
+  std::unique_ptr<MetadataStore> store_;
+  SyncFetcher fetcher_;
+  std::unique_ptr<Filesystem> filesystem_;
+  std::unique_ptr<TreeFanout> fanout_;
+  std::shared_ptr<SyncEngine> engine_;
+  std::shared_ptr<Channel> channel_;
+  std::atomic<bool> passthrough_active_{false};
+  std::unique_ptr<MountControl> control_;
+  std::unique_ptr<ControlServer> control_server_;
+};
+
+}  // namespace skymoor::client

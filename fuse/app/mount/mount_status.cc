@@ -1,0 +1,142 @@
+#include "fuse/app/mount/mount_status.h"
+
+#include <ctime>
+
+#include "shared/base/settings.h"
+#include "shared/protocol/json_fields.h"
+#include "skymoor_version.h"
+
+namespace skymoor::client {
+namespace {
+
+using protocol::Json;
+
+constexpr std::size_t kMaxTransfers = 100;
+
+Json time_or_null(const std::optional<Timestamp>& time) { return time ? Json(format_time(*time)) : Json(); }
+
+std::int64_t seconds_between(Timestamp from, Timestamp to) {
+  return std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::seconds>(to - from).count());
+}
+
+unsigned percent(std::uint64_t done, std::uint64_t total) {
+  return total == 0 ? 100 : static_cast<unsigned>(std::min(100.0, 100.0 * static_cast<double>(done) / static_cast<double>(total)));
+}
+
+Json transfers_json(const std::vector<TransferProgress>& transfers) {
+  Json list = Json::array();
+  for (const TransferProgress& t : transfers) {
+    if (list.size() == kMaxTransfers) break;
+    list.push_back({{"direction", t.upload ? "upload" : "download"},
+                    {"path", t.path},
+                    {"inode", t.inode.value},
+                    {"bytes_done", t.bytes_done},
+                    {"bytes_total", t.bytes_total},
+                    {"percent", percent(t.bytes_done, t.bytes_total)}});
+  }
+  return list;
+}
+
+std::string count(std::uint64_t n, const char* one, const char* many) {
+  return std::to_string(n) + " " + (n == 1 ? one : many);
+}
+
+std::string server_line(const Json& mount) {
+  std::string line = mount.value("stopped", false) ? "stopped" : mount.value("online", false) ? "online" : "offline";
+  if (mount["since"].is_string()) line += " since " + mount["since"].get<std::string>();
+  if (mount["offline_reason"].is_string()) line += ": " + mount["offline_reason"].get<std::string>();
+  return line;
+}
+
+std::string unsent_line(const Json& pending) {
+  if (pending["records"].get<std::uint64_t>() == 0) return "nothing: the server has everything";
+  std::string line = count(pending["records"], "change", "changes") + ", " + count(pending["files"], "file", "files") +
+                     ", " + format_bytes(pending["bytes"].get<std::uint64_t>());
+  if (pending["oldest_age_s"].is_number())
+    line += ", the oldest " + format_duration_ms(pending["oldest_age_s"].get<std::int64_t>() * 1000) + " old";
+  return line;
+}
+
+std::string cache_line(const Json& cache) {
+  return format_bytes(cache["clean_bytes"]) + " of " + format_bytes(cache["limit_bytes"]) + " (" +
+         format_bytes(cache["dirty_bytes"]) + " unsent on top)";
+}
+
+std::string describe(const Json& mount) {
+  std::string text = mount["volume"].get<std::string>() + " on " + mount["mount_point"].get<std::string>();
+  if (mount.value("read_only", false)) text += " (read-only)";
+  text += "\n  server    " + server_line(mount);
+  text += "\n  unsent    " + unsent_line(mount["pending"]);
+  for (const Json& t : mount["transfers"])
+    text += "\n  " + std::string(t["direction"] == "upload" ? "sending   " : "getting   ") +
+            std::to_string(t["percent"].get<unsigned>()) + " % of " + format_bytes(t["bytes_total"]) + "  " +
+            t["path"].get<std::string>();
+  text += "\n  sent      " + format_bytes(mount["uploaded"]["bytes"]) + ", received " +
+          format_bytes(mount["downloaded"]["bytes"]) + " since it was mounted";
+  text += "\n  cache     " + cache_line(mount["cache"]);
+  if (const auto conflicts = mount["conflicts"].get<std::uint64_t>(); conflicts > 0)
+    text += "\n  conflicts " + count(conflicts, "copy was", "copies were") + " kept: look for '(conflict' in names";
+  return text + "\n  process   " + std::to_string(mount["pid"].get<int>()) + ", log " + mount["log_file"].get<std::string>();
+}
+
+}  // namespace
+
+std::string format_time(Timestamp time) {
+  const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+  std::tm parts = {};
+  ::gmtime_r(&seconds, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+std::string encode_mount_status(const MountFacts& facts, const SyncStatus& sync, const BackingStore::Usage& cache,
+                                bool passthrough, Timestamp now) {
+  const bool up = sync.online && !sync.stopped;
+  const std::string reason = sync.reason.empty() ? "not connected yet" : sync.reason;
+  Json oldest_age;
+  if (sync.pending.oldest) oldest_age = seconds_between(*sync.pending.oldest, now);
+  const Json json = {
+      {"volume", facts.volume},
+      {"volume_id", facts.volume_id.hex()},
+      {"mount_point", facts.mount_point},
+      {"server", facts.server},
+      {"pid", facts.pid},
+      {"version", SKYMOOR_VERSION},
+      {"started", format_time(facts.started)},
+      {"read_only", facts.read_only},
+      {"passthrough", passthrough},
+      {"log_file", facts.log_file},
+      {"state_directory", facts.state_directory},
+      {"online", up},
+      {"stopped", sync.stopped},
+      {"since", time_or_null(sync.since)},
+      {"offline_reason", up ? Json() : Json(reason)},
+      {"pending",
+       {{"records", sync.pending.records},
+        {"files", sync.pending.files},
+        {"bytes", sync.pending.bytes},
+        {"oldest", time_or_null(sync.pending.oldest)},
+        {"oldest_age_s", oldest_age}}},
+      {"position",
+       {{"epoch", sync.position.epoch.value}, {"sequence", sync.position.cursor.value}, {"head", sync.head.value}}},
+      {"transfers", transfers_json(sync.transfers)},
+      {"uploaded", {{"bytes", sync.uploaded_bytes}, {"blocks", sync.uploaded_blocks}}},
+      {"downloaded", {{"bytes", sync.downloaded_bytes}, {"blocks", sync.downloaded_blocks}}},
+      {"deduplicated_blocks", sync.deduplicated_blocks},
+      {"conflicts", sync.conflicts},
+      {"cache",
+       {{"clean_bytes", cache.clean_bytes}, {"dirty_bytes", cache.dirty_bytes}, {"limit_bytes", cache.clean_limit_bytes}}}};
+  return protocol::dump(json);
+}
+
+Result<std::string> describe_mount_status(std::string_view text) {
+  const auto json = TRY(protocol::parse_object(as_bytes(text)));
+  try {
+    return describe(json);
+  } catch (const Json::exception&) {
+    return Error(Code::kInvalidArgument, "the mount answered in a form that this version does not know");
+  }
+}
+
+}  // namespace skymoor::client

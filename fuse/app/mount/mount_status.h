@@ -1,0 +1,28 @@
+// What a mount tells about itself: the JSON of `skymoor status --json`, one object per mount.
+#pragma once
+#include "fuse/cache/backing_store.h"
+#include "fuse/sync/sync_engine.h"
+
+namespace skymoor::client {
+
+/// What does not change while it is mounted.
+struct MountFacts {
+  std::string volume;             ///< label
+  VolumeId volume_id;
+  std::string mount_point, log_file, state_directory, server;
+  int pid = 0;
+  Timestamp started{};
+  bool read_only = false;
+};
+
+/// The object as JSON text. Times are RFC 3339 in UTC; fields are only ever added.
+std::string encode_mount_status(const MountFacts& facts, const SyncStatus& sync, const BackingStore::Usage& cache,
+                                bool passthrough, Timestamp now);
+
+/// "2026-03-01T12:00:00Z"
+std::string format_time(Timestamp time);
+
+/// The object for people, several lines without a newline at the end. Errors: InvalidArgument (not such an object).
+Result<std::string> describe_mount_status(std::string_view json);
+
+}  // namespace skymoor::client

@@ -1,0 +1,33 @@
+// The kernel's mount table, and whether a directory may become a mount point.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shared/base/error.h"
+
+namespace skymoor::client {
+
+struct MountEntry {
+  std::string mount_point;
+  std::string type;     ///< "fuse.skymoor"
+  std::string source;   ///< "skymoor:home"
+};
+inline constexpr std::string_view kMountType = "fuse.skymoor";
+
+/// Source: man 5 proc, /proc/PID/mountinfo.
+std::vector<MountEntry> parse_mount_table(std::string_view mountinfo);
+/// This process's view, in the order of mounting. Errors: Io.
+Result<std::vector<MountEntry>> read_mount_table();
+/// The mount that `path` (absolute, without "..") lies in: the longest mount point, the last of equals.
+const MountEntry* mount_holding(const std::vector<MountEntry>& table, std::string_view path);
+
+/// Absolute, with the links of its parents resolved but without a look at the directory itself: that could be a mount
+/// whose daemon is dead or stuck.
+std::string absolute_mount_point(const std::string& path);
+
+/// The directory as an absolute path, fit to mount on. Errors, each saying what to do: NotFound, NotDirectory,
+/// Busy (something of ours is mounted there, alive or dead), NotEmpty, PermissionDenied.
+Result<std::string> check_mount_point(const std::string& path, bool allow_nonempty);
+
+}  // namespace skymoor::client

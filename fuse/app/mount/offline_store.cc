@@ -1,0 +1,31 @@
+#include "fuse/app/mount/offline_store.h"
+
+#include "fuse/app/mount/backing_replay.h"
+
+namespace skymoor::client {
+
+Result<OfflineStore> open_offline(Disk& disk, Clock& clock, const StatePaths& paths, const LocalVolume& volume) {
+  const StoreIdentity identity = TRY(MetadataStore::read_identity(disk, paths.metadata(volume.id)));
+  OfflineStore opened;
+  opened.lock = TRY(lock_directory(paths.volume(volume.id)));
+  BackingStore::Options backing;
+  backing.data_directory = paths.volume(volume.id);
+  backing.cache_directory = paths.cache_of(volume.id);
+  TRY(make_private_directory(disk, backing.cache_directory));
+  opened.backing = TRY(BackingStore::open(disk, backing));
+  opened.replay = std::make_unique<BackingReplay>(*opened.backing);
+  MetadataStore::Options options;
+  options.directory = paths.metadata(volume.id);
+  opened.store = TRY(MetadataStore::open(disk, clock, options, identity, opened.replay.get()));
+  return opened;
+}
+
+Result<MetadataStore::Pending> unsent_changes(Disk& disk, Clock& clock, const StatePaths& paths,
+                                              const LocalVolume& volume) {
+  auto opened = open_offline(disk, clock, paths, volume);
+  if (!opened.ok() && opened.error().code() == Code::kNotFound) return MetadataStore::Pending{};
+  if (!opened.ok()) return opened.error();
+  return opened->store->pending();
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,35 @@
+#include "fuse/app/mount/passthrough_support.h"
+
+#include <sys/utsname.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+
+namespace skymoor::client {
+namespace {
+
+constexpr int kCapSysAdmin = 21;
+
+bool has_capability(int capability) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("CapEff:"))
+      return (std::stoull(line.substr(7), nullptr, 16) >> capability & 1) != 0;
+  return false;
+}
+
+}  // namespace
+
+PassthroughSupport passthrough_support() {
+  utsname kernel = {};
+  int major = 0, minor = 0;
+  if (::uname(&kernel) != 0 || std::sscanf(kernel.release, "%d.%d", &major, &minor) != 2)
+    return {false, "the kernel's version is unknown"};
+  if (major < 6 || (major == 6 && minor < 9))
+    return {false, std::string("kernel ") + kernel.release + " is older than 6.9"};
+  if (!has_capability(kCapSysAdmin)) return {false, "only root (CAP_SYS_ADMIN) may use it"};
+  return {true, {}};
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,58 @@
+#include "fuse/app/mount/running_mounts.h"
+
+#include "fuse/app/mount/mount_control.h"
+#include "fuse/app/mount/mount_table.h"
+#include "shared/protocol/json_fields.h"
+
+namespace skymoor::client {
+namespace {
+
+constexpr std::chrono::seconds kPatience{5};
+
+Result<RunningMount> ask(const std::string& directory) {
+  RunningMount mount;
+  mount.directory = directory;
+  const std::string answer = TRY(control_call(directory, status_request(), kPatience));
+  mount.status_json = TRY(read_control_answer(answer));
+  const auto json = TRY(protocol::parse_object(as_bytes(mount.status_json)));
+  protocol::FieldReader in(json, "");
+  mount.volume = in.text("volume", 1024);
+  mount.mount_point = in.text("mount_point", 65536);
+  mount.pid = static_cast<int>(in.number("pid", INT32_MAX));
+  mount.stopped = in.flag("stopped", false);
+  TRY(in.finish());
+  return mount;
+}
+
+}  // namespace
+
+Result<std::vector<RunningMount>> running_mounts(Disk& disk, const StatePaths& paths,
+                                                 std::vector<std::string>* silent) {
+  std::vector<RunningMount> mounts;
+  if (!disk.exists(paths.volumes())) return mounts;
+  for (const std::string& name : TRY(disk.list(paths.volumes()))) {
+    const std::string directory = paths.volumes() + "/" + name;
+    if (!VolumeId::from_hex(name).ok() || !disk.exists(directory + "/" + kControlSocket)) continue;
+    auto mount = ask(directory);
+    if (mount.ok())
+      mounts.push_back(std::move(*mount));
+    else if (silent && mount.error().code() != Code::kNotFound)
+      silent->push_back(directory + ": " + mount.error().message());
+  }
+  return mounts;
+}
+
+Result<RunningMount> find_running_mount(Disk& disk, const StatePaths& paths, const std::string& path) {
+  const std::string full = absolute_mount_point(path);
+  const auto table = TRY(read_mount_table());
+  const MountEntry* entry = mount_holding(table, full);
+  if (!entry || entry->type != kMountType)
+    return Error(Code::kNotFound, full + " is not in a mounted volume");
+  for (RunningMount& mount : TRY(running_mounts(disk, paths)))
+    if (mount.mount_point == entry->mount_point) return std::move(mount);
+  return Error(Code::kNotFound, entry->mount_point +
+                                    " is a skymoor mount, but none of this state directory's that answers: give the "
+                                    "--state-dir it was mounted with; if its process has died, 'skymoor umount' clears it");
+}
+
+}  // namespace skymoor::client

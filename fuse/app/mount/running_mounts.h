@@ -1,0 +1,23 @@
+// The mounts that run with a state directory, found by their control sockets.
+#pragma once
+#include <vector>
+
+#include "fuse/app/account/state_paths.h"
+
+namespace skymoor::client {
+
+struct RunningMount {
+  std::string directory;     ///< where its control socket is
+  std::string status_json;
+  std::string volume, mount_point;
+  int pid = 0;
+  bool stopped = false;      ///< a person must decide before it syncs again
+};
+
+/// Asks each for its status. A mount that does not answer in time is left out and named in `silent`, if given.
+Result<std::vector<RunningMount>> running_mounts(Disk& disk, const StatePaths& paths,
+                                                 std::vector<std::string>* silent = nullptr);
+/// The one whose mount point holds `path`; nothing: not ours.
+Result<RunningMount> find_running_mount(Disk& disk, const StatePaths& paths, const std::string& path);
+
+}  // namespace skymoor::client
