@@ -2,7 +2,7 @@
 #pragma once
 #include <functional>
 
-#include "fuse/app/account/account_file.h"
+#include "fuse/app/state/account_file.h"
 #include "fuse/remote/account_remote.h"
 
 namespace skymoor::client {

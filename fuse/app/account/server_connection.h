@@ -1,8 +1,8 @@
 // ServerConnection: the client's end of one login.
 #pragma once
-#include "fuse/app/account/account_file.h"
-#include "fuse/app/account/session_file.h"
-#include "fuse/app/account/state_paths.h"
+#include "fuse/app/state/account_file.h"
+#include "fuse/app/state/session_file.h"
+#include "fuse/app/state/state_paths.h"
 #include "fuse/remote/account_remote.h"
 
 namespace skymoor::client {

@@ -1,7 +1,7 @@
 // Volumes of the account: making one, finding one by name, opening its key.
 #pragma once
-#include "fuse/app/account/account_file.h"
-#include "fuse/app/account/volume_file.h"
+#include "fuse/app/state/account_file.h"
+#include "fuse/app/state/volume_file.h"
 #include "fuse/remote/account_remote.h"
 
 namespace skymoor::client {

@@ -1,6 +1,6 @@
 #include <filesystem>
 
-#include "fuse/app/account/volume_file.h"
+#include "fuse/app/state/volume_file.h"
 #include "fuse/app/commands/commands.h"
 #include "fuse/app/mount/offline_store.h"
 #include "fuse/app/mount/running_mounts.h"

@@ -2,9 +2,9 @@
 #include <sys/resource.h>
 
 #include "fuse/app/commands/commands.h"
-#include "fuse/app/mount/background.h"
+#include "fuse/app/host/background.h"
 #include "fuse/app/mount/mount_session.h"
-#include "fuse/app/mount/stop_signals.h"
+#include "fuse/app/host/stop_signals.h"
 #include "shared/base/log.h"
 #include "shared/protocol/json_fields.h"
 

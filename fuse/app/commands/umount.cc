@@ -3,9 +3,9 @@
 
 #include "fuse/app/commands/commands.h"
 #include "fuse/app/mount/mount_control.h"
-#include "fuse/app/mount/mount_table.h"
+#include "fuse/app/host/mount_table.h"
 #include "fuse/app/mount/running_mounts.h"
-#include "fuse/app/mount/unmount.h"
+#include "fuse/app/host/unmount.h"
 #include "fuse/remote/backoff.h"
 
 namespace skymoor::client {

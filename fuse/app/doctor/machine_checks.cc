@@ -5,8 +5,8 @@
 #include <fstream>
 
 #include "fuse/app/doctor/checks.h"
-#include "fuse/app/mount/mount_table.h"
-#include "fuse/app/mount/passthrough_support.h"
+#include "fuse/app/host/mount_table.h"
+#include "fuse/app/host/passthrough_support.h"
 #include "fuse/app/mount/running_mounts.h"
 #include "shared/base/settings.h"
 

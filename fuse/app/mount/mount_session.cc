@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include "fuse/app/mount/backing_replay.h"
-#include "fuse/app/mount/mount_table.h"
-#include "fuse/app/mount/passthrough_support.h"
+#include "fuse/app/host/mount_table.h"
+#include "fuse/app/host/passthrough_support.h"
 #include "fuse/app/mount/volume_opening.h"
 #include "shared/base/executor.h"
 #include "shared/base/log.h"

@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "fuse/app/account/server_connection.h"
-#include "fuse/app/account/volume_file.h"
+#include "fuse/app/state/volume_file.h"
 #include "fuse/app/command_line/mount_options.h"
 #include "fuse/app/mount/mount_control.h"
 #include "fuse/app/mount/sync_fetcher.h"

@@ -1,6 +1,6 @@
 // The local state of a volume that is not mounted, opened for a look.
 #pragma once
-#include "fuse/app/account/volume_file.h"
+#include "fuse/app/state/volume_file.h"
 #include "fuse/cache/backing_store.h"
 #include "fuse/journal/metadata_store.h"
 

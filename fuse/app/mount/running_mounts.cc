@@ -1,7 +1,7 @@
 #include "fuse/app/mount/running_mounts.h"
 
 #include "fuse/app/mount/mount_control.h"
-#include "fuse/app/mount/mount_table.h"
+#include "fuse/app/host/mount_table.h"
 #include "shared/protocol/json_fields.h"
 
 namespace skymoor::client {

@@ -1,6 +1,6 @@
-#include "fuse/app/account/volume_file.h"
+#include "fuse/app/state/volume_file.h"
 
-#include "fuse/app/account/state_file.h"
+#include "fuse/app/state/state_file.h"
 
 namespace skymoor::client {
 namespace {

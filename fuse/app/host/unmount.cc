@@ -1,4 +1,4 @@
-#include "fuse/app/mount/unmount.h"
+#include "fuse/app/host/unmount.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "fuse/app/mount/stop_signals.h"
+#include "fuse/app/host/stop_signals.h"
 
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-#include "fuse/app/account/state_file.h"
+#include "fuse/app/state/state_file.h"
 
 #include "shared/crypto/secret.h"
 

@@ -1,8 +1,8 @@
-#include "fuse/app/account/account_file.h"
+#include "fuse/app/state/account_file.h"
 
 #include <unistd.h>
 
-#include "fuse/app/account/state_file.h"
+#include "fuse/app/state/state_file.h"
 
 namespace skymoor::client {
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "fuse/app/account/state_paths.h"
+#include "fuse/app/state/state_paths.h"
 #include "shared/crypto/key_hierarchy.h"
 #include "shared/protocol/volumes.h"
 

@@ -1,4 +1,4 @@
-#include "fuse/app/mount/passthrough_support.h"
+#include "fuse/app/host/passthrough_support.h"
 
 #include <sys/utsname.h>
 

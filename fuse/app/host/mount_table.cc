@@ -1,4 +1,4 @@
-#include "fuse/app/mount/mount_table.h"
+#include "fuse/app/host/mount_table.h"
 
 #include <dirent.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-#include "fuse/app/account/state_paths.h"
+#include "fuse/app/state/state_paths.h"
 
 #include <pwd.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-#include "fuse/app/mount/background.h"
+#include "fuse/app/host/background.h"
 
 #include <fcntl.h>
 #include <signal.h>

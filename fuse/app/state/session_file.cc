@@ -1,9 +1,9 @@
-#include "fuse/app/account/session_file.h"
+#include "fuse/app/state/session_file.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
 
-#include "fuse/app/account/state_file.h"
+#include "fuse/app/state/state_file.h"
 #include "fuse/remote/backoff.h"
 
 namespace skymoor::client {
