@@ -1,0 +1,276 @@
+// Opening again: identity, damage, power cuts, orphans, file data in the log, released segments.
+#include <fstream>
+
+#include "fuse/journal/log/segment.h"
+#include "journal_support.h"
+#include "shared/sqlite/database.h"
+
+namespace skymoor::client {
+namespace {
+
+class FakeReplay final : public DataReplay {
+ public:
+  Status replay(InodeId inode, std::uint64_t offset, ByteView bytes) override {
+    replayed.emplace_back(inode, offset, std::string(as_text(bytes)));
+    return {};
+  }
+  Status make_durable(const std::vector<InodeId>& inodes) override {
+    if (fail) return Error(Code::kIo, "injected");
+    durable.insert(durable.end(), inodes.begin(), inodes.end());
+    return {};
+  }
+  std::vector<std::tuple<InodeId, std::uint64_t, std::string>> replayed;
+  std::vector<InodeId> durable;
+  bool fail = false;
+};
+
+class RecoveryTest : public testing::Test {
+ protected:
+  RecoveryTest() { options_.boot_id = "boot-1"; }
+  void SetUp() override {
+    ASSERT_TRUE(reopen().ok());
+    ASSERT_TRUE(tree_.make_root().ok());
+    ASSERT_TRUE(
+        store_->merge_listing(kRootInode, Sequence{0}, Reference().inodes.at(kRootInode).row, {}, true).ok());
+  }
+  Status reopen(StoreIdentity identity = test_identity()) {
+    store_.reset();
+    store_ = TRY(MetadataStore::open(disk_, clock_, options_, identity, &replay_));
+    tree_.use(*store_);
+    return {};
+  }
+  /// The files as a kill would leave them now, as the state directory from here on.
+  void crash() {
+    auto copy = std::make_unique<TemporaryDirectory>();
+    copy_files(options_.directory, copy->path());
+    store_.reset();
+    options_.directory = copy->path();
+    copies_.push_back(std::move(copy));
+  }
+  std::string segment(Lsn first = Lsn{1}) { return options_.directory + "/" + segment_name(first); }
+
+  TemporaryDirectory directory_;
+  std::vector<std::unique_ptr<TemporaryDirectory>> copies_;
+  PosixDisk disk_;
+  FakeClock clock_;
+  FakeReplay replay_;
+  MetadataStore::Options options_ = quiet_options(directory_.path());
+  std::unique_ptr<MetadataStore> store_;
+  Tree tree_{*static_cast<MetadataStore*>(nullptr)};
+};
+
+TEST_F(RecoveryTest, IdentityIsKeptAndGuarded) {
+  auto identity = MetadataStore::read_identity(disk_, directory_.path());
+  ASSERT_TRUE(identity.ok());
+  EXPECT_EQ(identity->volume, test_identity().volume);
+  EXPECT_EQ(identity->writer, test_identity().writer);
+  EXPECT_EQ(MetadataStore::read_identity(disk_, directory_.file("none")).error().code(), Code::kNotFound);
+  StoreIdentity other = test_identity();
+  other.volume.value[3] = 9;
+  EXPECT_EQ(reopen(other).error().code(), Code::kUnknownServer);
+  other = test_identity();
+  other.writer = WriterId{8};
+  EXPECT_EQ(reopen(other).error().code(), Code::kUnknownServer);
+  EXPECT_TRUE(reopen().ok());
+}
+
+TEST_F(RecoveryTest, ASecondOpenIsBusy) {
+  EXPECT_EQ(MetadataStore::open(disk_, clock_, options_, test_identity(), nullptr).error().code(), Code::kBusy);
+}
+
+TEST_F(RecoveryTest, NewerSchemaIsRefused) {
+  store_.reset();
+  { (void)(*sqlite::Database::open(directory_.file("metadata.db")))->execute("PRAGMA user_version=99").ok(); }
+  Status opened = reopen();
+  EXPECT_EQ(opened.error().code(), Code::kCorrupt);
+  EXPECT_THAT(opened.error().to_string(), testing::HasSubstr("newer version"));
+}
+
+TEST_F(RecoveryTest, ALostDatabaseOrLogIsNotTakenForAFreshStart) {
+  ASSERT_TRUE(tree_.create(kRootInode, "a").ok());
+  store_.reset();
+  std::filesystem::rename(directory_.file("metadata.db"), directory_.file("aside"));
+  EXPECT_EQ(reopen().error().code(), Code::kCorrupt);
+  std::filesystem::remove(directory_.file("metadata.db-wal"));
+  std::filesystem::rename(directory_.file("aside"), directory_.file("metadata.db"));
+  std::filesystem::rename(segment(), directory_.file("aside"));
+  EXPECT_EQ(reopen().error().code(), Code::kCorrupt);
+  std::filesystem::rename(directory_.file("aside"), segment());
+  EXPECT_TRUE(reopen().ok());
+  EXPECT_EQ(dump(*store_), tree_.reference.dump());
+}
+
+TEST_F(RecoveryTest, AShortenedLogIsReported) {
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(tree_.create(kRootInode, "f" + std::to_string(i)).ok());
+  store_.reset();
+  std::filesystem::resize_file(segment(), std::filesystem::file_size(segment()) - 10);
+  Status opened = reopen();
+  EXPECT_EQ(opened.error().code(), Code::kCorrupt) << "the tables hold the record, so it had been synced";
+}
+
+TEST_F(RecoveryTest, DamageInTheMiddleNamesFileAndOffset) {
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(tree_.create(kRootInode, "f" + std::to_string(i)).ok());
+  crash();
+  {
+    std::fstream file(segment(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(300);
+    file.put('\x55');
+  }
+  Status opened = reopen();
+  ASSERT_EQ(opened.error().code(), Code::kCorrupt);
+  EXPECT_THAT(opened.error().to_string(), testing::AllOf(testing::HasSubstr("log-0000"), testing::HasSubstr("offset")));
+}
+
+TEST_F(RecoveryTest, DamageInAnAcknowledgedPartThatNobodyReadsIsNoObstacle) {
+  options_.segment_bytes = 1500;
+  ASSERT_TRUE(reopen().ok());
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(tree_.create(kRootInode, "f" + std::to_string(i)).ok());
+  store_.reset();
+  std::fstream(segment(), std::ios::in | std::ios::out | std::ios::binary).seekp(200).put('\x55');
+  ASSERT_TRUE(reopen().ok()) << "the tables hold it";
+  EXPECT_EQ(store_->records_after(Lsn{}, 1000, 1 << 20).error().code(), Code::kCorrupt) << "but sync needs it";
+}
+
+TEST_F(RecoveryTest, OrphansAreRemovedAndTheirRemovalIsLogged) {
+  InodeId gone = *tree_.create(kRootInode, "gone"), kept = *tree_.create(kRootInode, "kept");
+  ASSERT_TRUE(tree_.write(gone, {0, 100}).ok());
+  ASSERT_TRUE(tree_.set_xattr(gone, "user.a", "1").ok());
+  ASSERT_TRUE(tree_.unlink(kRootInode, "gone", true).ok());
+  {
+    MutexLock lock(store_->mutex());
+    EXPECT_TRUE(store_->inode(lock, gone).ok());
+    EXPECT_EQ(store_->totals(lock).inodes, 2u) << "an orphan does not count";
+  }
+  crash();
+  ASSERT_TRUE(reopen().ok());
+  MutexLock lock(store_->mutex());
+  EXPECT_EQ(store_->inode(lock, gone).error().code(), Code::kNotFound);
+  EXPECT_TRUE(store_->inode(lock, kept).ok());
+  lock.unlock();
+  EXPECT_EQ(store_->pending().files, 0u);
+  EXPECT_THAT(*store_->check(), testing::IsEmpty());
+}
+
+TEST_F(RecoveryTest, ValidRangesAreForgottenAfterAPowerCutOnly) {
+  InodeId file = *tree_.create(kRootInode, "f");
+  ASSERT_TRUE(tree_.write(file, {0, 100}).ok());
+  {
+    MutexLock lock(store_->mutex());
+    ASSERT_TRUE(store_->note_content(lock, file, {100, 300}, true).ok());
+  }
+  ASSERT_TRUE(store_->checkpoint().ok());
+  auto valid = [&] {
+    MutexLock lock(store_->mutex());
+    return store_->content(lock, file)->valid.all();
+  };
+  std::vector<Extent> all{{0, 300}}, dirty{{0, 100}};
+  crash();
+  ASSERT_TRUE(reopen().ok());
+  EXPECT_EQ(valid(), all) << "killed: the kernel kept the bytes";
+  ASSERT_TRUE(store_->close().ok());
+  options_.boot_id = "boot-2";
+  ASSERT_TRUE(reopen().ok());
+  EXPECT_EQ(valid(), all) << "closed in good order";
+  crash();
+  options_.boot_id = "boot-3";
+  ASSERT_TRUE(reopen().ok());
+  EXPECT_EQ(valid(), dirty) << "power cut";
+  EXPECT_EQ(store_->pending().bytes, 100u);
+  EXPECT_THAT(*store_->check(), testing::IsEmpty());
+}
+
+TEST_F(RecoveryTest, SegmentsGoWhenCheckpointedAndAcknowledged) {
+  options_.segment_bytes = 2000;
+  ASSERT_TRUE(reopen().ok());
+  auto segments = [&] {
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(options_.directory))
+      count += parse_segment_name(entry.path().filename().string()).has_value();
+    return count;
+  };
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(tree_.create(kRootInode, "f" + std::to_string(i)).ok());
+  std::size_t before = segments();
+  ASSERT_GT(before, 4u);
+  ASSERT_TRUE(store_->checkpoint().ok());
+  EXPECT_EQ(segments(), before) << "not at the server yet";
+  ASSERT_TRUE(store_->acknowledge(Lsn{store_->last_lsn().value - 20}).ok());
+  ASSERT_TRUE(store_->checkpoint().ok());
+  EXPECT_LT(segments(), before);
+  EXPECT_GT(segments(), 1u);
+  EXPECT_EQ(store_->records_after(store_->position().acknowledged, 1000, 1 << 20)->size(), 20u);
+  ASSERT_TRUE(store_->acknowledge(store_->last_lsn()).ok());
+  ASSERT_TRUE(store_->checkpoint().ok());
+  EXPECT_EQ(segments(), 1u);
+  crash();
+  ASSERT_TRUE(reopen().ok());
+  EXPECT_EQ(dump(*store_), tree_.reference.dump());
+  EXPECT_EQ(store_->pending().records, 0u);
+}
+
+// ---- file data in the log ----
+
+class LogDataTest : public RecoveryTest {
+ protected:
+  void log_write(InodeId file, std::uint64_t offset, const std::string& text) {
+    MutexLock lock(store_->mutex());
+    Change change = store_->begin(lock, LocalIntent{});
+    change.mark_content(file, {offset, offset + text.size()}, true, true);
+    change.log_data(file, offset, to_bytes(text));
+    ASSERT_TRUE(store_->commit(lock, std::move(change)).ok());
+  }
+  std::string replayed_text(InodeId file, std::size_t size) {
+    std::string text(size, '.');
+    for (auto& [inode, offset, bytes] : replay_.replayed)
+      if (inode == file) text.replace(offset, bytes.size(), bytes);
+    return text;
+  }
+};
+
+TEST_F(LogDataTest, IsReplayedInOrderAfterACrash) {
+  InodeId file = *tree_.create(kRootInode, "f");
+  log_write(file, 0, "aaaa");
+  log_write(file, 2, "bb");
+  crash();
+  ASSERT_TRUE(reopen().ok());
+  EXPECT_EQ(replayed_text(file, 6), "aabb..");
+}
+
+TEST_F(LogDataTest, IsNotPutOverLaterWritesThatBypassedTheLog) {
+  InodeId file = *tree_.create(kRootInode, "f");
+  log_write(file, 0, "aaaaaaaa");
+  ASSERT_TRUE(tree_.write(file, {2, 4}).ok());
+  ASSERT_TRUE(tree_.truncate(file, 6).ok());
+  crash();
+  ASSERT_TRUE(reopen().ok());
+  EXPECT_EQ(replayed_text(file, 8), "aa..aa..");
+}
+
+TEST_F(LogDataTest, ACheckpointMakesTheBackingFileDurableFirst) {
+  InodeId file = *tree_.create(kRootInode, "f");
+  log_write(file, 0, "aaaa");
+  replay_.fail = true;
+  EXPECT_FALSE(store_->checkpoint().ok());
+  replay_.fail = false;
+  ASSERT_TRUE(store_->checkpoint().ok());
+  EXPECT_THAT(replay_.durable, testing::ElementsAre(file));
+  crash();
+  replay_.replayed.clear();
+  ASSERT_TRUE(reopen().ok());
+  EXPECT_THAT(replay_.replayed, testing::IsEmpty());
+}
+
+// A commit that checkpoints by itself cannot sync backing files: the data must stay replayable.
+TEST_F(LogDataTest, SurvivesACheckpointThatACommitHadToMake) {
+  options_.max_unchecked_records = 5;
+  ASSERT_TRUE(reopen().ok());
+  InodeId file = *tree_.create(kRootInode, "f");
+  log_write(file, 0, "aaaa");
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(tree_.chmod(file, static_cast<std::uint32_t>(i)).ok());
+  crash();
+  replay_.replayed.clear();
+  ASSERT_TRUE(reopen().ok());
+  EXPECT_EQ(replayed_text(file, 4), "aaaa");
+}
+
+}  // namespace
+}  // namespace skymoor::client
