@@ -55,6 +55,7 @@ class SyncEngine {
     std::size_t pack_bytes = 8u << 20;
     std::uint64_t upload_bytes_per_s = 0, download_bytes_per_s = 0;  ///< 0: no limit
     std::string device_name;                       ///< for conflict names
+    std::string state_directory;                   ///< for the room's own small file; empty: in memory only
   };
   struct Dependencies {
     MetadataStore& store;
@@ -65,6 +66,7 @@ class SyncEngine {
     TreeListener& listener;
     const crypto::VolumeKey& volume_key;
     const crypto::KeyPair& device_key;   ///< Ed25519: signs commits
+    Disk* disk = nullptr;                ///< holds Options::state_directory
   };
   static Result<std::unique_ptr<SyncEngine>> start(Dependencies dependencies, Options options);
   virtual ~SyncEngine() = default;

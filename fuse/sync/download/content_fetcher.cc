@@ -1,0 +1,252 @@
+#include "fuse/sync/download/content_fetcher.h"
+
+#include <fcntl.h>
+
+#include "fuse/sync/upload/byte_source.h"
+#include "fuse/sync/waiting.h"
+#include "shared/base/log.h"
+
+namespace skymoor::client {
+namespace {
+
+constexpr std::uint64_t kRequestBytes = 4u << 20;   // sealed bytes asked for at once
+constexpr std::size_t kRequestChunks = 64;
+constexpr std::size_t kKeptLayouts = 16;
+constexpr int kMaxRounds = 50;                      // of a file whose content changes while it is fetched
+
+std::chrono::milliseconds left(Clock& clock, Instant deadline) {
+  const auto span = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock.monotonic());
+  return std::clamp(span, std::chrono::milliseconds(1), std::chrono::milliseconds(60000));
+}
+
+}  // namespace
+
+/// What of a file is still missing, by the manifest it then had.
+struct ContentFetcher::Wanted {
+  InodeId inode;
+  std::shared_ptr<const Layout> layout;
+  std::vector<Extent> missing;
+  bool needs_manifest = false;
+};
+
+void ContentFetcher::stop() {
+  stopping_.request_stop();
+  MutexLock lock(mutex_);
+  landed_.notify_all();
+}
+
+Result<std::shared_ptr<const ContentFetcher::Layout>> ContentFetcher::layout(InodeId inode, OpId content,
+                                                                             const Bytes& manifest) {
+  {
+    MutexLock lock(layouts_mutex_);
+    for (const auto& [id, kept] : layouts_)
+      if (id == inode && kept->content == content) return kept;
+  }
+  auto made = std::make_shared<Layout>();
+  made->content = content;
+  if (!manifest.empty()) made->manifest = TRY(decode_manifest(manifest));
+  made->offsets = chunk_offsets(made->manifest);
+  MutexLock lock(layouts_mutex_);
+  layouts_.emplace_front(inode, made);
+  if (layouts_.size() > kKeptLayouts) layouts_.pop_back();
+  return std::shared_ptr<const Layout>(std::move(made));
+}
+
+/// Nothing when all of the range is valid.
+Result<std::optional<ContentFetcher::Wanted>> ContentFetcher::look(InodeId inode, Extent extent) {
+  Wanted wanted{inode, nullptr, {}, false};
+  ContentRow content;
+  {
+    MutexLock lock(d_.store.mutex());
+    const InodeRow row = TRY(d_.store.inode(lock, inode));
+    content = TRY(d_.store.content(lock, inode));
+    extent.end = std::min(extent.end, row.attributes.size);
+    if (extent.begin >= extent.end) return std::optional<Wanted>();
+    wanted.missing = content.valid.missing(extent);
+    if (wanted.missing.empty()) return std::optional<Wanted>();
+    // Its content is the server's, and nothing here says yet what that is.
+    const bool unknown = content.manifest_content == OpId{} && content.dirty.empty() && row.content != OpId{};
+    wanted.needs_manifest = content.manifest.empty() && (unknown || content.manifest_content != OpId{});
+  }
+  if (!wanted.needs_manifest) wanted.layout = TRY(layout(inode, content.manifest_content, content.manifest));
+  return std::optional(std::move(wanted));
+}
+
+Status ContentFetcher::fetch(InodeId inode, Extent extent, Instant deadline, std::stop_token stop) {
+  for (int round = 0; round < kMaxRounds; ++round) {
+    if (stop.stop_requested() || stopping_.stop_requested()) return Error(Code::kInterrupted, "interrupted");
+    if (d_.clock.monotonic() >= deadline) return Error(Code::kTimedOut, "the server did not answer in time");
+    auto wanted = TRY(look(inode, extent));
+    if (!wanted) return {};
+    if (wanted->needs_manifest) {
+      TRY(d_.directories.fetch_inode(inode, {left(d_.clock, deadline), stop}));
+      continue;
+    }
+    TRY(fetch_chunks(*wanted, deadline, stop));
+  }
+  return Error(Code::kBusy, "the file changes faster than it can be fetched");
+}
+
+Status ContentFetcher::fetch_chunks(const Wanted& wanted, Instant deadline, const std::stop_token& stop) {
+  const Layout& layout = *wanted.layout;
+  if (layout.manifest.chunks.empty()) {  // small and carried whole, or never written
+    const std::uint64_t end = layout.manifest.inline_data.size();
+    for (const Extent& range : wanted.missing) {
+      const Extent carried{std::min(range.begin, end), std::min(range.end, end)};
+      if (carried.begin < carried.end)
+        TRY(write(wanted.inode, layout, carried, ByteView(layout.manifest.inline_data).subspan(carried.begin, carried.length())));
+      if (range.end > end) TRY(write(wanted.inode, layout, {std::max(range.begin, end), range.end}, {}));
+    }
+    return {};
+  }
+  std::vector<std::size_t> chunks;
+  for (const Extent& range : wanted.missing) {
+    auto it = std::upper_bound(layout.offsets.begin(), layout.offsets.end(), range.begin);
+    for (auto i = static_cast<std::size_t>(it - layout.offsets.begin()) - 1;
+         i < layout.manifest.chunks.size() && layout.offsets[i] < range.end; ++i) {
+      const Extent chunk{std::max(range.begin, layout.offsets[i]), std::min(range.end, layout.offsets[i + 1])};
+      if (layout.manifest.chunks[i].is_hole()) TRY(write(wanted.inode, layout, chunk, {}));
+      else if (chunks.empty() || chunks.back() != i) chunks.push_back(i);
+    }
+    const std::uint64_t end = layout.offsets.back();
+    if (range.end > end) TRY(write(wanted.inode, layout, {std::max(range.begin, end), range.end}, {}));
+  }
+  // A few requests at a time: what is fetched first is what was asked for first, and memory stays bounded.
+  std::size_t next = 0;
+  while (next < chunks.size()) {
+    std::vector<std::vector<std::size_t>> requests;
+    std::vector<std::shared_ptr<Flight>> flights;
+    {
+      MutexLock lock(mutex_);
+      std::uint64_t bytes = 0;
+      while (next < chunks.size() && requests.size() <= d_.parallel * 2) {
+        auto [it, fresh] = flights_.try_emplace(FlightKey{wanted.inode, layout.content, chunks[next]});
+        if (fresh) {
+          it->second = std::make_shared<Flight>();
+          const std::uint64_t size = layout.manifest.chunks[chunks[next]].stored_bytes;
+          if (requests.empty() || bytes + size > kRequestBytes || requests.back().size() >= kRequestChunks) {
+            if (requests.size() == d_.parallel * 2) {
+              flights_.erase(it);
+              break;
+            }
+            requests.emplace_back();
+            bytes = 0;
+          }
+          bytes += size;
+          requests.back().push_back(chunks[next]);
+        }
+        flights.push_back(it->second);
+        ++next;
+      }
+    }
+    Status launched;
+    for (const auto& request : requests)
+      if (Status one = launch(wanted, request); !one.ok()) launched = std::move(one);
+    TRY(std::move(launched));
+    TRY(wait(flights, deadline, stop));
+  }
+  return {};
+}
+
+Status ContentFetcher::launch(const Wanted& wanted, const std::vector<std::size_t>& chunks) {
+  auto land = [this, inode = wanted.inode, content = wanted.layout->content, chunks](const Status& outcome) {
+    MutexLock lock(mutex_);
+    for (std::size_t chunk : chunks) {
+      auto it = flights_.find(FlightKey{inode, content, chunk});
+      if (it == flights_.end()) continue;
+      it->second->done = true;
+      it->second->outcome = outcome;
+      flights_.erase(it);
+    }
+    landed_.notify_all();
+  };
+  // The request outlives an interrupted or impatient caller: others may wait for it, and the bytes are wanted anyway.
+  Status queued = d_.pool.submit([this, wanted, chunks, land] {
+    if (stopping_.stop_requested()) return land(Error(Code::kInterrupted, "stopping"));
+    land(run(wanted.inode, *wanted.layout, chunks, {.stop = stopping_.get_token()}));
+  });
+  if (!queued.ok()) land(queued);
+  return queued;
+}
+
+Status ContentFetcher::run(InodeId inode, const Layout& layout, const std::vector<std::size_t>& chunks,
+                           const CallOptions& options) {
+  std::vector<Chunk> wanted;
+  std::uint64_t bytes = 0;
+  for (std::size_t i : chunks) {
+    wanted.push_back(layout.manifest.chunks[i]);
+    bytes += wanted.back().length;
+  }
+  d_.progress.begin(false, inode, bytes);
+  Status done = d_.blocks.read(wanted, options, [&](std::size_t i, Bytes plain) -> Status {
+    d_.progress.add(false, inode, plain.size());
+    return write(inode, layout, {layout.offsets[chunks[i]], layout.offsets[chunks[i] + 1]}, plain);
+  });
+  d_.progress.end(false, inode);
+  return done;
+}
+
+Status ContentFetcher::wait(const std::vector<std::shared_ptr<Flight>>& flights, Instant deadline,
+                            const std::stop_token& stop) {
+  NotifyOnStop wake(stop, mutex_, landed_);
+  MutexLock lock(mutex_);
+  for (const auto& flight : flights) {
+    while (!flight->done) {
+      if (stop.stop_requested() || stopping_.stop_requested()) return Error(Code::kInterrupted, "interrupted");
+      if (d_.clock.monotonic() >= deadline) return Error(Code::kTimedOut, "the server did not answer in time");
+      wait_a_while(landed_, lock, d_.clock, deadline, stop);
+    }
+    if (!flight->outcome.ok()) return flight->outcome;
+  }
+  return {};
+}
+
+Status ContentFetcher::write(InodeId inode, const Layout& layout, Extent range, ByteView data) {
+  const Extent offered = range;
+  for (int attempt = 0; attempt < 16; ++attempt) {
+    auto file = TRY(d_.backing.open_file(inode, true));
+    auto frozen = file->freeze();
+    if (!file->serves(inode)) continue;  // a conflict copy took it: this inode's own is made anew
+    std::vector<Extent> missing;
+    std::uint64_t size = 0;
+    bool clean = false;
+    {
+      MutexLock lock(d_.store.mutex());
+      auto row = d_.store.inode(lock, inode);
+      if (!row.ok()) return {};  // gone meanwhile: nobody waits for its bytes
+      const ContentRow content = TRY(d_.store.content(lock, inode));
+      if (content.manifest_content != layout.content) return {};  // so is this version: the caller looks again
+      size = row->attributes.size;
+      range = {offered.begin, std::min(offered.end, size)};
+      clean = content.dirty.empty();
+      if (range.begin < range.end) missing = content.valid.missing(range);
+    }
+    if (missing.empty()) return {};
+    // A clean file that was longer once must not show more than it has.
+    if (clean && TRY(file->file().size()) != size) TRY(file->file().truncate(size));
+    for (const Extent& part : missing) {
+      if (!data.empty()) {
+        TRY(file->file().write_at(part.begin, data.subspan(part.begin - offered.begin, part.length())));
+      } else if (file->fd() < 0 ||
+                 ::fallocate(file->fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(part.begin),
+                             static_cast<off_t>(part.length())) != 0) {
+        const Bytes zeros(1u << 20);
+        for (std::uint64_t at = part.begin; at < part.end; at += zeros.size())
+          TRY(file->file().write_at(at, ByteView(zeros).first(std::min<std::uint64_t>(zeros.size(), part.end - at))));
+      }
+    }
+    {
+      MutexLock lock(d_.store.mutex());
+      const auto content = d_.store.content(lock, inode);
+      if (!content.ok() || content->manifest_content != layout.content) return {};
+      clean = content->dirty.empty();
+      for (const Extent& part : missing) TRY(d_.store.note_content(lock, inode, part, true));
+    }
+    // The server has all that is in it: it may be evicted.
+    if (clean) TRY(d_.backing.make_clean(inode));
+    return {};
+  }
+  return Error(Code::kBusy, "the file keeps changing hands");
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,91 @@
+#include "fuse/sync/download/directory_fetcher.h"
+
+#include <unordered_set>
+
+namespace skymoor::client {
+namespace {
+constexpr std::size_t kEntriesAtOnce = 1000;
+constexpr std::size_t kSmallManifestBytes = 512;  // of files that are cheaper to take along than to ask for later
+constexpr int kMaxRestarts = 10;                  // of a listing that the feed overtakes
+}  // namespace
+
+void DirectoryFetcher::show(const VisibleChanges& changes) {
+  if (!changes.names.empty() || !changes.attributes.empty() || !changes.contents.empty()) listener_.tree_changed(changes);
+}
+
+Result<MetadataStore::ListedRow> DirectoryFetcher::open_row(const InodeRecord& record, InodeId parent) const {
+  MetadataStore::ListedRow row;
+  row.inode.id = record.inode;
+  row.inode.attributes = record.attributes;
+  row.inode.links = record.links;
+  row.inode.parent = parent;
+  row.inode.content = record.content;
+  row.inode.version = record.version;
+  if (record.attributes.type == FileType::kSymlink)
+    row.inode.target = TRY(cipher_.open_target(record.inode, record.sealed_target));
+  for (const SetXattr& xattr : record.xattrs) {
+    auto opened = TRY(cipher_.open_xattr(record.inode, xattr.sealed));
+    row.xattrs.emplace_back(std::move(opened.name), std::move(opened.value));
+  }
+  row.inode.has_xattrs = !row.xattrs.empty();
+  if (!record.sealed_manifest.empty())
+    row.manifest = TRY(cipher_.open_manifest(record.inode, record.content, record.sealed_manifest));
+  return row;
+}
+
+Result<MetadataStore::ListedRow> DirectoryFetcher::open_entry(const ListedEntry& entry, InodeId directory) const {
+  std::string name = TRY(cipher_.open_name(directory, entry.sealed_name));
+  TRY(check_name(name));
+  if (cipher_.name_token(directory, name) != entry.token) return Error(Code::kCorrupt, "a name does not fit its token");
+  auto row = TRY(open_row(entry.inode, directory));
+  row.name = std::move(name);
+  return row;
+}
+
+Status DirectoryFetcher::fetch_pages(InodeId directory, const CallOptions& options) {
+  Bytes cursor;
+  while (true) {
+    auto page = remote_.list_directory(directory, cursor, kEntriesAtOnce, kSmallManifestBytes, options);
+    connection_.note(page.ok() ? Status() : Status(page.error()));
+    if (!page.ok() && page.error().code() == Code::kNotFound)
+      return Error(Code::kStale, "the directory was removed elsewhere");
+    if (!page.ok()) return std::move(page).error();
+    if (page->directory.inode != directory) return Error(Code::kCorrupt, "the server listed another directory");
+    std::vector<MetadataStore::ListedRow> rows;
+    rows.reserve(page->entries.size());
+    for (const ListedEntry& entry : page->entries) rows.push_back(TRY(open_entry(entry, directory)));
+    const auto self = TRY(open_row(page->directory, InodeId{}));
+    if (!page->next.empty() && page->next == cursor) return Error(Code::kCorrupt, "the server's listing has no end");
+    const bool complete = page->next.empty();
+    show(TRY(store_.merge_listing(directory, page->sequence, self.inode, rows, complete)));
+    if (complete) return {};
+    cursor = std::move(page->next);
+  }
+}
+
+Status DirectoryFetcher::fetch_directory(InodeId directory, const CallOptions& options) {
+  for (int round = 1;; ++round) {
+    Status done = fetch_pages(directory, options);
+    if (done.ok() || done.error().code() != Code::kConflict || round == kMaxRestarts) return done;
+    if (options.stop.stop_requested()) return Error(Code::kCancelled, "stopped");
+  }
+}
+
+Status DirectoryFetcher::fetch_inode(InodeId inode, const CallOptions& options) {
+  for (int round = 1;; ++round) {
+    auto page = remote_.inodes({inode}, options);
+    connection_.note(page.ok() ? Status() : Status(page.error()));
+    if (!page.ok()) return std::move(page).error();
+    if (page->inodes.empty()) return Error(Code::kStale, "the inode was removed elsewhere");
+    if (page->inodes.front().inode != inode) return Error(Code::kCorrupt, "the server answered for another inode");
+    auto row = TRY(open_row(page->inodes.front(), InodeId{}));
+    auto merged = store_.merge_listing(inode, page->sequence, row.inode, {}, false);
+    if (!merged.ok() && merged.error().code() == Code::kConflict && round < kMaxRestarts) continue;
+    show(TRY(std::move(merged)));
+    if (row.inode.attributes.type != FileType::kFile || row.manifest.empty()) return {};
+    MutexLock lock(store_.mutex());
+    return store_.note_manifest(lock, inode, row.inode.content, std::move(row.manifest));
+  }
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,208 @@
+#include "fuse/sync/engine.h"
+
+#include "fuse/sync/plan/conflict_name.h"
+#include "shared/base/log.h"
+
+namespace skymoor::client {
+namespace {
+
+Executor::Options pool(const char* name, std::size_t threads) {
+  return {.name = name, .threads = threads, .queue_limit = 1u << 16};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SyncEngine>> SyncEngine::start(Dependencies dependencies, Options options) {
+  auto engine = std::make_unique<Engine>(dependencies, std::move(options));
+  TRY(engine->begin());
+  return std::unique_ptr<SyncEngine>(std::move(engine));
+}
+
+Engine::Engine(Dependencies dependencies, Options options)
+    : d_(dependencies),
+      options_(std::move(options)),
+      cipher_(d_.volume_key),
+      chunker_(d_.volume_key.chunker_key().view()),
+      context_{d_.store.identity().writer, options_.device_name, {}},
+      sealer_(cipher_, d_.device_key, d_.store.identity()),
+      connection_(d_.clock),
+      upload_throttle_(d_.clock, options_.upload_bytes_per_s),
+      download_throttle_(d_.clock, options_.download_bytes_per_s),
+      sealers_(pool("seal", std::max(1u, std::min(4u, std::thread::hardware_concurrency())))),
+      senders_(pool("send", std::max<std::size_t>(1, options_.parallel_transfers))),
+      fetchers_(pool("fetch", std::max<std::size_t>(1, options_.parallel_transfers))),
+      blocks_(d_.remote, download_throttle_, progress_, connection_),
+      directories_(d_.store, d_.remote, cipher_, connection_, d_.listener),
+      contents_({d_.store, d_.backing, blocks_, directories_, fetchers_, progress_, d_.clock,
+                 std::max<std::size_t>(1, options_.parallel_transfers)}),
+      state_file_(d_.disk, options_.state_directory),
+      upload_{d_.remote, sealers_, senders_, upload_throttle_, known_, progress_, d_.clock, d_.random,
+              to_bytes(d_.volume_key.block_key().view()), options_.pack_bytes, 64u << 20},
+      preparer_({d_.store, d_.backing, blocks_, chunker_, known_, progress_}),
+      comparer_(d_.store, d_.backing, d_.remote, upload_.block_key, cipher_),
+      batch_contents_(d_.store, preparer_, upload_, context_.writer),
+      opener_(d_.remote, cipher_, d_.store.identity(), d_.device_key.public_key),
+      applier_(d_.store, state_, state_file_, d_.listener, progress_),
+      rebaser_({d_.store, d_.backing, comparer_, context_, state_, state_file_}),
+      puller_({d_.store, d_.remote, opener_, applier_, rebaser_, connection_, cipher_, context_, state_, outstanding_}),
+      pusher_({d_.store, d_.backing, d_.remote, batch_contents_, known_, sealer_, applier_, connection_, d_.clock,
+               context_, state_, state_file_, outstanding_, options_.max_batch_records}),
+      backoff_(d_.random, std::chrono::milliseconds(500), std::chrono::seconds(60)) {}
+
+Status Engine::begin() {
+  state_ = TRY(state_file_.load());
+  TRY(Rebaser::finish_moves(d_.store, d_.backing, state_));
+  prefetcher_ = std::make_unique<Prefetcher>(contents_, connection_, d_.clock);
+  subscription_ = d_.remote.subscribe([this](Sequence head) { heard_of(head); },
+                                      [this](const Status& state) {
+                                        if (!state.ok()) return;
+                                        MutexLock lock(mutex_);
+                                        settled_down_ = woken_ = true;  // the server is back: no need to sit the pause out
+                                        changed_.notify_all();
+                                      });
+  thread_ = std::jthread([this](std::stop_token stop) { run(std::move(stop)); });
+  return {};
+}
+
+void Engine::stop() {
+  subscription_.reset();
+  if (thread_.joinable()) {
+    thread_.request_stop();
+    thread_.join();
+  }
+  contents_.stop();
+  if (prefetcher_) prefetcher_->stop();
+  sealers_.stop();
+  senders_.stop();
+  fetchers_.stop();
+}
+
+void Engine::wake() {
+  MutexLock lock(mutex_);
+  woken_ = true;
+  last_wake_ = d_.clock.monotonic();
+  changed_.notify_all();
+}
+
+CallOptions Engine::call_options(Instant deadline, std::stop_token stop) const {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - d_.clock.monotonic());
+  return {std::clamp(left, std::chrono::milliseconds(1), std::chrono::milliseconds(60000)), std::move(stop)};
+}
+
+/// The codes that callers of fetches and waits know.
+Status Engine::answer(Status status) const {
+  if (!status.ok() && status.error().code() == Code::kCancelled) return Error(Code::kInterrupted, "interrupted");
+  return status;
+}
+
+Status Engine::until(const std::function<bool()>& done, Instant deadline, const std::stop_token& stop) {
+  NotifyOnStop wake(stop, mutex_, changed_);
+  std::uint64_t first;
+  {
+    MutexLock lock(mutex_);
+    urgent_ = woken_ = true;
+    // The round that is running may have begun before there was anything to do.
+    first = rounds_ + 1;
+    changed_.notify_all();
+  }
+  while (true) {
+    if (done()) return {};
+    if (stop.stop_requested()) return Error(Code::kInterrupted, "interrupted");
+    if (connection_.stopped()) return connection_.last_failure();
+    if (d_.clock.monotonic() >= deadline) return Error(Code::kTimedOut, "the server did not take it in time");
+    MutexLock lock(mutex_);
+    if (rounds_ > first && trouble_ && unreachable(*trouble_))
+      return Error(Code::kOffline, "the server cannot be reached: " + trouble_->to_string());
+    if (rounds_ > first && trouble_ && trouble_->code() != Code::kConflict) return *trouble_;
+    if (!trouble_) urgent_ = woken_ = true;
+    wait_a_while(changed_, lock, d_.clock, deadline, stop);
+  }
+}
+
+Status Engine::sync_to(Lsn lsn, Instant deadline, std::stop_token stop) {
+  return until([&] { return d_.store.position().acknowledged >= lsn; }, deadline, stop);
+}
+
+Status Engine::fetch_directory(InodeId directory, Instant deadline, std::stop_token stop) {
+  TRY(connection_.ready());
+  if (never_synced()) TRY(until([&] { return !never_synced(); }, deadline, stop));
+  return answer(directories_.fetch_directory(directory, call_options(deadline, std::move(stop))));
+}
+
+Status Engine::fetch_inode(InodeId inode, Instant deadline, std::stop_token stop) {
+  TRY(connection_.ready());
+  if (never_synced()) {
+    TRY(until([&] { return !never_synced(); }, deadline, stop));
+    if (inode == kRootInode) return {};
+  }
+  return answer(directories_.fetch_inode(inode, call_options(deadline, std::move(stop))));
+}
+
+Status Engine::fetch_content(InodeId inode, Extent extent, Instant deadline, std::stop_token stop) {
+  TRY(connection_.ready());
+  return answer(contents_.fetch(inode, extent, deadline, std::move(stop)));
+}
+
+void Engine::prefetch(InodeId inode, Extent extent) {
+  if (connection_.ready().ok()) prefetcher_->add(inode, extent);
+}
+
+SyncStatus Engine::status() {
+  SyncStatus status;
+  const Connection::View view = connection_.view();
+  status.online = view.online;
+  status.since = view.since;
+  status.reason = view.reason;
+  status.stopped = view.stopped;
+  status.pending = d_.store.pending();
+  status.position = d_.store.position();
+  status.transfers = progress_.transfers();
+  status.uploaded_bytes = progress_.uploaded_bytes;
+  status.downloaded_bytes = progress_.downloaded_bytes;
+  status.uploaded_blocks = progress_.uploaded_blocks;
+  status.downloaded_blocks = progress_.downloaded_blocks;
+  status.deduplicated_blocks = progress_.deduplicated_blocks;
+  status.conflicts = progress_.conflicts;
+  {
+    MutexLock lock(mutex_);
+    status.head = head_;
+    if (status.reason.empty() && trouble_) status.reason = trouble_->to_string();
+  }
+  for (TransferProgress& transfer : status.transfers) {
+    MutexLock lock(d_.store.mutex());
+    auto links = d_.store.links(lock, transfer.inode);
+    if (!links.ok() || links->empty()) continue;
+    transfer.path = links->front().name;
+    InodeId up = links->front().directory;
+    for (int depth = 0; up != kRootInode && depth < 256; ++depth) {
+      auto parents = d_.store.links(lock, up);
+      if (!parents.ok() || parents->empty()) break;
+      transfer.path = parents->front().name + "/" + transfer.path;
+      up = parents->front().directory;
+    }
+  }
+  return status;
+}
+
+std::string Engine::state_of(InodeId inode) {
+  if (progress_.uploading(inode)) return "uploading";
+  MutexLock lock(d_.store.mutex());
+  auto row = d_.store.inode(lock, inode);
+  if (!row.ok()) return "unknown";
+  const Lsn acknowledged = d_.store.position().acknowledged;
+  auto content = d_.store.content(lock, inode);
+  if (row->changed > acknowledged || (content.ok() && !content->dirty.empty())) return "pending";
+  auto links = d_.store.links(lock, inode);
+  if (links.ok() && std::any_of(links->begin(), links->end(), [](const DentryRow& l) { return is_conflict_name(l.name); }))
+    return "conflict";
+  if (row->attributes.type == FileType::kFile && row->attributes.size > 0 && content.ok() && content->valid.empty())
+    return "remote-only";
+  return "synced";
+}
+
+std::optional<protocol::VolumeInfo> Engine::volume_info() {
+  MutexLock lock(mutex_);
+  return info_;
+}
+
+}  // namespace skymoor::client

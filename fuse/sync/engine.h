@@ -1,0 +1,105 @@
+// Engine: the SyncEngine put together. Private to the room.
+#pragma once
+#include <thread>
+
+#include "fuse/sync/download/content_fetcher.h"
+#include "fuse/sync/download/prefetcher.h"
+#include "fuse/sync/push/pusher.h"
+#include "fuse/sync/waiting.h"
+
+namespace skymoor::client {
+
+/// One sync thread runs the rounds:
+///
+///   wait (wake, head, timer) -> greet (first contact) -> pull [-> re-plan] -> gather -> push -> wait
+///        ^                          |                        |                          |
+///        +------- back off <--------+-- not reached ---------+--------------------------+
+///   any -> stopped: the server's history is not what this device knows; a person must decide
+///
+/// Everything under "sync thread" is touched by that thread alone. Fetches run on their callers' threads and the pool.
+class Engine final : public SyncEngine {
+ public:
+  Engine(Dependencies dependencies, Options options);
+  ~Engine() override { stop(); }
+  Status begin();
+
+  void wake() override;
+  Status sync_to(Lsn lsn, Instant deadline, std::stop_token stop) override;
+  Status fetch_directory(InodeId directory, Instant deadline, std::stop_token stop) override;
+  Status fetch_inode(InodeId inode, Instant deadline, std::stop_token stop) override;
+  Status fetch_content(InodeId inode, Extent extent, Instant deadline, std::stop_token stop) override;
+  void prefetch(InodeId inode, Extent extent) override;
+  SyncStatus status() override;
+  std::string state_of(InodeId inode) override;
+  std::optional<protocol::VolumeInfo> volume_info() override;
+  void stop() override;
+
+ private:
+  // sync_loop.cc, on the sync thread
+  void run(std::stop_token stop);
+  Status round(const CallOptions& options);
+  Status greet(const CallOptions& options);
+  Status start_mirror(const protocol::VolumeInfo& info, const CallOptions& options);
+  Status push_all(const CallOptions& options);
+  void gather(const std::stop_token& stop);
+  void rest(const Status& outcome, const std::stop_token& stop);
+  void refresh_info(const CallOptions& options);
+  bool never_synced();
+  void heard_of(Sequence head);
+  Status until(const std::function<bool()>& done, Instant deadline, const std::stop_token& stop);
+  CallOptions call_options(Instant deadline, std::stop_token stop) const;
+  Status answer(Status status) const;
+
+  // Constant after construction.
+  const Dependencies d_;
+  const Options options_;
+  const crypto::VolumeCipher cipher_;
+  const block::Chunker chunker_;
+  const PlanContext context_;
+  const CommitSealer sealer_;
+
+  // Own synchronisation.
+  Connection connection_;
+  Progress progress_;
+  Throttle upload_throttle_, download_throttle_;
+  KnownBlocks known_;
+  Executor sealers_, senders_, fetchers_;
+  BlockReader blocks_;
+  DirectoryFetcher directories_;
+  ContentFetcher contents_;
+  std::unique_ptr<Prefetcher> prefetcher_;
+
+  // Sync thread.
+  SyncStateFile state_file_;
+  SyncState state_;
+  std::optional<Outstanding> outstanding_;
+  UploadContext upload_;
+  ContentPreparer preparer_;
+  ContentComparer comparer_;
+  BatchContents batch_contents_;
+  FeedOpener opener_;
+  Applier applier_;
+  Rebaser rebaser_;
+  Puller puller_;
+  Pusher pusher_;
+  Backoff backoff_;
+  bool greeted_ = false;
+  int replans_ = 0;              ///< in a row, without a commit
+  Instant next_info_{};
+
+  // Guarded by mutex_.
+  Mutex mutex_{kSyncThreadRank, "sync.thread"};
+  CondVar changed_;              ///< wakes the sync thread and those who wait for it
+  bool woken_ GUARDED_BY(mutex_) = true, urgent_ GUARDED_BY(mutex_) = false;
+  bool settled_down_ GUARDED_BY(mutex_) = false;   ///< the last round ended in an error that waiting may cure
+  Instant last_wake_ GUARDED_BY(mutex_){};
+  Sequence head_ GUARDED_BY(mutex_);
+  std::uint64_t rounds_ GUARDED_BY(mutex_) = 0;
+  std::optional<Error> trouble_ GUARDED_BY(mutex_);   ///< why the last round did not get through
+  std::optional<protocol::VolumeInfo> info_ GUARDED_BY(mutex_);
+
+  std::unique_ptr<VolumeRemote::Subscription> subscription_;
+  std::jthread thread_;
+};
+
+}  // namespace skymoor::client

@@ -1,0 +1,44 @@
+#include "fuse/sync/feed/applier.h"
+
+namespace skymoor::client {
+
+void Applier::show(const VisibleChanges& changes) {
+  if (changes.replan) rebase_needed_ = true;
+  if (!changes.names.empty() || !changes.attributes.empty() || !changes.contents.empty()) listener_.tree_changed(changes);
+}
+
+/// Before the acknowledgement: planned again with these entries, the records come to the same.
+Status Applier::remember(const Own& own) {
+  if (own.made.empty()) return {};
+  state_.aliases.merge(own.made);
+  return file_.save(state_);
+}
+
+/// Records made after the last re-plan name what is visible: once the older ones are acknowledged, no alias is needed.
+Status Applier::forget_aliases() {
+  if (state_.empty() || rebase_needed_ || store_.position().acknowledged < state_.shown_up_to) return {};
+  state_.aliases = {};
+  state_.visible = {};
+  return file_.save(state_);
+}
+
+Status Applier::apply_own(Sequence sequence, const Hash256& hash, const std::vector<TreeEffect>& effects,
+                          const Own& own) {
+  TRY(remember(own));
+  show(TRY(store_.apply_commit(sequence, hash, effects, own.up_to)));
+  progress_.conflicts += own.conflict_names;
+  return forget_aliases();
+}
+
+Status Applier::acknowledge(const Own& own) {
+  TRY(remember(own));
+  show(TRY(store_.acknowledge(own.up_to)));
+  return forget_aliases();
+}
+
+Status Applier::apply_foreign(Sequence sequence, const Hash256& hash, const std::vector<TreeEffect>& effects) {
+  show(TRY(store_.apply_commit(sequence, hash, effects, Lsn{})));
+  return {};
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,42 @@
+// Applier: puts commits into the store, this device's own and those of others.
+#pragma once
+#include "fuse/sync/progress.h"
+#include "fuse/sync/sync_state.h"
+
+namespace skymoor::client {
+
+/// Used by the sync thread alone.
+class Applier {
+ public:
+  Applier(MetadataStore& store, SyncState& state, SyncStateFile& file, TreeListener& listener, Progress& progress)
+      : store_(store), state_(state), file_(file), listener_(listener), progress_(progress) {}
+
+  struct Own {
+    Lsn up_to;
+    Aliases made;                  ///< what planning its records added
+    unsigned conflict_names = 0;
+  };
+  /// The server holds the records up to `own.up_to`.
+  Status apply_own(Sequence sequence, const Hash256& hash, const std::vector<TreeEffect>& effects, const Own& own);
+  /// The same for records that come to nothing.
+  Status acknowledge(const Own& own);
+  Status apply_foreign(Sequence sequence, const Hash256& hash, const std::vector<TreeEffect>& effects);
+
+  /// A foreign change met something pending: the visible tree has to be planned anew before anything else.
+  bool rebase_needed() const { return rebase_needed_; }
+  void rebase_done() { rebase_needed_ = false; }
+  void show(const VisibleChanges& changes);
+
+ private:
+  Status remember(const Own& own);
+  Status forget_aliases();
+
+  MetadataStore& store_;
+  SyncState& state_;
+  SyncStateFile& file_;
+  TreeListener& listener_;
+  Progress& progress_;
+  bool rebase_needed_ = false;
+};
+
+}  // namespace skymoor::client

@@ -1,0 +1,33 @@
+#include "fuse/sync/feed/name_finder.h"
+
+namespace skymoor::client {
+
+Result<std::string> NameFinder::find(InodeId directory, const NameToken& token, InodeId inode) {
+  if (auto it = learnt_.find({directory, token}); it != learnt_.end()) return it->second;
+  std::vector<DentryRow> rows;
+  {
+    MutexLock lock(store_.mutex());
+    auto links = store_.links(lock, inode);
+    if (links.ok()) rows = std::move(links).value();
+  }
+  for (const DentryRow& row : rows)
+    if (row.directory == directory && cipher_.name_token(directory, row.name) == token) return row.name;
+  if (!confirmed_) confirmed_ = TRY(store_.confirmed());
+  for (const DentryRow& row : TRY(confirmed_->links(inode)))
+    if (row.directory == directory && cipher_.name_token(directory, row.name) == token) return row.name;
+  return std::string();
+}
+
+Result<std::string> NameFinder::find_xattr(InodeId inode, const NameToken& token) {
+  std::vector<std::string> names;
+  {
+    MutexLock lock(store_.mutex());
+    auto known = store_.xattr_names(lock, inode);
+    if (known.ok()) names = std::move(known).value();
+  }
+  for (std::string& name : names)
+    if (cipher_.xattr_token(inode, name) == token) return std::move(name);
+  return std::string();
+}
+
+}  // namespace skymoor::client

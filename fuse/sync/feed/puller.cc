@@ -1,0 +1,101 @@
+#include "fuse/sync/feed/puller.h"
+
+#include "shared/base/log.h"
+
+namespace skymoor::client {
+namespace {
+constexpr std::size_t kPageBytes = 4u << 20;
+
+bool damaged(const Error& error) {
+  return error.code() == Code::kCorrupt || error.code() == Code::kBadSignature;
+}
+}  // namespace
+
+Error Puller::stop(std::string reason) {
+  d_.connection.stop_for_good(reason);
+  return Error(Code::kUnknownServer, std::move(reason));
+}
+
+Status Puller::check(const FeedPage& page, const SyncPosition& at) {
+  if (page.epoch != at.epoch)
+    return stop("the server has been restored from a backup (epoch " + std::to_string(page.epoch.value) +
+                " instead of " + std::to_string(at.epoch.value) +
+                "): nothing was changed here; keep this device's state until the server's owner says how to go on");
+  if (page.head < at.cursor)
+    return stop("the server has lost changes that this device has seen (it ends at " + std::to_string(page.head.value) +
+                ", this device is at " + std::to_string(at.cursor.value) + "): nothing was changed here");
+  return {};
+}
+
+Result<std::size_t> Puller::pull(const CallOptions& options) {
+  std::size_t taken = 0;
+  while (true) {
+    const SyncPosition at = d_.store.position();
+    auto page = d_.remote.changes(at.epoch, at.cursor, kPageBytes, options);
+    d_.connection.note(page.ok() ? Status() : Status(page.error()));
+    if (!page.ok()) {
+      const Code code = page.error().code();
+      if (code == Code::kResync || code == Code::kNotFound || code == Code::kUnknownServer)
+        return stop("the server does not know this volume's history as this device does: " + page.error().to_string());
+      if (damaged(page.error())) return stop("the server's list of changes is damaged: " + page.error().to_string());
+      return std::move(page).error();
+    }
+    TRY(check(*page, at));
+    head_ = page->head;
+    NameFinder names(d_.store, d_.cipher);
+    for (const FeedEntry& entry : page->entries) {
+      TRY(take(entry, names, options));
+      ++taken;
+    }
+    if (!page->entries.empty()) TRY(rebase_if_needed(options));
+    const Sequence cursor = d_.store.position().cursor;
+    if (cursor >= page->head) return taken;
+    if (page->entries.empty()) return stop("the server holds changes back that it says it has");
+  }
+}
+
+Status Puller::take(const FeedEntry& entry, NameFinder& names, const CallOptions& options) {
+  auto opened = d_.opener.open(entry, d_.store.position(), names, options);
+  if (!opened.ok()) {
+    if (damaged(opened.error())) return stop("the server's history is damaged or forged: " + opened.error().to_string());
+    return std::move(opened).error();
+  }
+  if (!opened->own) return d_.applier.apply_foreign(entry.sequence, entry.hash, opened->effects);
+  if (opened->op.counter > d_.store.last_lsn().value)
+    return stop("the server has changes of this device that this device has not made: its state directory was copied or "
+                "taken back to an older state; log in as a new device");
+  // What came before this commit must show before its records count as done.
+  TRY(rebase_if_needed(options));
+  return d_.applier.apply_own(entry.sequence, entry.hash, opened->effects, TRY(own_commit(opened->op)));
+}
+
+/// What is to be remembered of an own commit. Found in the feed after a restart, its records are planned once more:
+/// nothing that they read has changed since the server accepted them, so the same comes out.
+Result<Applier::Own> Puller::own_commit(OpId op) {
+  Applier::Own own;
+  own.up_to = Lsn{op.counter};
+  if (d_.outstanding && d_.outstanding->op == op) {
+    own = std::move(d_.outstanding->own);
+    d_.outstanding.reset();
+    return own;
+  }
+  if (own.up_to <= d_.store.position().acknowledged) return own;
+  auto batch = TRY(Batch::open(d_.store, d_.state.aliases, d_.context));
+  const std::size_t any = std::size_t(-1);
+  TRY(batch->extend(own.up_to, {any, any, any, any}));
+  own.made = batch->made();
+  own.conflict_names = batch->conflict_names();
+  return own;
+}
+
+Status Puller::rebase_if_needed(const CallOptions& options, bool force) {
+  if (!force && !d_.applier.rebase_needed()) return {};
+  auto outcome = d_.rebaser.run(!d_.outstanding.has_value(), options);
+  if (!outcome.ok()) return outcome.error().wrap("plan the pending changes anew");
+  d_.applier.rebase_done();
+  log_info("sync.replanned", {{"conflict_names", outcome->conflict_names}});
+  d_.applier.show(outcome->changes);
+  return {};
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,132 @@
+#include "fuse/sync/push/batch_contents.h"
+
+#include "shared/base/log.h"
+
+namespace skymoor::client {
+namespace {
+constexpr int kHopefulAttempts = 3;    // before changes are kept out of a file while it is copied
+constexpr int kMaxAttempts = 6;
+constexpr std::size_t kRowsAtOnce = 200;  // looked at without letting go of the store's lock
+}  // namespace
+
+std::vector<BatchContents::Wanted> BatchContents::wanted(Batch& batch) const {
+  std::vector<Wanted> all;
+  for (const auto& [inode, state] : batch.tree().nodes())
+    if (state.live() && state.content_changed() && state.now->attributes.type == FileType::kFile &&
+        state.now->content.writer == writer_)
+      all.push_back({inode, state.now->content});
+  std::sort(all.begin(), all.end(), [](const Wanted& a, const Wanted& b) { return a.inode < b.inode; });
+  return all;
+}
+
+bool BatchContents::ready(const Wanted& wanted) const {
+  auto it = kept_.find(wanted.inode);
+  return it != kept_.end() && it->second.content.writer == writer_ &&
+         it->second.content.counter >= wanted.content.counter;
+}
+
+Result<Lsn> BatchContents::needed_cut(const std::vector<Wanted>& wanted, Lsn cut, bool& out_of_date) {
+  Lsn needed = cut;
+  for (std::size_t begin = 0; begin < wanted.size(); begin += kRowsAtOnce) {
+    MutexLock lock(store_.mutex());
+    for (std::size_t i = begin; i < std::min(wanted.size(), begin + kRowsAtOnce); ++i) {
+      auto row = store_.inode(lock, wanted[i].inode);
+      if (!row.ok() && row.error().code() != Code::kNotFound) return std::move(row).error();
+      if (!row.ok() || row->links == 0) {
+        // Deleted since: the record that says so belongs into this batch too, for the bytes are gone.
+        const Lsn last = store_.last_lsn();
+        if (last <= cut) out_of_date = true;
+        else needed = std::max(needed, row.ok() ? std::max(row->changed, Lsn{cut.value + 1}) : last);
+      } else if (row->content.writer != writer_ || row->content.counter < wanted[i].content.counter) {
+        out_of_date = true;
+      } else {
+        needed = std::max(needed, Lsn{row->content.counter});
+      }
+    }
+  }
+  return needed;
+}
+
+Result<bool> BatchContents::prepare_all(const std::vector<Wanted>& wanted, ContentPreparer::Stillness stillness,
+                                        const CallOptions& options) {
+  UploadRound round(upload_, options.stop);
+  bool all = true;
+  std::vector<std::pair<InodeId, PreparedContent>> prepared;
+  for (const Wanted& want : wanted) {
+    auto it = kept_.find(want.inode);
+    if (it != kept_.end() && it->second.content == want.content) continue;
+    auto content = TRY(preparer_.prepare(want.inode, stillness, round, options));
+    if (content && content->content.counter >= want.content.counter && content->content.writer == writer_)
+      prepared.emplace_back(want.inode, std::move(*content));
+    else all = false;
+  }
+  // A manifest is complete, and may be kept, once its blocks are stored.
+  TRY(round.finish());
+  if (kept_.size() > kMaxKept) kept_.clear();
+  for (auto& [inode, content] : prepared) kept_[inode] = std::move(content);
+  return all;
+}
+
+Result<BatchContents::Outcome> BatchContents::settle(Batch& batch, const Batch::Limits& limits,
+                                                     const CallOptions& options) {
+  for (int attempt = 0;; ++attempt) {
+    std::vector<Wanted> want = wanted(batch);
+    bool out_of_date = false;
+    const Lsn needed = TRY(needed_cut(want, batch.cut(), out_of_date));
+    if (out_of_date) return Outcome::kOutOfDate;
+    if (needed > batch.cut() && !batch.full(limits)) {
+      const Lsn before = batch.cut();
+      TRY(batch.extend(needed, limits));
+      if (batch.cut() == before) return Outcome::kOutOfDate;
+      continue;  // ends: each turn takes in records until a limit is reached
+    }
+    const bool all = TRY(prepare_all(
+        want, attempt < kHopefulAttempts ? ContentPreparer::Stillness::kHope : ContentPreparer::Stillness::kFreeze,
+        options));
+    // Prepared while the cut stood still, each as the batch has it: done. Newer than the cut: take in what made it so.
+    Lsn newest = batch.cut();
+    for (const Wanted& w : want)
+      if (auto it = kept_.find(w.inode); it != kept_.end()) newest = std::max(newest, Lsn{it->second.content.counter});
+    const bool exact = all && newest == batch.cut();
+    if (!exact && attempt < kMaxAttempts && !(all && batch.full(limits))) {
+      if (newest > batch.cut()) TRY(batch.extend(newest, limits));
+      continue;
+    }
+    if (!std::all_of(want.begin(), want.end(), [&](const Wanted& w) { return ready(w); })) give_up_on(want, batch);
+    inodes_.clear();
+    for (const Wanted& w : want) inodes_.push_back(w.inode);
+    return Outcome::kReady;
+  }
+}
+
+/// Files that were deleted so far past the cut that the records in between do not fit into one commit: what they held is
+/// gone, by their user's own doing, and a later batch says so. Until then they stand there as zeros.
+void BatchContents::give_up_on(const std::vector<Wanted>& wanted, Batch& batch) {
+  for (const Wanted& want : wanted) {
+    if (ready(want)) continue;
+    const Attributes& attributes = batch.tree().nodes().at(want.inode).now->attributes;
+    auto manifest = std::make_shared<Manifest>();
+    manifest->size = attributes.size;
+    if (attributes.size > 0) manifest->chunks.push_back(Chunk{.length = attributes.size});
+    kept_[want.inode] = {want.content, attributes.size, attributes.mtime, attributes.ctime, std::move(manifest)};
+    log_warn("sync.content.deleted_first", {{"inode", want.inode.value}});
+  }
+}
+
+Status BatchContents::fill_in(std::vector<TreeEffect>& effects) {
+  for (TreeEffect& effect : effects) {
+    auto* put = std::get_if<PutEffect>(&effect);
+    if (!put) continue;
+    auto it = kept_.find(put->inode);
+    if (it == kept_.end()) return Error(Code::kInternal, "a content of the batch was not prepared");
+    const PreparedContent& content = it->second;
+    put->content = content.content;
+    put->size = content.size;
+    put->mtime = content.mtime;
+    put->ctime = content.ctime;
+    put->manifest = encode_manifest(*content.manifest);
+  }
+  return {};
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,55 @@
+// BatchContents: the contents that a batch publishes, as they were at its cut.
+#pragma once
+#include <unordered_map>
+
+#include "fuse/sync/push/batch.h"
+#include "fuse/sync/upload/content_preparer.h"
+
+namespace skymoor::client {
+
+/// Reads and uploads what the batch's files hold. A file that has changed past the cut pulls the cut forward, so that the
+/// commit stays a prefix of history; one that never rests is copied while its writers wait.
+///
+/// Kept from one push to the next, so that what was read and stored is not read again after a conflict. Used by the sync
+/// thread alone. Bounded: at most `kMaxKept` manifests are kept, and none that is acknowledged.
+class BatchContents {
+ public:
+  BatchContents(MetadataStore& store, ContentPreparer& preparer, UploadContext& upload, WriterId writer)
+      : store_(store), preparer_(preparer), upload_(upload), writer_(writer) {}
+
+  enum class Outcome {
+    kReady,
+    kOutOfDate,   ///< the visible tree is not what the batch was planned for: re-plan
+  };
+  /// Has every content of the batch stored at the server; may extend the batch.
+  Result<Outcome> settle(Batch& batch, const Batch::Limits& limits, const CallOptions& options);
+  /// Puts the manifests into the batch's net effects. Only after `settle`.
+  Status fill_in(std::vector<TreeEffect>& effects);
+  /// Inodes whose content was part of what `settle` made ready last.
+  const std::vector<InodeId>& inodes() const { return inodes_; }
+  void forget(InodeId inode) { kept_.erase(inode); }
+  void forget_all() { kept_.clear(); }
+
+ private:
+  struct Wanted {
+    InodeId inode;
+    OpId content;
+  };
+  std::vector<Wanted> wanted(Batch& batch) const;
+  /// How far the cut must go for all contents to be what the batch says; the cut itself when they are.
+  Result<Lsn> needed_cut(const std::vector<Wanted>& wanted, Lsn cut, bool& out_of_date);
+  Result<bool> prepare_all(const std::vector<Wanted>& wanted, ContentPreparer::Stillness stillness,
+                           const CallOptions& options);
+  bool ready(const Wanted& wanted) const;
+  void give_up_on(const std::vector<Wanted>& wanted, Batch& batch);
+
+  static constexpr std::size_t kMaxKept = 20000;
+  MetadataStore& store_;
+  ContentPreparer& preparer_;
+  UploadContext& upload_;
+  const WriterId writer_;
+  std::unordered_map<InodeId, PreparedContent> kept_;
+  std::vector<InodeId> inodes_;
+};
+
+}  // namespace skymoor::client

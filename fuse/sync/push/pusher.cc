@@ -1,0 +1,150 @@
+#include "fuse/sync/push/pusher.h"
+
+#include "fuse/sync/plan/net_effects.h"
+#include "shared/base/log.h"
+
+namespace skymoor::client {
+namespace {
+constexpr int kMaxRefusals = 12;
+}
+
+Pusher::Pusher(Dependencies dependencies) : d_(dependencies), record_limit_(dependencies.max_batch_records) {}
+
+Result<Pusher::Outcome> Pusher::push(const CallOptions& options) {
+  more_ = false;
+  const Lsn last = d_.store.last_lsn();
+  if (last <= d_.store.position().acknowledged) return Outcome::kIdle;
+  auto batch = TRY(Batch::open(d_.store, d_.state.aliases, d_.context));
+  Batch::Limits limits;
+  limits.records = record_limit_;
+  Status planned = batch->extend(last, limits);
+  if (!planned.ok() && planned.error().code() == Code::kNotPresent && batch->lacking()) {
+    lacking_ = *batch->lacking();
+    return Outcome::kFetch;
+  }
+  TRY(std::move(planned));
+  if (batch->records() == 0) return Outcome::kIdle;
+  return settle(*batch, options);
+}
+
+Result<Pusher::Outcome> Pusher::settle(Batch& batch, const CallOptions& options) {
+  // The server's limits hold whatever was asked for; ours on records gives way where a prefix needs more of them.
+  Batch::Limits limits;
+  limits.records = std::max<std::size_t>(record_limit_ * 8, 1000);
+  if (record_limit_ < 100) limits.records = record_limit_;
+  const auto contents = TRY(d_.contents.settle(batch, limits, options));
+  if (contents == BatchContents::Outcome::kOutOfDate) return Outcome::kReplan;
+  if (!batch.made().empty() && d_.state.visible.empty()) return Outcome::kReplan;
+  TRY(add_late_xattrs(batch));
+  std::vector<TreeEffect> effects = TRY(net_effects(batch.tree()));
+  TRY(d_.contents.fill_in(effects));
+  more_ = batch.cut() < d_.store.last_lsn() && batch.full(limits);
+  if (!effects.empty()) return send(batch, std::move(effects), options);
+  TRY(d_.applier.acknowledge({batch.cut(), batch.made(), batch.conflict_names()}));
+  return Outcome::kDone;
+}
+
+/// A file that had no name while its xattrs were set: what it has now goes with its first name.
+Status Pusher::add_late_xattrs(Batch& batch) {
+  for (InodeId inode : batch.late_births()) {
+    MutexLock lock(d_.store.mutex());
+    auto names = d_.store.xattr_names(lock, inode);
+    if (!names.ok()) continue;
+    for (const std::string& name : *names) {
+      auto value = d_.store.xattr(lock, inode, name);
+      const auto& known = batch.tree().nodes().at(inode).xattrs;
+      if (value.ok() && !known.contains(name)) TRY(batch.tree().apply(XattrEffect{inode, name, std::move(*value)}));
+    }
+  }
+  return {};
+}
+
+Result<Pusher::Outcome> Pusher::send(Batch& batch, std::vector<TreeEffect> effects, const CallOptions& options) {
+  const SyncPosition at = d_.store.position();
+  auto sealed = d_.sealer.seal({at, batch.cut(), d_.clock.now(), effects, batch.reads(), batch.tree()});
+  if (!sealed.ok() && sealed.error().code() == Code::kTooLarge && batch.records() > 1) {
+    record_limit_ = std::max<std::size_t>(1, batch.records() / 2);
+    return Outcome::kAgain;
+  }
+  if (!sealed.ok()) return sealed.error().wrap("make a commit of " + std::to_string(batch.records()) + " changes");
+  // From here on the fate of the commit is the server's: what it was planned with must survive a crash.
+  TRY(d_.file.save(d_.state));
+  d_.outstanding = Outstanding{{d_.context.writer, batch.cut().value},
+                               {batch.cut(), batch.made(), batch.conflict_names()}};
+  auto reply = d_.remote.commit(*sealed, options);
+  d_.connection.note(reply.ok() ? Status() : Status(reply.error()));
+  if (!reply.ok()) return refused(std::move(reply).error(), batch);
+  return accepted(*reply, *sealed, at, effects);
+}
+
+Result<Pusher::Outcome> Pusher::accepted(const protocol::CommitReply& reply, const SignedCommit& commit,
+                                         const SyncPosition& at, const std::vector<TreeEffect>& effects) {
+  refusals_ = 0;
+  record_limit_ = std::min(d_.max_batch_records, record_limit_ * 2);
+  to_clean_ = d_.contents.inodes();
+  // Others were faster, or this is the stored answer to an older sending: the feed brings it in its place.
+  if (reply.sequence.value != at.cursor.value + 1) return Outcome::kPull;
+  if (reply.hash != FeedOpener::next_hash(at.hash, commit)) {
+    const std::string reason = "the server's chain of changes does not go on from where this device is";
+    d_.connection.stop_for_good(reason);
+    return Error(Code::kUnknownServer, reason);
+  }
+  const Applier::Own own = std::move(d_.outstanding->own);
+  d_.outstanding.reset();
+  TRY(d_.applier.apply_own(reply.sequence, reply.hash, effects, own));
+  for (InodeId inode : to_clean_) d_.contents.forget(inode);
+  return Outcome::kDone;
+}
+
+Result<Pusher::Outcome> Pusher::refused(Error error, const Batch& batch) {
+  const Code code = error.code();
+  // Only an answer says that the commit was not applied.
+  const bool answered = code == Code::kConflict || code == Code::kResync || code == Code::kUnprocessable ||
+                        code == Code::kBlockMissing || code == Code::kQuotaExceeded || code == Code::kForbidden ||
+                        code == Code::kNoSpace || code == Code::kTooLarge || code == Code::kInvalidArgument ||
+                        code == Code::kBadSignature;
+  if (!answered) return error;
+  d_.outstanding.reset();
+  if (code != Code::kConflict && code != Code::kResync && code != Code::kUnprocessable && code != Code::kBlockMissing)
+    return error;
+  const Sequence cursor = d_.store.position().cursor;
+  refusals_ = cursor == refused_at_ ? refusals_ + 1 : 1;
+  refused_at_ = cursor;
+  log_info("sync.commit.refused", {{"code", name_of(code)}, {"error", error}, {"records", batch.records()}});
+  if (refusals_ > kMaxRefusals) {
+    refusals_ = 0;
+    const std::string reason = "the server refuses this device's changes again and again: " + error.to_string();
+    d_.connection.stop_for_good(reason);
+    return Error(Code::kUnknownServer, reason);
+  }
+  if (code == Code::kBlockMissing) {
+    d_.known.clear();
+    d_.contents.forget_all();
+    return Outcome::kAgain;
+  }
+  return Outcome::kPull;
+}
+
+void Pusher::clean_up() {
+  for (InodeId inode : to_clean_) clean(inode);
+  to_clean_.clear();
+}
+
+void Pusher::clean(InodeId inode) {
+  auto file = d_.backing.open_file(inode, false);
+  if (!file.ok()) return;
+  auto frozen = (*file)->freeze();
+  {
+    MutexLock lock(d_.store.mutex());
+    auto row = d_.store.inode(lock, inode);
+    if (!row.ok() || row->links == 0) return;
+    auto content = d_.store.content(lock, inode);
+    const bool pending = row->content.writer == d_.context.writer &&
+                         row->content.counter > d_.store.position().acknowledged.value;
+    if (!content.ok() || !content->dirty.empty() || pending) return;
+  }
+  if (Status cleaned = d_.backing.make_clean(inode); !cleaned.ok())
+    log_warn("sync.make_clean.failed", {{"inode", inode.value}, {"error", cleaned.error()}});
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,65 @@
+// Pusher: takes pending records to the server, one commit at a time.
+#pragma once
+#include "fuse/sync/feed/puller.h"
+#include "fuse/sync/push/batch_contents.h"
+#include "fuse/sync/push/commit_sealer.h"
+
+namespace skymoor::client {
+
+/// Used by the sync thread alone. Failure: nothing is acknowledged that the server did not take; after a lost answer the
+/// commit is `outstanding` until the feed tells.
+class Pusher {
+ public:
+  struct Dependencies {
+    MetadataStore& store;
+    BackingStore& backing;
+    VolumeRemote& remote;
+    BatchContents& contents;
+    KnownBlocks& known;
+    const CommitSealer& sealer;
+    Applier& applier;
+    Connection& connection;
+    Clock& clock;
+    const PlanContext& context;
+    SyncState& state;
+    SyncStateFile& file;
+    std::optional<Outstanding>& outstanding;
+    std::size_t max_batch_records = 4000;
+  };
+  explicit Pusher(Dependencies dependencies);
+
+  enum class Outcome {
+    kIdle,        ///< nothing is pending
+    kDone,        ///< a batch is acknowledged; there may be more
+    kPull,        ///< the server is ahead: pull, then again
+    kReplan,      ///< the visible tree is behind the plan: re-plan, then again
+    kAgain,       ///< something was put right: again
+    kFetch,       ///< a directory is not known here: see `lacking`
+  };
+  /// Errors: what the server or the local disk answers. Stopped for good: UnknownServer.
+  Result<Outcome> push(const CallOptions& options);
+  InodeId lacking() const { return lacking_; }
+  /// The batch that was acknowledged last was cut by a limit: there is more to send at once.
+  bool more() const { return more_; }
+  /// Gives the backing files of what was acknowledged last to the cache side.
+  void clean_up();
+
+ private:
+  Result<Outcome> settle(Batch& batch, const CallOptions& options);
+  Result<Outcome> send(Batch& batch, std::vector<TreeEffect> effects, const CallOptions& options);
+  Result<Outcome> accepted(const protocol::CommitReply& reply, const SignedCommit& commit, const SyncPosition& at,
+                           const std::vector<TreeEffect>& effects);
+  Result<Outcome> refused(Error error, const Batch& batch);
+  Status add_late_xattrs(Batch& batch);
+  void clean(InodeId inode);
+
+  Dependencies d_;
+  std::size_t record_limit_;
+  int refusals_ = 0;                ///< in a row, without anything new in the feed
+  Sequence refused_at_;
+  InodeId lacking_;
+  bool more_ = false;
+  std::vector<InodeId> to_clean_;
+};
+
+}  // namespace skymoor::client

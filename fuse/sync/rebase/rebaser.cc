@@ -1,0 +1,203 @@
+#include "fuse/sync/rebase/rebaser.h"
+
+#include <mutex>
+#include <shared_mutex>
+
+#include "fuse/sync/confirmed_view.h"
+#include "fuse/sync/rebase/row_maker.h"
+#include "shared/base/log.h"
+
+namespace skymoor::client {
+namespace {
+constexpr int kMaxRounds = 8;              // of answered questions, or of contents that moved meanwhile
+constexpr std::size_t kRecordsAtOnce = 2000;
+constexpr std::size_t kBytesAtOnce = 4u << 20;
+}  // namespace
+
+/// What planning everything pending came to.
+struct Rebaser::Survey {
+  Lsn up_to;
+  Aliases aliases;                                   ///< all of them: known before and made on the way
+  std::vector<ContentQuestion> questions;
+  unsigned conflict_names = 0;
+  struct Written {
+    OpId content;
+    InodeId named;                                   ///< as the record names the file
+  };
+  std::map<InodeId, Written> written;                ///< last content that the plan gives an inode
+  std::map<Lsn, std::pair<InodeId, InodeId>> moves;  ///< at which record whose content goes where
+  std::vector<InodeId> merged;                       ///< inodes that are another one now
+};
+
+struct Rebaser::Frozen {
+  std::vector<std::shared_ptr<BackingFile>> files;
+  std::vector<std::unique_lock<std::shared_mutex>> locks;   ///< goes before the files do
+};
+
+Result<Rebaser::Survey> Rebaser::survey(MetadataStore::Confirmed& confirmed) {
+  Survey survey;
+  survey.aliases = d_.state.aliases;
+  survey.up_to = d_.store.position().acknowledged;
+  ConfirmedView view(confirmed);
+  Overlay tree(view);
+  while (true) {
+    const auto records = TRY(d_.store.records_after(survey.up_to, kRecordsAtOnce, kBytesAtOnce));
+    if (records.empty()) return survey;
+    for (const LogRecord& record : records) {
+      Plan planned = TRY(plan(record, tree, survey.aliases, d_.context));
+      for (const TreeEffect& effect : planned.effects) {
+        TRY(tree.apply(effect));
+        const auto* put = std::get_if<PutEffect>(&effect);
+        const auto* write = std::get_if<WriteIntent>(&record.intent);
+        if (put && write) survey.written[put->inode] = {put->content, write->inode};
+      }
+      for (const auto& [from, to] : planned.aliases.inodes) survey.merged.push_back(from);
+      survey.aliases.merge(planned.aliases);
+      survey.questions.insert(survey.questions.end(), planned.questions.begin(), planned.questions.end());
+      survey.conflict_names += planned.conflict_names;
+      survey.up_to = record.lsn;
+    }
+  }
+}
+
+/// The inode under which the visible tree, as last planned, shows what a record names.
+Result<InodeId> Rebaser::visible_of(InodeId named) {
+  const InodeId resolved = d_.state.visible.resolve(named);
+  const Aliases::Copy* copy = d_.state.visible.copy_of(resolved);
+  return copy ? copy->inode : resolved;
+}
+
+Result<bool> Rebaser::answer(const Survey& survey, MetadataStore::Confirmed& confirmed, const CallOptions& options) {
+  bool learned = false;
+  for (const ContentQuestion& question : survey.questions) {
+    const InodeId mine = TRY(visible_of(question.mine));
+    OpId content;
+    {
+      MutexLock lock(d_.store.mutex());
+      auto row = d_.store.inode(lock, mine);
+      if (!row.ok()) continue;
+      content = row->content;
+    }
+    if (content.writer != d_.context.writer) continue;
+    const Aliases::Equal found{Lsn{content.counter}, question.their_content};
+    const Aliases::Equal* known = d_.state.aliases.equal_of(question.mine);
+    if (known && known->up_to == found.up_to && known->theirs == found.theirs) continue;
+    if (!TRY(d_.comparer.same(mine, question.theirs, question.their_content, confirmed, options))) continue;
+    d_.state.aliases.equals[question.mine] = found;
+    learned = true;
+  }
+  return learned;
+}
+
+/// Where the bytes of each planned content are now, if not where they belong. Errors: Busy (one was written since).
+Status Rebaser::find_moves(Survey& survey) {
+  survey.moves.clear();
+  for (const auto& [target, written] : survey.written) {
+    const InodeId seen = TRY(visible_of(written.named));
+    MutexLock lock(d_.store.mutex());
+    for (InodeId candidate : {target, written.named, seen}) {
+      auto row = d_.store.inode(lock, candidate);
+      if (!row.ok() || row->content.writer != d_.context.writer) continue;
+      if (row->content.counter < written.content.counter) continue;
+      if (candidate == target) break;
+      if (row->content != written.content) return Error(Code::kBusy, "a file changed while the tree was planned anew");
+      survey.moves[Lsn{written.content.counter}] = {candidate, target};
+      break;
+    }
+  }
+  return {};
+}
+
+/// Keeps local changes out of the files that will change hands.
+Result<bool> Rebaser::freeze(Survey& survey, Frozen& frozen) {
+  const auto planned = survey.moves;
+  for (const auto& [lsn, move] : planned) {
+    auto file = d_.backing.open_file(move.first, false);
+    if (!file.ok()) continue;
+    frozen.locks.push_back((*file)->freeze());
+    frozen.files.push_back(std::move(file).value());
+  }
+  Status again = find_moves(survey);
+  if (!again.ok() && again.error().code() == Code::kBusy) return false;
+  TRY(std::move(again));
+  return survey.moves == planned;
+}
+
+Result<std::vector<RowChange>> Rebaser::redo_one(Survey& survey, MetadataStore::Confirmed& confirmed, Overlay& tree,
+                                                 Aliases& known, const MutexLock& lock, const LogRecord& record) {
+  Plan planned = TRY(plan(record, tree, known, d_.context));
+  RowMaker maker(d_.store, confirmed, lock, record);
+  for (const TreeEffect& effect : planned.effects) {
+    TRY(tree.apply(effect));
+    TRY(maker.add(effect));
+    const bool new_copy = std::holds_alternative<NewEffect>(effect) && std::holds_alternative<WriteIntent>(record.intent);
+    // A record made since the survey needs a file moved that is not frozen: once more from the start.
+    if (new_copy && record.lsn > survey.up_to) return Error(Code::kBusy, "a file changed while the tree was planned anew");
+  }
+  known.merge(planned.aliases);
+  TRY(maker.add_local(tree, known));
+  if (auto move = survey.moves.find(record.lsn); move != survey.moves.end())
+    maker.move_content(move->second.first, move->second.second);
+  return maker.take();
+}
+
+Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) {
+  for (int round = 0;; ++round) {
+    auto confirmed = TRY(d_.store.confirmed());
+    Survey survey = TRY(this->survey(*confirmed));
+    if (may_ask && round < kMaxRounds && TRY(answer(survey, *confirmed, options))) continue;
+    if (Status found = find_moves(survey); !found.ok()) {
+      if (found.error().code() == Code::kBusy && round < kMaxRounds) continue;
+      return std::move(found).error();
+    }
+
+    // Named on disk before it happens: see finish_moves.
+    d_.state.moves.clear();
+    for (const auto& [lsn, move] : survey.moves) d_.state.moves.push_back(move);
+    TRY(d_.file.save(d_.state));
+    Frozen frozen;
+    if (!TRY(freeze(survey, frozen)) && round < kMaxRounds) continue;
+
+    ConfirmedView view(*confirmed);
+    Overlay tree(view);
+    Aliases known = d_.state.aliases;
+    Outcome outcome;
+    auto changes = d_.store.rebase([&](const MutexLock& lock, const LogRecord& record) {
+      return redo_one(survey, *confirmed, tree, known, lock, record);
+    });
+    if (!changes.ok() && changes.error().code() == Code::kBusy && round < kMaxRounds) continue;
+    if (!changes.ok()) return std::move(changes).error();
+    outcome.changes = std::move(changes).value();
+    outcome.conflict_names = survey.conflict_names;
+    for (const auto& [from, to] : d_.state.moves) TRY(d_.backing.move(from, to));
+    frozen.locks.clear();
+    for (InodeId merged : survey.merged) TRY(d_.backing.remove(merged));
+    d_.state.moves.clear();
+    for (const auto& [from, copy] : survey.aliases.copies) d_.state.aliases.shown.insert(copy.inode);
+    d_.state.visible = survey.aliases;
+    d_.state.shown_up_to = d_.store.last_lsn();
+    TRY(d_.file.save(d_.state));
+    return outcome;
+  }
+}
+
+Status Rebaser::finish_moves(MetadataStore& store, BackingStore& backing, SyncState& state) {
+  for (const auto& [from, to] : state.moves) {
+    bool happened = false;
+    {
+      MutexLock lock(store.mutex());
+      auto row = store.inode(lock, to);
+      if (!row.ok() && row.error().code() != Code::kNotFound) return std::move(row).error();
+      happened = row.ok() && !TRY(store.content(lock, to)).valid.empty();
+    }
+    if (!happened || backing.exists(to) || !backing.exists(from)) continue;
+    auto file = TRY(backing.open_file(from, false));
+    auto frozen = file->freeze();
+    TRY(backing.move(from, to));
+    log_info("sync.move.finished", {{"from", from.value}, {"to", to.value}});
+  }
+  state.moves.clear();
+  return {};
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,50 @@
+// Rebaser: makes the visible tree anew from the confirmed one and what is pending.
+#pragma once
+#include <map>
+
+#include "fuse/sync/plan/overlay.h"
+#include "fuse/sync/plan/planner.h"
+#include "fuse/sync/rebase/content_comparer.h"
+#include "fuse/sync/sync_state.h"
+
+namespace skymoor::client {
+
+/// Runs when a foreign change met something pending. Plans everything pending once to see where contents must go and
+/// which files may hold the same bytes; then lets the store do it again under its lock, while the backing files that
+/// change hands are frozen. Used by the sync thread alone. Failure: the visible tree stays as it was.
+class Rebaser {
+ public:
+  struct Dependencies {
+    MetadataStore& store;
+    BackingStore& backing;
+    ContentComparer& comparer;
+    const PlanContext& context;
+    SyncState& state;
+    SyncStateFile& file;
+  };
+  explicit Rebaser(Dependencies dependencies) : d_(dependencies) {}
+
+  struct Outcome {
+    VisibleChanges changes;
+    unsigned conflict_names = 0;
+  };
+  /// `may_ask`: questions about equal contents may be answered anew (never while a commit's fate is unknown).
+  Result<Outcome> run(bool may_ask, const CallOptions& options);
+  /// After a crash between the rows and the backing files: gives each moved content its file. For start.
+  static Status finish_moves(MetadataStore& store, BackingStore& backing, SyncState& state);
+
+ private:
+  struct Survey;
+  struct Frozen;
+  Result<bool> freeze(Survey& survey, Frozen& frozen);
+  Result<Survey> survey(MetadataStore::Confirmed& confirmed);
+  Result<bool> answer(const Survey& survey, MetadataStore::Confirmed& confirmed, const CallOptions& options);
+  Status find_moves(Survey& survey);
+  Result<InodeId> visible_of(InodeId named);
+  Result<std::vector<RowChange>> redo_one(Survey& survey, MetadataStore::Confirmed& confirmed, Overlay& tree,
+                                          Aliases& known, const MutexLock& lock, const LogRecord& record);
+
+  Dependencies d_;
+};
+
+}  // namespace skymoor::client

@@ -1,0 +1,159 @@
+#include "fuse/sync/rebase/row_maker.h"
+
+#include "fuse/sync/plan/overlay.h"
+
+namespace skymoor::client {
+
+Result<std::optional<InodeRow>*> RowMaker::look(InodeId inode) {
+  auto it = rows_.find(inode);
+  if (it != rows_.end()) return &it->second;
+  std::optional<InodeRow> found;
+  auto visible = store_.inode(lock_, inode);
+  if (visible.ok()) {
+    found = std::move(visible).value();
+  } else if (visible.error().code() != Code::kNotFound && visible.error().code() != Code::kNotPresent) {
+    return std::move(visible).error();
+  } else {
+    found = TRY(confirmed_.inode(inode));
+  }
+  return &rows_.emplace(inode, std::move(found)).first->second;
+}
+
+Result<std::optional<InodeRow>*> RowMaker::row(InodeId inode) {
+  changed_.insert(inode);
+  return look(inode);
+}
+
+Status RowMaker::add(const TreeEffect& effect) {
+  return std::visit([&](const auto& e) { return one(e); }, effect);
+}
+
+Status RowMaker::one(const NewEffect& effect) {
+  InodeRow made;
+  made.id = effect.inode;
+  made.attributes = effect.attributes;
+  made.target = effect.target;
+  made.listed = effect.attributes.type == FileType::kDirectory;
+  made.links = made.listed ? 2 : 0;
+  if (made.listed) unlinked_directories_[effect.inode] = 2;
+  rows_[effect.inode] = std::move(made);
+  changed_.insert(effect.inode);
+  return {};
+}
+
+std::uint64_t RowMaker::cookie_for(const LinkEffect& effect) const {
+  std::uint64_t cookie = 0;  // 0: the store gives a new one
+  for (const RowChange& change : record_.changes)
+    if (const auto* put = std::get_if<PutDentry>(&change); put && put->row.name == effect.name) cookie = put->row.cookie;
+  return cookie;
+}
+
+Status RowMaker::one(const LinkEffect& effect) {
+  auto* child = TRY(row(effect.inode));
+  if (!*child) return Error(Code::kInternal, "re-plan: a link to an inode without a row");
+  const FileType type = (*child)->attributes.type;
+  (*child)->parent = effect.directory;
+  if (type == FileType::kDirectory) {
+    auto it = unlinked_directories_.find(effect.inode);
+    (*child)->links = it != unlinked_directories_.end() ? it->second : std::max((*child)->links, 2u);
+    auto* parent = TRY(row(effect.directory));
+    if (*parent) ++(*parent)->links;
+  } else {
+    ++(*child)->links;
+  }
+  changes_.push_back(PutDentry{{effect.directory, effect.name, effect.inode, type, cookie_for(effect), record_.lsn}});
+  return {};
+}
+
+Status RowMaker::one(const UnlinkEffect& effect) {
+  auto* child = TRY(row(effect.inode));
+  if (*child) {
+    if ((*child)->attributes.type == FileType::kDirectory) {
+      unlinked_directories_[effect.inode] = (*child)->links;
+      (*child)->links = 0;
+      auto* parent = TRY(row(effect.directory));
+      if (*parent && (*parent)->links > 2) --(*parent)->links;
+    } else if ((*child)->links > 0) {
+      --(*child)->links;
+    }
+    (*child)->parent = effect.directory;
+  }
+  changes_.push_back(EraseDentry{effect.directory, effect.name});
+  return {};
+}
+
+Status RowMaker::one(const PutEffect& effect) {
+  auto* changed = TRY(row(effect.inode));
+  if (!*changed) return Error(Code::kInternal, "re-plan: content for an inode without a row");
+  (*changed)->content = effect.content;
+  (*changed)->attributes.size = effect.size;
+  (*changed)->attributes.mtime = effect.mtime;
+  (*changed)->attributes.ctime = effect.ctime;
+  return {};
+}
+
+Status RowMaker::one(const AttributeEffect& effect) {
+  auto* changed = TRY(row(effect.inode));
+  if (*changed) set_fields((*changed)->attributes, effect.fields, effect.values);
+  return {};
+}
+
+Status RowMaker::one(const XattrEffect& effect) {
+  auto* changed = TRY(row(effect.inode));
+  if (!*changed) return {};
+  if (effect.value) {
+    (*changed)->has_xattrs = true;
+    changes_.push_back(PutXattr{effect.inode, effect.name, *effect.value});
+  } else {
+    changes_.push_back(EraseXattr{effect.inode, effect.name});
+  }
+  return {};
+}
+
+Result<bool> RowMaker::is_orphan(InodeId inode) {
+  auto* known = TRY(look(inode));
+  return *known && (*known)->links == 0;
+}
+
+Status RowMaker::add_local(TreeView& tree, const Aliases& known) {
+  for (const RowChange& change : record_.changes) {
+    const InodeId inode = std::visit(
+        [](const auto& c) {
+          using Kind = std::decay_t<decltype(c)>;
+          if constexpr (std::is_same_v<Kind, PutInode>) return c.row.id;
+          else if constexpr (std::is_same_v<Kind, PutDentry> || std::is_same_v<Kind, EraseDentry> ||
+                             std::is_same_v<Kind, MoveContent> || std::is_same_v<Kind, LogData>) return InodeId{};
+          else return c.inode;
+        },
+        change);
+    if (!inode || known.resolve(inode) != inode) continue;
+    if (std::holds_alternative<MarkContent>(change) || std::holds_alternative<PutManifest>(change)) {
+      if (*TRY(look(inode))) changes_.push_back(change);
+      continue;
+    }
+    // What the tree knows comes from effects; a row without links tells of an open file that only this device has.
+    const auto* put = std::get_if<PutInode>(&change);
+    const bool planned = TRY(tree.node(inode)).has_value();
+    if (planned && put && put->row.links > 0) continue;
+    if (planned && !TRY(is_orphan(inode))) continue;
+    if (put) {
+      rows_[inode] = put->row;
+      changed_.insert(inode);
+    } else {
+      if (std::holds_alternative<EraseInode>(change)) rows_.erase(inode);
+      changes_.push_back(change);
+    }
+  }
+  return {};
+}
+
+std::vector<RowChange> RowMaker::take() {
+  std::vector<RowChange> all;
+  for (auto& [inode, made] : rows_)
+    if (made && changed_.contains(inode)) all.push_back(PutInode{std::move(*made)});
+  for (RowChange& change : changes_) all.push_back(std::move(change));
+  for (RowChange& move : moves_) all.push_back(std::move(move));
+  return all;
+}
+
+}  // namespace skymoor::client

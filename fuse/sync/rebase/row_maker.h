@@ -1,0 +1,47 @@
+// RowMaker: turns a re-planned record's effects into the row changes they amount to.
+#pragma once
+#include <map>
+#include <set>
+
+#include "fuse/journal/metadata_store.h"
+#include "fuse/sync/plan/planner.h"
+
+namespace skymoor::client {
+
+/// Used once for each record, under the store's lock. Reads the visible tree as it stands so far; where that lacks an
+/// inode (a dead one that comes back), the confirmed tree.
+class RowMaker {
+ public:
+  RowMaker(MetadataStore& store, MetadataStore::Confirmed& confirmed, const MutexLock& lock, const LogRecord& record)
+      : store_(store), confirmed_(confirmed), lock_(lock), record_(record) {}
+
+  Status add(const TreeEffect& effect);
+  /// What the record did to inodes that only this device knows (unlinked or unnamed open files) stays as it was.
+  /// `tree` is the planned tree with the record's effects.
+  Status add_local(TreeView& tree, const Aliases& known);
+  void move_content(InodeId from, InodeId to) { moves_.push_back(MoveContent{from, to}); }
+  std::vector<RowChange> take();
+
+ private:
+  Status one(const NewEffect& effect);
+  Status one(const LinkEffect& effect);
+  Status one(const UnlinkEffect& effect);
+  Status one(const PutEffect& effect);
+  Status one(const AttributeEffect& effect);
+  Status one(const XattrEffect& effect);
+  Result<std::optional<InodeRow>*> look(InodeId inode);
+  Result<std::optional<InodeRow>*> row(InodeId inode);   ///< to be changed
+  Result<bool> is_orphan(InodeId inode);
+  std::uint64_t cookie_for(const LinkEffect& effect) const;
+
+  MetadataStore& store_;
+  MetadataStore::Confirmed& confirmed_;
+  const MutexLock& lock_;
+  const LogRecord& record_;
+  std::map<InodeId, std::optional<InodeRow>> rows_;
+  std::set<InodeId> changed_;
+  std::map<InodeId, std::uint32_t> unlinked_directories_;   ///< their link counts, for when they are linked again
+  std::vector<RowChange> changes_, moves_;
+};
+
+}  // namespace skymoor::client

@@ -1,0 +1,205 @@
+// The sync thread's rounds.
+#include "fuse/sync/engine.h"
+#include "shared/base/log.h"
+
+namespace skymoor::client {
+namespace {
+
+constexpr std::chrono::seconds kIdlePull{60};      // in case the subscription is dead and nobody noticed
+constexpr std::chrono::seconds kInfoEvery{30};
+constexpr int kGatherFactor = 10;                  // commit_delay times this is the longest that a change waits for others
+constexpr int kMaxReplans = 5;
+
+/// Errors after which asking again soon is of no use: somebody has to do something first.
+bool needs_somebody(const Error& error) {
+  switch (error.code()) {
+    case Code::kUnauthenticated:
+    case Code::kForbidden:
+    case Code::kQuotaExceeded:
+    case Code::kNoSpace:
+      return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+void Engine::heard_of(Sequence head) {
+  MutexLock lock(mutex_);
+  head_ = std::max(head_, head);
+  woken_ = true;
+  changed_.notify_all();
+}
+
+bool Engine::never_synced() {
+  if (d_.store.position().cursor) return false;
+  MutexLock lock(d_.store.mutex());
+  return !d_.store.inode(lock, kRootInode).ok();
+}
+
+/// A state directory that has never met its server starts as a mirror of the present head, not of all history.
+Status Engine::start_mirror(const protocol::VolumeInfo& first, const CallOptions& options) {
+  protocol::VolumeInfo info = first;
+  for (int round = 0; round < 20; ++round) {
+    auto page = TRY(d_.remote.inodes({kRootInode}, options));
+    if (page.inodes.size() != 1 || page.inodes.front().inode != kRootInode)
+      return Error(Code::kCorrupt, "the server does not give the volume's root");
+    info = TRY(d_.remote.info(options));
+    if (info.head != page.sequence) continue;  // a commit came in between: once more
+    const auto root = TRY(directories_.open_row(page.inodes.front(), InodeId{}));
+    TRY(d_.store.reset_mirror(page.epoch, page.sequence, info.head_hash, root.inode));
+    log_info("sync.mirror.started", {{"head", info.head.value}});
+    VisibleChanges changes;
+    changes.attributes.push_back(kRootInode);
+    d_.listener.tree_changed(changes);
+    return {};
+  }
+  return Error(Code::kBusy, "the volume changes too fast to start a mirror of it");
+}
+
+Status Engine::greet(const CallOptions& options) {
+  auto info = d_.remote.info(options);
+  connection_.note(info.ok() ? Status() : Status(info.error()));
+  if (!info.ok()) {
+    if (info.error().code() != Code::kNotFound && info.error().code() != Code::kUnknownServer)
+      return std::move(info).error();
+    connection_.stop_for_good("the server does not know this volume: nothing was changed here (" +
+                              info.error().to_string() + ")");
+    return Error(Code::kUnknownServer, "the server does not know this volume");
+  }
+  if (info->id != d_.store.identity().volume) {
+    connection_.stop_for_good("the server answers with another volume: nothing was changed here");
+    return Error(Code::kUnknownServer, "another volume");
+  }
+  {
+    MutexLock lock(mutex_);
+    info_ = *info;
+    head_ = std::max(head_, info->head);
+  }
+  next_info_ = d_.clock.monotonic() + kInfoEvery;
+  if (never_synced()) TRY(start_mirror(*info, options));
+  greeted_ = true;
+  return {};
+}
+
+void Engine::refresh_info(const CallOptions& options) {
+  if (d_.clock.monotonic() < next_info_) return;
+  next_info_ = d_.clock.monotonic() + kInfoEvery;
+  auto info = d_.remote.info(options);
+  if (!info.ok()) return;
+  MutexLock lock(mutex_);
+  info_ = std::move(info).value();
+}
+
+Status Engine::push_all(const CallOptions& options) {
+  while (!options.stop.stop_requested()) {
+    switch (TRY(pusher_.push(options))) {
+      case Pusher::Outcome::kIdle: return {};
+      case Pusher::Outcome::kDone: {
+        replans_ = 0;
+        {
+          MutexLock lock(mutex_);
+          changed_.notify_all();  // for those in sync_to
+        }
+        pusher_.clean_up();
+        TRY(puller_.rebase_if_needed(options));
+        if (!pusher_.more()) return {};
+        break;
+      }
+      case Pusher::Outcome::kPull:
+        TRY(puller_.pull(options));
+        outstanding_.reset();  // the feed has told
+        {
+          MutexLock lock(mutex_);
+          changed_.notify_all();
+        }
+        pusher_.clean_up();
+        break;
+      case Pusher::Outcome::kReplan:
+        if (++replans_ > kMaxReplans)
+          return Error(Code::kInternal, "the visible tree and the plan of pending changes do not come together");
+        TRY(puller_.rebase_if_needed(options, true));
+        break;
+      case Pusher::Outcome::kFetch:
+        TRY(directories_.fetch_directory(pusher_.lacking(), options));
+        break;
+      case Pusher::Outcome::kAgain: break;
+    }
+  }
+  return Error(Code::kCancelled, "stopped");
+}
+
+Status Engine::round(const CallOptions& options) {
+  if (!greeted_) TRY(greet(options));
+  TRY(puller_.pull(options));
+  // Everything that the server took is in the feed that was just read.
+  outstanding_.reset();
+  heard_of(puller_.head());
+  refresh_info(options);
+  gather(options.stop);
+  return push_all(options);
+}
+
+/// Lets changes that come close together share a commit.
+void Engine::gather(const std::stop_token& stop) {
+  if (d_.store.last_lsn() <= d_.store.position().acknowledged) return;
+  const Instant most = d_.clock.monotonic() + options_.commit_delay * kGatherFactor;
+  MutexLock lock(mutex_);
+  while (!urgent_ && !stop.stop_requested()) {
+    const Instant quiet = last_wake_ + options_.commit_delay;
+    const Instant due = std::min(most, quiet);
+    if (d_.clock.monotonic() >= due) return;
+    wait_a_while(changed_, lock, d_.clock, due, stop);
+  }
+}
+
+/// Waits until there is something to do.
+void Engine::rest(const Status& outcome, const std::stop_token& stop) {
+  Instant until = d_.clock.monotonic() + kIdlePull;
+  const bool failed = !outcome.ok();
+  if (failed) {
+    auto pause = backoff_.next();
+    if (needs_somebody(outcome.error())) pause = std::max<std::chrono::milliseconds>(pause, std::chrono::seconds(10));
+    until = d_.clock.monotonic() + pause;
+  } else {
+    backoff_.reset();
+  }
+  MutexLock lock(mutex_);
+  ++rounds_;
+  trouble_.reset();
+  if (failed) trouble_ = outcome.error();
+  changed_.notify_all();
+  while (!stop.stop_requested() && d_.clock.monotonic() < until) {
+    // While the server is away local changes wake nobody; the subscription coming up does (see begin).
+    if (failed ? settled_down_ : woken_) break;
+    wait_a_while(changed_, lock, d_.clock, until, stop);
+  }
+  woken_ = settled_down_ = false;
+}
+
+void Engine::run(std::stop_token stop) {
+  set_thread_name("sync");
+  NotifyOnStop wake(stop, mutex_, changed_);
+  while (!stop.stop_requested() && !connection_.stopped()) {
+    Status outcome;
+    try {
+      outcome = round({.stop = stop});
+    } catch (const std::exception& e) {
+      outcome = Error(Code::kInternal, std::string("the sync thread caught: ") + e.what());
+    }
+    if (stop.stop_requested()) return;
+    if (!outcome.ok() && !unreachable(outcome.error()) && outcome.error().code() != Code::kConflict)
+      log_warn("sync.round.failed", {{"error", outcome.error()}});
+    {
+      MutexLock lock(mutex_);
+      urgent_ = false;
+    }
+    if (connection_.stopped()) break;
+    rest(outcome, stop);
+  }
+  MutexLock lock(mutex_);
+  ++rounds_;
+  changed_.notify_all();
+}
+
+}  // namespace skymoor::client

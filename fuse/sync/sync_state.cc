@@ -1,0 +1,64 @@
+#include "fuse/sync/sync_state.h"
+
+#include "shared/model/codec.h"
+
+namespace skymoor::client {
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+constexpr std::size_t kMaxBytes = 256u << 20;
+
+Bytes encode(const SyncState& state) {
+  if (state.empty()) return {};
+  ByteWriter out;
+  out.u8(kVersion);
+  codec::put(out, state.shown_up_to);
+  out.varint(state.moves.size());
+  for (const auto& [from, to] : state.moves) {
+    codec::put(out, from);
+    codec::put(out, to);
+  }
+  out.bytes(encode_aliases(state.aliases));
+  out.bytes(encode_aliases(state.visible));
+  const std::uint32_t checksum = crc32c(out.view());
+  out.u32(checksum);
+  return out.take();
+}
+
+}  // namespace
+
+Result<SyncState> SyncStateFile::load() {
+  SyncState state;
+  if (!disk_ || !disk_->exists(path_)) return state;
+  Bytes bytes = TRY(read_file(*disk_, path_, kMaxBytes));
+  if (bytes.empty()) return state;
+  if (bytes.size() < 5) return Error(Code::kCorrupt, path_ + " is damaged");
+  ByteReader in(bytes);
+  ByteView body = in.raw(bytes.size() - 4);
+  if (in.u32() != crc32c(body)) return Error(Code::kCorrupt, path_ + " is damaged");
+  ByteReader fields(body);
+  if (fields.u8() != kVersion) return Error(Code::kCorrupt, path_ + " is of an unknown version");
+  codec::get(fields, state.shown_up_to);
+  for (std::size_t n = fields.count(1u << 22, 16); n > 0 && !fields.failed(); --n) {
+    InodeId from, to;
+    codec::get(fields, from);
+    codec::get(fields, to);
+    state.moves.emplace_back(from, to);
+  }
+  const ByteView aliases = fields.bytes(kMaxBytes), visible = fields.bytes(kMaxBytes);
+  TRY(fields.finish(path_));
+  state.aliases = TRY(decode_aliases(aliases));
+  state.visible = TRY(decode_aliases(visible));
+  written_ = std::move(bytes);
+  return state;
+}
+
+Status SyncStateFile::save(const SyncState& state) {
+  Bytes bytes = encode(state);
+  if (!disk_ || bytes == written_) return {};
+  TRY(write_file_durably(*disk_, path_, bytes));
+  written_ = std::move(bytes);
+  return {};
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,38 @@
+// SyncState: what the sync thread carries from one round to the next.
+#pragma once
+#include <optional>
+
+#include "fuse/sync/plan/aliases.h"
+#include "shared/base/file.h"
+
+namespace skymoor::client {
+
+/// Kept in one small file beside the log: only conflicts put anything into it, so it is written rarely.
+/// Format: SYNC_STATE.md. A value.
+struct SyncState {
+  Aliases aliases;                                  ///< of acknowledged records, and answers to questions
+  /// Contents that a re-plan gives to conflict copies; named before it happens, so that a crash between the rows and
+  /// the backing files can be put right.
+  std::vector<std::pair<InodeId, InodeId>> moves;
+  Aliases visible;                                  ///< as the visible tree was last planned: `aliases` and pending ones
+  Lsn shown_up_to;                                  ///< newest record at that time: later ones name what is visible
+  bool empty() const { return aliases.empty() && visible.empty() && moves.empty(); }
+};
+
+/// Loads and saves the state. Used by the sync thread alone. Without a disk it lives in memory only.
+class SyncStateFile {
+ public:
+  SyncStateFile(Disk* disk, const std::string& directory)
+      : disk_(directory.empty() ? nullptr : disk), path_(directory + "/sync_state") {}
+  /// Errors: Corrupt, Io.
+  Result<SyncState> load();
+  /// Writes only what differs from what was written last. Durability: on return the state survives a power cut.
+  Status save(const SyncState& state);
+
+ private:
+  Disk* const disk_;
+  const std::string path_;
+  Bytes written_;
+};
+
+}  // namespace skymoor::client

@@ -1,0 +1,156 @@
+#include "fuse/sync/upload/content_preparer.h"
+
+#include "fuse/sync/upload/rechunker.h"
+#include "shared/base/log.h"
+
+namespace skymoor::client {
+namespace {
+
+/// Files up to this size are read while changes wait: a fraction of a millisecond.
+constexpr std::uint64_t kFrozenReadBytes = 1u << 20;
+
+}  // namespace
+
+struct ContentPreparer::State {
+  InodeId inode;
+  PreparedContent prepared;
+  ContentRow row;
+  std::optional<Manifest> old;
+  std::vector<std::uint64_t> offsets;
+};
+
+Result<std::optional<ContentPreparer::State>> ContentPreparer::look(InodeId inode) {
+  State state;
+  state.inode = inode;
+  {
+    MutexLock lock(d_.store.mutex());
+    auto row = d_.store.inode(lock, inode);
+    if (!row.ok() && row.error().code() == Code::kNotFound) return std::optional<State>();
+    if (!row.ok()) return std::move(row).error();
+    if (row->links == 0 || row->attributes.type != FileType::kFile) return std::optional<State>();
+    state.prepared = {row->content, row->attributes.size, row->attributes.mtime, row->attributes.ctime,
+                      std::make_shared<Manifest>()};
+    state.row = TRY(d_.store.content(lock, inode));
+  }
+  if (!state.row.manifest.empty()) {
+    state.old = TRY(decode_manifest(state.row.manifest));
+    state.offsets = chunk_offsets(*state.old);
+  } else if (state.row.manifest_content != OpId{} && !state.row.valid.contains({0, state.prepared.size})) {
+    return Error(Code::kNotPresent, "the manifest of a changed file is not here");
+  }
+  return std::optional(std::move(state));
+}
+
+/// How one preparation reads its file.
+struct ContentPreparer::Reading {
+  std::shared_ptr<BackingFile> file;               ///< null: nothing of it was ever here
+  std::unique_lock<std::shared_mutex> frozen;
+  std::uint64_t generation = 0;
+  Bytes whole;                                     ///< a small file, read while it was frozen
+  UniqueFd copy;                                   ///< the dirty parts of one that never rests
+  bool hope = false;                               ///< it may have changed while it was read
+};
+
+Result<std::optional<PreparedContent>> ContentPreparer::prepare(InodeId inode, Stillness stillness, UploadRound& round,
+                                                                const CallOptions& options) {
+  Reading reading;
+  auto opened = d_.backing.open_file(inode, false);
+  if (opened.ok()) reading.file = std::move(opened).value();
+  else if (opened.error().code() != Code::kNotFound) return std::move(opened).error();
+  if (reading.file) {
+    reading.frozen = reading.file->freeze();
+    reading.generation = reading.file->generation();
+  }
+  auto state = TRY(look(inode));
+  if (!state) return std::optional<PreparedContent>();
+  const std::uint64_t size = state->prepared.size;
+  state->prepared.manifest->size = size;
+  if (size == 0) return std::optional(std::move(state->prepared));
+  if (!reading.file && !state->row.valid.empty() && state->row.valid.intersects({0, size}))
+    return Error(Code::kIo, "the backing file of inode " + std::to_string(inode.value) + " is missing");
+
+  // Local changes wait while the file is frozen, so nothing is done then that waits for anything but the disk.
+  if (size <= kFrozenReadBytes && state->row.valid.contains({0, size})) {
+    reading.whole.resize(static_cast<std::size_t>(size));
+    if (reading.file) TRY(reading.file->file().read_at(0, reading.whole));
+  } else if (stillness == Stillness::kFreeze && reading.file) {
+    reading.copy = TRY(copy_aside(reading.file->file(), state->row.dirty.present({0, size})));
+  } else {
+    reading.hope = reading.file != nullptr;
+  }
+  if (reading.frozen) reading.frozen.unlock();
+
+  d_.progress.begin(true, inode, state->row.dirty.total());
+  Status done = cut_all(*state, reading, round, options);
+  d_.progress.end(true, inode);
+  TRY(std::move(done));
+  if (reading.hope && !TRY(unchanged(*state, *reading.file, reading.generation)))
+    return std::optional<PreparedContent>();
+  return std::optional(std::move(state->prepared));
+}
+
+Status ContentPreparer::cut_all(State& state, Reading& reading, UploadRound& round, const CallOptions& options) {
+  if (state.prepared.size <= kMaxInlineBytes && !reading.whole.empty()) {
+    state.prepared.manifest->inline_data = std::move(reading.whole);
+    return {};
+  }
+  ByteSource::Parts parts{.valid = state.row.valid,
+                          .manifest = state.old ? &*state.old : nullptr,
+                          .offsets = &state.offsets,
+                          .size = state.prepared.size,
+                          .read_chunk = [&](const Chunk& chunk) { return d_.blocks.read_one(chunk, options); }};
+  if (!reading.whole.empty()) {
+    parts.memory = reading.whole;
+  } else if (reading.copy) {
+    parts.fd = reading.copy.get();
+    parts.valid = state.row.dirty;
+  } else if (reading.file) {
+    parts.file = &reading.file->file();
+  } else {
+    parts.valid.clear();
+  }
+  ByteSource source(std::move(parts));
+  return cut(state, source, round);
+}
+
+Result<bool> ContentPreparer::unchanged(const State& state, BackingFile& file, std::uint64_t generation) {
+  if (file.generation() != generation || !file.serves(state.inode)) return false;
+  MutexLock lock(d_.store.mutex());
+  auto row = d_.store.inode(lock, state.inode);
+  if (!row.ok() && row.error().code() == Code::kNotFound) return false;
+  if (!row.ok()) return std::move(row).error();
+  return row->content == state.prepared.content && row->links > 0;
+}
+
+Status ContentPreparer::cut(State& state, ByteSource& source, UploadRound& round) {
+  const std::uint64_t size = state.prepared.size;
+  std::shared_ptr<Manifest> manifest = state.prepared.manifest;
+  if (size <= kMaxInlineBytes) {
+    manifest->inline_data.resize(static_cast<std::size_t>(size));
+    return source.read(0, manifest->inline_data);
+  }
+  Rechunker rechunker(d_.chunker, source,
+                      {state.old ? &*state.old : nullptr, &state.offsets, state.row.dirty});
+  auto guard = std::make_shared<std::mutex>();  // chunks grow while sealers fill in earlier ones
+  while (auto piece = TRY(rechunker.next())) {
+    if (piece->reused && !piece->chunk.is_hole()) d_.known.add(piece->chunk.block);
+    std::size_t index;
+    {
+      std::lock_guard held(*guard);
+      index = manifest->chunks.size();
+      manifest->chunks.push_back(piece->chunk);
+    }
+    d_.progress.add(true, state.inode, piece->data.size());
+    if (piece->data.empty()) continue;
+    TRY(round.seal(std::move(piece->data), [manifest, guard, index](const block::SealedBlock& block) {
+      std::lock_guard held(*guard);
+      Chunk& chunk = manifest->chunks[index];
+      chunk.block = block.id;
+      chunk.key = block.key;
+      chunk.stored_bytes = static_cast<std::uint32_t>(block.bytes.size());
+    }));
+  }
+  return {};
+}
+
+}  // namespace skymoor::client

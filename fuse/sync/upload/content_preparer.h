@@ -1,0 +1,59 @@
+// ContentPreparer: the manifest of a file as it is now, with its blocks on their way to the server.
+#pragma once
+#include <memory>
+#include <optional>
+
+#include "fuse/cache/backing_store.h"
+#include "fuse/journal/metadata_store.h"
+#include "fuse/sync/download/block_reader.h"
+#include "fuse/sync/upload/upload_round.h"
+#include "shared/block/chunker.h"
+
+namespace skymoor::client {
+
+class ByteSource;
+
+/// One state of a file's content, read and cut. The manifest is complete once the round that sent it has finished.
+struct PreparedContent {
+  OpId content;
+  std::uint64_t size = 0;
+  Timestamp mtime{}, ctime{};
+  std::shared_ptr<Manifest> manifest;
+};
+
+/// Reads a file's content in one piece: either nothing changed it from the first byte to the last, or changes are kept
+/// out while it is read. Used by the sync thread alone. Failure: nothing is changed.
+class ContentPreparer {
+ public:
+  struct Dependencies {
+    MetadataStore& store;
+    BackingStore& backing;
+    BlockReader& blocks;
+    const block::Chunker& chunker;
+    KnownBlocks& known;
+    Progress& progress;
+  };
+  explicit ContentPreparer(Dependencies dependencies) : d_(dependencies) {}
+
+  /// How a file is kept still.
+  enum class Stillness {
+    kHope,      ///< read it, and look afterwards whether it has changed
+    kFreeze,    ///< for one that never rests: changes wait while its dirty parts are copied aside
+  };
+  /// Reads the file, seals and sends its blocks in `round`. Nothing: it changed meanwhile, or is gone.
+  /// Errors: Io, NoSpace, those of the round and of reading blocks that are not here.
+  Result<std::optional<PreparedContent>> prepare(InodeId inode, Stillness stillness, UploadRound& round,
+                                                 const CallOptions& options);
+
+ private:
+  struct State;
+  Result<std::optional<State>> look(InodeId inode);
+  struct Reading;
+  Status cut_all(State& state, Reading& reading, UploadRound& round, const CallOptions& options);
+  Result<bool> unchanged(const State& state, BackingFile& file, std::uint64_t generation);
+  Status cut(State& state, ByteSource& source, UploadRound& round);
+
+  Dependencies d_;
+};
+
+}  // namespace skymoor::client

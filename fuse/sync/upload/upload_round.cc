@@ -1,0 +1,236 @@
+#include "fuse/sync/upload/upload_round.h"
+
+#include "fuse/sync/connection.h"
+#include "fuse/sync/waiting.h"
+#include "shared/base/log.h"
+#include "shared/block/pack.h"
+
+namespace skymoor::client {
+namespace {
+
+constexpr int kQuickAttempts = 3;       // within one call; longer absences are the engine's business
+constexpr int kMaxRepairs = 6;          // times that damaged or lost segments of one pack are sent again
+constexpr std::uint16_t kAllSegments = 0xffff;
+
+bool passing(const Error& error) {
+  return unreachable(error) || error.code() == Code::kRateLimited || error.code() == Code::kBusy;
+}
+
+}  // namespace
+
+UploadRound::~UploadRound() {
+  MutexLock lock(mutex_);
+  if (!error_) error_ = Error(Code::kCancelled, "the upload was given up");
+  while (tasks_ > 0) changed_.wait(lock);
+}
+
+void UploadRound::fail(Error error) {
+  MutexLock lock(mutex_);
+  if (!error_) error_ = std::move(error);
+  changed_.notify_all();
+}
+
+std::optional<Error> UploadRound::error() {
+  MutexLock lock(mutex_);
+  return error_;
+}
+
+void UploadRound::release(std::size_t bytes) {
+  MutexLock lock(mutex_);
+  memory_ -= bytes;
+  changed_.notify_all();
+}
+
+Status UploadRound::seal(Bytes chunk, Sealed done) {
+  const std::size_t bytes = chunk.size();
+  {
+    NotifyOnStop wake(stop_, mutex_, changed_);
+    MutexLock lock(mutex_);
+    while (!error_ && !stop_.stop_requested() && memory_ > 0 && memory_ + bytes > context_.memory_bytes) {
+      // Blocks that wait for a full pack would keep their memory for ever.
+      if (memory_ == open_memory_) {
+        dispatch(lock);
+      } else {
+        changed_.wait_for(lock, std::chrono::milliseconds(250));
+      }
+    }
+    if (stop_.stop_requested()) return Error(Code::kCancelled, "stopped");
+    if (error_) return *error_;
+    memory_ += bytes;
+    ++tasks_;
+  }
+  auto shared = std::make_shared<Bytes>(std::move(chunk));
+  Status queued = context_.sealers.submit([this, shared, done = std::move(done), bytes] {
+    auto sealed = error() ? Result<block::SealedBlock>(Error(Code::kCancelled, "given up"))
+                          : block::seal_block(context_.block_key, *shared);
+    shared->clear();
+    shared->shrink_to_fit();
+    if (sealed.ok()) {
+      done(*sealed);
+      add(std::move(sealed).value(), bytes);
+    } else {
+      fail(std::move(sealed).error());
+      release(bytes);
+    }
+    MutexLock lock(mutex_);
+    --tasks_;
+    changed_.notify_all();
+  });
+  if (queued.ok()) return {};
+  release(bytes);
+  MutexLock lock(mutex_);
+  --tasks_;
+  if (!error_) error_ = queued.error();
+  return queued;
+}
+
+void UploadRound::add(block::SealedBlock block, std::size_t chunk_bytes) {
+  const bool known = context_.known.contains(block.id);
+  MutexLock lock(mutex_);
+  if (known || !taken_.insert(block.id).second || error_) {
+    if (!error_) ++context_.progress.deduplicated_blocks;
+    memory_ -= chunk_bytes;
+    changed_.notify_all();
+    return;
+  }
+  // What is kept from here on is the sealed form.
+  memory_ = memory_ - chunk_bytes + block.bytes.size();
+  open_memory_ += block.bytes.size();
+  open_bytes_ += block.bytes.size();
+  open_.push_back(std::move(block));
+  if (open_bytes_ >= context_.pack_bytes) dispatch(lock);
+  changed_.notify_all();
+}
+
+void UploadRound::dispatch(MutexLock& lock) {
+  if (open_.empty()) return;
+  auto blocks = std::make_shared<Blocks>(std::move(open_));
+  const std::size_t memory = open_memory_;
+  open_.clear();
+  open_bytes_ = open_memory_ = 0;
+  ++tasks_;
+  lock.unlock();
+  Status queued = context_.senders.submit([this, blocks, memory] {
+    Status sent = error() ? Status(Error(Code::kCancelled, "given up")) : send(*blocks);
+    blocks->clear();
+    if (!sent.ok()) fail(std::move(sent).error());
+    MutexLock inner(mutex_);
+    memory_ -= memory;
+    --tasks_;
+    changed_.notify_all();
+  });
+  lock.lock();
+  if (queued.ok()) return;
+  memory_ -= memory;
+  --tasks_;
+  if (!error_) error_ = std::move(queued).error();
+}
+
+Status UploadRound::finish() {
+  NotifyOnStop wake(stop_, mutex_, changed_);
+  MutexLock lock(mutex_);
+  while (!error_ && (tasks_ > 0 || !open_.empty())) {
+    if (stop_.stop_requested()) return Error(Code::kCancelled, "stopped");
+    if (memory_ == open_memory_) {
+      dispatch(lock);  // everything is sealed: the last pack goes
+    } else {
+      changed_.wait_for(lock, std::chrono::milliseconds(250));
+    }
+  }
+  if (error_) return *error_;
+  return {};
+}
+
+template <typename Call>
+auto UploadRound::attempt(Call call) -> decltype(call(CallOptions{})) {
+  Backoff backoff(context_.random, std::chrono::milliseconds(200), std::chrono::seconds(2));
+  for (int round = 1;; ++round) {
+    auto outcome = call(CallOptions{.stop = stop_});
+    if (outcome.ok() || round == kQuickAttempts || !passing(outcome.error())) return outcome;
+    CondVar pause;
+    NotifyOnStop wake(stop_, mutex_, pause);
+    MutexLock lock(mutex_);
+    if (error_ || stop_.stop_requested()) return outcome;
+    pause.wait_for(lock, backoff.next());
+  }
+}
+
+Status UploadRound::send(Blocks& blocks) {
+  std::vector<BlockId> ids;
+  for (const block::SealedBlock& block : blocks) ids.push_back(block.id);
+  auto states = TRY(attempt([&](CallOptions options) { return context_.remote.missing_blocks(ids, options); }));
+  std::unordered_map<BlockId, const protocol::BlockStatus*> by_id;
+  for (const protocol::BlockStatus& state : states) by_id[state.block] = &state;
+
+  std::vector<std::vector<std::uint16_t>> segments(blocks.size());
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    auto it = by_id.find(blocks[i].id);
+    if (it == by_id.end()) return Error(Code::kIo, "the server left a block out of its answer");
+    switch (it->second->state) {
+      case protocol::BlockState::kStored:
+        ++context_.progress.deduplicated_blocks;
+        context_.known.add(blocks[i].id);
+        break;
+      case protocol::BlockState::kMissing: segments[i] = {kAllSegments}; break;
+      case protocol::BlockState::kPartial: segments[i] = it->second->missing_segments; break;
+    }
+  }
+  for (int repair = 0; repair < kMaxRepairs; ++repair) {
+    if (std::all_of(segments.begin(), segments.end(), [](const auto& s) { return s.empty(); })) return {};
+    if (repair > 0) log_info("sync.upload.repair", {{"round", repair}});
+    TRY(send_packs(blocks, segments));
+  }
+  return Error(Code::kIo, "segments of a pack arrive damaged again and again");
+}
+
+/// Sends the segments asked for in as many packs as it takes, and notes in `segments` what is still missing.
+Status UploadRound::send_packs(Blocks& blocks, std::vector<std::vector<std::uint16_t>>& segments) {
+  block::PackWriter pack;
+  std::unordered_map<BlockId, std::size_t> in_pack;
+  auto flush = [&]() -> Status {
+    if (in_pack.empty()) return {};
+    const Bytes bytes = pack.take();
+    TRY(context_.throttle.take(bytes.size(), stop_));
+    auto states = TRY(attempt([&](CallOptions options) { return context_.remote.upload_pack(bytes, options); }));
+    context_.progress.uploaded_bytes += bytes.size();
+    for (const protocol::BlockStatus& state : states) {
+      auto it = in_pack.find(state.block);
+      if (it == in_pack.end()) continue;
+      std::vector<std::uint16_t>& left = segments[it->second];
+      switch (state.state) {
+        case protocol::BlockState::kStored:
+          left.clear();
+          context_.known.add(state.block);
+          ++context_.progress.uploaded_blocks;
+          break;
+        case protocol::BlockState::kMissing: left = {kAllSegments}; break;
+        case protocol::BlockState::kPartial: left = state.missing_segments; break;
+      }
+    }
+    in_pack.clear();
+    return {};
+  };
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    if (segments[i].empty()) continue;
+    const block::SealedBlock& b = blocks[i];
+    const auto size = static_cast<std::uint32_t>(b.bytes.size());
+    if (!in_pack.empty() &&
+        (pack.size() + size > context_.pack_bytes ||
+         pack.segments() + block::segment_count(size) > block::kMaxPackSegments))
+      TRY(flush());
+    in_pack[b.id] = i;
+    if (segments[i].front() == kAllSegments) {
+      pack.add_block(b.id, b.bytes);
+      continue;
+    }
+    for (std::uint16_t index : segments[i]) {
+      if (index >= block::segment_count(size)) return Error(Code::kIo, "the server asks for a segment that is not there");
+      const std::size_t begin = std::size_t{index} * block::kSegmentBytes;
+      pack.add_segment(b.id, size, index,
+                       ByteView(b.bytes).subspan(begin, std::min<std::size_t>(block::kSegmentBytes, size - begin)));
+    }
+  }
+  return flush();
+}
+
+}  // namespace skymoor::client

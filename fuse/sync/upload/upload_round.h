@@ -1,0 +1,75 @@
+// UploadRound: the blocks of one batch on their way to the server.
+#pragma once
+#include <optional>
+#include <stop_token>
+#include <unordered_set>
+#include <vector>
+
+#include "fuse/remote/volume_remote.h"
+#include "fuse/sync/lock_ranks.h"
+#include "fuse/sync/progress.h"
+#include "fuse/sync/throttle.h"
+#include "fuse/sync/upload/known_blocks.h"
+#include "shared/base/executor.h"
+#include "shared/block/seal.h"
+
+namespace skymoor::client {
+
+/// What rounds share; lives longer than all of them.
+struct UploadContext {
+  VolumeRemote& remote;
+  Executor& sealers;                 ///< seals chunks
+  Executor& senders;                 ///< waits for the server
+  Throttle& throttle;
+  KnownBlocks& known;
+  Progress& progress;
+  Clock& clock;
+  Random& random;
+  Bytes block_key;                   ///< VolumeKey::block_key
+  std::size_t pack_bytes = 8u << 20;
+  std::size_t memory_bytes = 64u << 20;
+};
+
+/// Seals chunks, leaves out what the server has, packs the rest and sends packs side by side. Bounded memory: a chunk
+/// counts from `seal` until its block is stored or left out, and `seal` waits while too much is on its way.
+///
+/// Thread-safe. Tasks refer to it: the destructor waits for them. Failure: the first error ends the round; `finish`
+/// answers it. Blocks that were stored stay stored: the next round finds them.
+class UploadRound {
+ public:
+  UploadRound(UploadContext& context, std::stop_token stop) : context_(context), stop_(std::move(stop)) {}
+  ~UploadRound();
+
+  /// Seals `chunk` on the pool and sends the block; `done` gets the block's id, key and size before it is sent (from a
+  /// pool thread). Blocks: while the memory limit is reached. Errors: those of the round.
+  using Sealed = std::function<void(const block::SealedBlock&)>;
+  Status seal(Bytes chunk, Sealed done);
+  /// Sends what is left and waits until every block is stored. Errors: Offline, TimedOut, NoSpace, QuotaExceeded, ...
+  Status finish();
+
+ private:
+  using Blocks = std::vector<block::SealedBlock>;
+  void add(block::SealedBlock block, std::size_t chunk_bytes);
+  void dispatch(MutexLock& lock);
+  Status send(Blocks& blocks);
+  Status send_packs(Blocks& blocks, std::vector<std::vector<std::uint16_t>>& segments);
+  void fail(Error error);
+  void release(std::size_t bytes);
+  std::optional<Error> error();
+  template <typename Call>
+  auto attempt(Call call) -> decltype(call(CallOptions{}));
+
+  UploadContext& context_;
+  const std::stop_token stop_;
+  // Guarded by mutex_.
+  Mutex mutex_{kUploadRoundRank, "sync.upload_round"};
+  CondVar changed_;
+  Blocks open_ GUARDED_BY(mutex_);                    ///< sealed, not yet sent
+  std::size_t open_bytes_ GUARDED_BY(mutex_) = 0, open_memory_ GUARDED_BY(mutex_) = 0;
+  std::size_t memory_ GUARDED_BY(mutex_) = 0;
+  std::size_t tasks_ GUARDED_BY(mutex_) = 0;
+  std::unordered_set<BlockId> taken_ GUARDED_BY(mutex_);   ///< in this round already
+  std::optional<Error> error_ GUARDED_BY(mutex_);
+};
+
+}  // namespace skymoor::client

@@ -1,0 +1,57 @@
+// Waiting with a deadline and a stop token; pauses between attempts.
+#pragma once
+#include <algorithm>
+#include <chrono>
+#include <stop_token>
+
+#include "shared/base/clock.h"
+#include "shared/base/mutex.h"
+
+namespace skymoor::client {
+
+/// Waits on `condition` until it is notified, `deadline` passes or `stop` is asked (somebody must notify then: see
+/// NotifyOnStop). Comes back at least four times a second, so that a simulated clock is looked at.
+inline void wait_a_while(CondVar& condition, MutexLock& lock, Clock& clock, Instant deadline, const std::stop_token& stop) {
+  if (stop.stop_requested()) return;
+  const auto left = deadline - clock.monotonic();
+  if (left <= std::chrono::nanoseconds::zero()) return;
+  condition.wait_for(lock, std::min<std::chrono::nanoseconds>(left, std::chrono::milliseconds(250)));
+}
+
+/// Wakes `condition` when `stop` is asked. The mutex must not be held when this is made or goes.
+class NotifyOnStop {
+ public:
+  NotifyOnStop(std::stop_token stop, Mutex& mutex, CondVar& condition)
+      : callback_(std::move(stop), Notify{mutex, condition}) {}
+
+ private:
+  struct Notify {
+    Mutex& mutex;
+    CondVar& condition;
+    void operator()() const {
+      MutexLock lock(mutex);
+      condition.notify_all();
+    }
+  };
+  std::stop_callback<Notify> callback_;
+};
+
+/// Pauses that double, with jitter: never twice at the same moment on many devices, never spinning.
+class Backoff {
+ public:
+  Backoff(Random& random, std::chrono::milliseconds first, std::chrono::milliseconds most)
+      : random_(random), first_(first), most_(most), next_(first) {}
+  std::chrono::milliseconds next() {
+    const auto base = next_;
+    next_ = std::min(most_, next_ * 2);
+    return base / 2 + std::chrono::milliseconds(random_.u64() % static_cast<std::uint64_t>(base.count() / 2 + 1));
+  }
+  void reset() { next_ = first_; }
+
+ private:
+  Random& random_;
+  const std::chrono::milliseconds first_, most_;
+  std::chrono::milliseconds next_;
+};
+
+}  // namespace skymoor::client
