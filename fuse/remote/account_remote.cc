@@ -18,7 +18,7 @@ Result<HttpResponse> AccountRemote::send(const Ask& ask, CallOptions options) {
   HttpRequest request;
   request.method = ask.method;
   request.path = ask.path;
-  if (!ask.body.empty()) request.headers.push_back("Content-Type: application/json");
+  if (!ask.body.empty()) request.headers.emplace_back("Content-Type: application/json");
   request.body = as_bytes(ask.body);
   request.max_response_bytes = kMaxReplyBytes;
   request.timeout = options.timeout;
