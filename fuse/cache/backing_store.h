@@ -105,6 +105,9 @@ class BackingStore {
   /// the file's rest for its final state while this is set.
   virtual Status set_unseen(InodeId inode, bool on) = 0;
   virtual bool unseen(InodeId inode) = 0;
+  /// Whether anybody (a mapping that outlived its descriptor, a registered passthrough file) can still write the file.
+  /// Gives up the store's own descriptor to find out. Source: F_SETLEASE in man 2 fcntl.
+  virtual bool has_writers(InodeId inode) = 0;
   virtual std::vector<InodeId> unseen_inodes() = 0;     ///< at start: those that were set when the process ended
 
   struct Usage {

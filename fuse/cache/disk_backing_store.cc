@@ -1,5 +1,6 @@
 #include "fuse/cache/disk_backing_store.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -261,6 +262,25 @@ Status DiskBackingStore::set_unseen(InodeId inode, bool on) {
 bool DiskBackingStore::unseen(InodeId inode) {
   MutexLock lock(mutex_);
   return unseen_->contains(inode);
+}
+
+bool DiskBackingStore::has_writers(InodeId inode) {
+  MutexLock lock(mutex_);
+  wait_settled(lock, inode);
+  if (auto it = open_.find(inode); it != open_.end()) {
+    if (it->second.file.use_count() > 1) return true;
+    refresh(lock, inode, *it->second.file);
+    recent_.erase(it->second.place);
+    open_.erase(it);
+  }
+  auto entry = locate(lock, inode);
+  if (!entry) return false;
+  UniqueFd fd(::open(path_of(inode, entry->dirty).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return false;
+  // A read lease is refused while somebody has the file open for writing. Where there are no leases, nobody can tell.
+  if (::fcntl(fd.get(), F_SETLEASE, F_RDLCK) != 0) return errno == EAGAIN;
+  (void)::fcntl(fd.get(), F_SETLEASE, F_UNLCK);
+  return false;
 }
 
 std::vector<InodeId> DiskBackingStore::unseen_inodes() {

@@ -36,6 +36,7 @@ class DiskBackingStore final : public BackingStore {
   Result<std::uint64_t> free_bytes() override;
   Status set_unseen(InodeId inode, bool on) override;
   bool unseen(InodeId inode) override;
+  bool has_writers(InodeId inode) override;
   std::vector<InodeId> unseen_inodes() override;
   Usage usage() override;
   Result<std::uint64_t> evict(EvictionJudge& judge, std::uint64_t target_bytes) override;

@@ -38,6 +38,8 @@ struct Node {
 
 enum class HandleId : std::uint64_t {};
 
+/// `append`: each write goes to the end of the file, whatever its offset; the channel leaves it out, because the kernel
+/// places appends itself. `sync`: each write is durable before it returns.
 struct OpenFlags {
   bool read = true, write = false, append = false, truncate = false, exclusive = false, sync = false, direct = false;
 };
@@ -68,7 +70,7 @@ using WriteSource = std::function<Result<std::size_t>(int fd, std::uint64_t offs
 
 struct DirectoryEntry {
   std::string name;
-  Node node;                 ///< for plain readdir only id and type are set
+  Node node;                 ///< for plain readdir only id and type are set; links 0: attributes are not known here
   std::uint64_t cookie = 0;  ///< pass as `after` to go on behind this entry
 };
 
@@ -109,12 +111,17 @@ class Filesystem {
     bool passthrough = false;              ///< offer passthrough for files that are wholly present
     std::chrono::milliseconds read_deadline{30000};
     std::uint64_t reserve_bytes = 64ull << 20;  ///< ENOSPC when the state disk has less left
+    /// fsync of a little new data logs it, which costs one sync instead of two. Needs a DataReplay with make_durable.
+    bool log_small_syncs = false;
+    std::size_t max_handles = 1u << 18;         ///< open files; ENFILE beyond
+    /// Pause between looks at unseen writers, evictions and syncs of the log; 0: no thread of its own (tests).
+    std::chrono::milliseconds tick{1000};
   };
   static Result<std::unique_ptr<Filesystem>> open(MetadataStore& store, BackingStore& backing, Fetcher& fetcher,
                                                   Disk& disk, Clock& clock, Options options);
   virtual ~Filesystem() = default;
 
-  // Namespace.
+  // Namespace. `lookup` also answers "." and "..".
   virtual Result<Node> lookup(Request&, InodeId parent, std::string_view name) = 0;
   virtual Result<Node> get_attributes(Request&, InodeId inode) = 0;
   virtual Result<Node> set_attributes(Request&, InodeId inode, const SetAttributesRequest&) = 0;
@@ -172,6 +179,8 @@ class Filesystem {
   virtual void tree_changed(const VisibleChanges& changes) = 0;
   /// Evicts clean content past the cache's limit; returns bytes freed.
   virtual Result<std::uint64_t> evict() = 0;
+  /// What the background thread does once per tick.
+  virtual void tick() = 0;
 };
 
 }  // namespace skymoor::client

@@ -1,0 +1,58 @@
+#include <sys/xattr.h>
+
+#include "fuse/filesystem/attributes/posix_acl.h"
+#include "fuse/filesystem/attributes/xattr_names.h"
+#include "fuse/filesystem/engine.h"
+
+namespace skymoor::client {
+
+Status Engine::set_xattr(Request& request, InodeId inode, std::string_view name, ByteView value, int flags) {
+  TRY(check_xattr_name(name));
+  if (name == kStateXattr) return Error(Code::kNotPermitted, "this attribute tells the state and cannot be set");
+  if (value.size() > kMaxXattrValueBytes) return Error(Code::kAttributeTooLarge, "attribute larger than 64 KiB");
+  if ((flags & ~(XATTR_CREATE | XATTR_REPLACE)) != 0) return Error(Code::kInvalidArgument, "unknown flags");
+  TRY(space_.ask(value.size()));
+  MutexLock lock(store_.mutex());
+  InodeRow row = TRY(row_of(lock, request, inode));
+  if (flags != 0) {
+    bool there = TRY(xattr_of(lock, row, name)).has_value();
+    if (there && (flags & XATTR_CREATE) != 0) return Error(Code::kAlreadyExists, "the attribute exists");
+    if (!there && (flags & XATTR_REPLACE) != 0) return Error(Code::kNoAttribute, "no such attribute");
+  }
+  if (name == kAccessAclName || name == kDefaultAclName) return set_acl(lock, std::move(row), name, value);
+  return put_xattr(lock, std::move(row), name, value);
+}
+
+Status Engine::put_xattr(const MutexLock& lock, InodeRow row, std::string_view name, ByteView value) {
+  std::string text(name);
+  Change change = store_.begin(lock, row.links == 0 ? Intent(LocalIntent{}) : Intent(XattrIntent{row.id, text}));
+  row.has_xattrs = true;
+  row.attributes.ctime = change.time();
+  change.put_xattr(row.id, std::move(text), to_bytes(value));
+  change.put(std::move(row));
+  return commit(lock, std::move(change));
+}
+
+/// An access list also sets the mode; one that says no more than the mode is not kept. Source: man 5 acl.
+Status Engine::set_acl(const MutexLock& lock, InodeRow row, std::string_view name, ByteView value) {
+  const bool access = name == kAccessAclName;
+  if (row.attributes.type == FileType::kSymlink) return Error(Code::kNotSupported, "symbolic links have no lists");
+  Acl acl = TRY(decode_acl(value));
+  if (!access && row.attributes.type != FileType::kDirectory && !acl.empty())
+    return Error(Code::kPermissionDenied, "only directories have default lists");
+  if (access && !acl.empty()) {
+    std::uint32_t mode = mode_with_acl(acl, row.attributes.mode);
+    if (mode != row.attributes.mode) {
+      Change change = begin_attributes(lock, row, kFieldMode | kFieldCtime);
+      row.attributes.mode = mode;
+      row.attributes.ctime = change.time();
+      change.put(row);
+      TRY(commit(lock, std::move(change)));
+    }
+  }
+  if (!acl.empty() && (!access || !is_minimal(acl))) return put_xattr(lock, std::move(row), name, value);
+  if (!TRY(xattr_of(lock, row, name))) return {};
+  return erase_xattr(lock, std::move(row), name);
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,110 @@
+#include "fuse/filesystem/engine.h"
+
+#include <algorithm>
+
+#include "shared/base/executor.h"
+
+namespace skymoor::client {
+namespace {
+
+constexpr std::size_t kMaxChangedElsewhere = 65536;
+
+}  // namespace
+
+Engine::Engine(Parts parts, Options options)
+    : store_(parts.store),
+      backing_(parts.backing),
+      fetcher_(parts.fetcher),
+      disk_(parts.disk),
+      clock_(parts.clock),
+      options_(options),
+      identity_(parts.store.identity()),
+      space_({parts.store, parts.backing, parts.fetcher, parts.clock, *this}, options.reserve_bytes),
+      handles_(options.max_handles) {}
+
+Engine::~Engine() {
+  if (thread_.joinable()) {
+    thread_.request_stop();
+    thread_.join();
+  }
+  settle_unseen();
+}
+
+Status Engine::start() {
+  TRY(recover_unseen());
+  if (options_.tick.count() > 0) thread_ = std::jthread([this](std::stop_token stop) { run(stop); });
+  return {};
+}
+
+Result<std::unique_ptr<Filesystem>> Filesystem::open(MetadataStore& store, BackingStore& backing, Fetcher& fetcher,
+                                                     Disk& disk, Clock& clock, Options options) {
+  auto engine = std::make_unique<Engine>(Engine::Parts{store, backing, fetcher, disk, clock}, options);
+  TRY(engine->start());
+  return std::unique_ptr<Filesystem>(std::move(engine));
+}
+
+void Engine::run(std::stop_token stop) {
+  set_thread_name("fs-tick");
+  Mutex mutex{kInodeChangeRank - 1, "filesystem.tick"};
+  CondVar wake;
+  std::stop_callback on_stop(stop, [&] {
+    MutexLock lock(mutex);
+    wake.notify_all();
+  });
+  while (!stop.stop_requested()) {
+    {
+      MutexLock lock(mutex);
+      if (!stop.stop_requested()) wake.wait_for(lock, options_.tick);
+    }
+    if (!stop.stop_requested()) tick();
+  }
+}
+
+void Engine::tick() {
+  settle_unseen();
+  if (auto freed = evict(); !freed.ok()) log_warn("filesystem.evict.failed", {{"error", freed.error()}});
+}
+
+Status Engine::fetch(const Need& need, std::stop_token stop) {
+  return fetcher_.fetch(need, clock_.monotonic() + options_.read_deadline, std::move(stop));
+}
+
+/// Views need no telling: they are compared with the row's content id at each use. What the kernel keeps of a file that
+/// is not open now is doubted at its next open. Inodes that lost their last name elsewhere stay for those who have them
+/// open.
+void Engine::tree_changed(const VisibleChanges& changes) {
+  std::vector<InodeId> erased;
+  {
+    MutexLock lock(store_.mutex());
+    for (InodeId inode : changes.contents) {
+      if (changed_elsewhere_.size() >= kMaxChangedElsewhere) {
+        changed_elsewhere_.clear();
+        trust_no_pages_ = true;
+      }
+      changed_elsewhere_.insert(inode);
+    }
+    for (InodeId inode : changes.dead) {
+      orphans_.insert(inode);
+      auto it = open_.find(inode);
+      if (it != open_.end()) it->second->forgotten = true;
+      if (it == open_.end() || it->second->handles == 0) erased.push_back(inode);
+    }
+  }
+  for (InodeId inode : erased) forget(inode);
+}
+
+Result<std::uint64_t> Engine::evict() { return backing_.evict(*this, UINT64_MAX); }
+
+/// A file may go when nobody has it open and the server has all of it.
+bool Engine::give_up(InodeId inode) {
+  MutexLock lock(store_.mutex());
+  if (open_.count(inode) != 0 || lingering_.count(inode) != 0) return false;
+  auto row = store_.inode(lock, inode);
+  if (!row.ok()) return row.error().code() == Code::kNotFound;
+  auto content = store_.content(lock, inode);
+  if (!content.ok() || !content->dirty.empty()) return false;
+  if (row->attributes.size != 0 && content->manifest_content != row->content) return false;
+  return store_.note_content(lock, inode, {0, kEndOfAll}, false).ok();
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,246 @@
+// Engine: the Filesystem over the journal's tables and the backing files. One operation, one file; this is their core.
+#pragma once
+#include <thread>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "fuse/filesystem/filesystem.h"
+#include "fuse/filesystem/open_table.h"
+#include "fuse/filesystem/space_guard.h"
+#include "shared/base/log.h"
+#include "shared/model/change.h"
+
+namespace skymoor::client {
+
+class ContentChange;
+struct InheritedAcl;
+
+/// Role: checks each operation against the tables, changes backing file, record and tables in this order, answers.
+/// Thread-safe. State is guarded by the store's mutex, which is held briefly: never across file data, fsync, the
+/// backing store or the fetcher. Order of locks: OpenInode::change, BackingFile::Modification, store mutex (LOCKS.md).
+/// Ownership: borrows store, backing, fetcher, disk and clock, which outlive it; owns handles and a background thread.
+/// Failure: an operation that answers an error has changed nothing, but for bytes of a failed write (as POSIX has it).
+class Engine final : public Filesystem, private EvictionJudge {
+ public:
+  struct Parts {
+    MetadataStore& store;
+    BackingStore& backing;
+    Fetcher& fetcher;
+    Disk& disk;
+    Clock& clock;
+  };
+  Engine(Parts parts, Options options);
+  ~Engine() override;
+  Status start();
+
+  // namespace/
+  Result<Node> lookup(Request&, InodeId parent, std::string_view name) override;
+  Result<std::string> read_link(Request&, InodeId inode) override;
+  Result<Node> make_node(Request&, InodeId parent, std::string_view name, std::uint32_t mode,
+                         std::uint64_t rdev) override;
+  Result<Node> make_directory(Request&, InodeId parent, std::string_view name, std::uint32_t mode) override;
+  Result<Node> make_symlink(Request&, InodeId parent, std::string_view name, std::string_view target) override;
+  Result<Node> link(Request&, InodeId inode, InodeId parent, std::string_view name) override;
+  Status unlink(Request&, InodeId parent, std::string_view name) override;
+  Status remove_directory(Request&, InodeId parent, std::string_view name) override;
+  Status rename(Request&, InodeId from, std::string_view from_name, InodeId to, std::string_view to_name,
+                unsigned flags) override;
+  Result<std::vector<DirectoryEntry>> read_directory(Request&, InodeId directory, std::uint64_t after,
+                                                     std::size_t limit, bool plus) override;
+  void forget(InodeId inode) override;
+
+  // file/
+  Result<Created> create(Request&, InodeId parent, std::string_view name, std::uint32_t mode, OpenFlags) override;
+  Result<Created> create_unnamed(Request&, InodeId parent, std::uint32_t mode, OpenFlags) override;
+  Result<Opened> open(Request&, InodeId inode, OpenFlags) override;
+  Result<ReadReply> read(Request&, HandleId, std::uint64_t offset, std::size_t size) override;
+  Result<std::size_t> write(Request&, HandleId, std::uint64_t offset, std::size_t size, const WriteSource&) override;
+  Status flush(Request&, HandleId) override;
+  Status sync_file(Request&, HandleId, bool data_only) override;
+  Status sync_directory(Request&, InodeId directory) override;
+  Status sync_all(Request&) override;
+  void release(HandleId) override;
+  Status allocate(Request&, HandleId, int mode, std::uint64_t offset, std::uint64_t length) override;
+  Result<std::size_t> copy_range(Request&, HandleId from, std::uint64_t from_offset, HandleId to,
+                                 std::uint64_t to_offset, std::size_t length) override;
+  Result<std::uint64_t> seek(Request&, HandleId, std::uint64_t offset, int whence) override;
+
+  // attributes/
+  Result<Node> get_attributes(Request&, InodeId inode) override;
+  Result<Node> set_attributes(Request&, InodeId inode, const SetAttributesRequest&) override;
+  Result<Bytes> get_xattr(Request&, InodeId inode, std::string_view name) override;
+  Status set_xattr(Request&, InodeId inode, std::string_view name, ByteView value, int flags) override;
+  Result<std::vector<std::string>> list_xattrs(Request&, InodeId inode) override;
+  Status remove_xattr(Request&, InodeId inode, std::string_view name) override;
+  Result<VolumeStatistics> statistics(Request&) override;
+
+  // here
+  Status fetch(const Need& need, std::stop_token stop) override;
+  void tree_changed(const VisibleChanges& changes) override;
+  Result<std::uint64_t> evict() override;
+  void tick() override;
+
+ private:
+  friend class ContentChange;
+  friend class InodePin;
+
+  // ---- tree.cc: reading the tables; what is not here becomes request.need ----
+  Error lacks(Request&, Need::Kind kind, InodeId inode, Extent extent = {});
+  Result<InodeRow> row_of(const MutexLock&, Request&, InodeId inode);
+  Result<InodeRow> directory_of(const MutexLock&, Request&, InodeId inode);   ///< a live directory
+  Result<DentryRow> entry_of(const MutexLock&, Request&, InodeId directory, std::string_view name);
+  Status check_free(const MutexLock&, Request&, InodeId directory, std::string_view name);
+  Result<bool> is_empty(const MutexLock&, Request&, InodeId directory);
+  Result<std::optional<Bytes>> xattr_of(const MutexLock&, const InodeRow& row, std::string_view name);
+  Result<bool> is_below(const MutexLock&, Request&, InodeId directory, InodeId above);
+  static void stamp(Change& change, InodeRow& directory);     ///< a name in it changed: mtime and ctime
+  void drop_link(const MutexLock&, Change& change, InodeRow& row);
+  void note_orphan(const MutexLock&, const InodeRow& row);
+  Status commit(const MutexLock&, Change change);             ///< and tells the fetcher
+  InodeId new_id(const Change& change) const { return make_inode_id(identity_.writer, change.lsn().value); }
+  OpId content_id(const Change& change) const { return {identity_.writer, change.lsn().value}; }
+
+  // ---- namespace/new_inode.cc ----
+  struct NewNode {
+    InodeId parent;
+    std::string_view name;      ///< empty: unnamed
+    FileType type = FileType::kFile;
+    std::uint32_t mode = 0;
+    std::uint64_t rdev = 0;
+    std::string_view target = {};
+  };
+  Result<InodeRow> add_inode(const MutexLock&, Request&, const NewNode& node);
+  void announce_xattrs(const MutexLock&, InodeId inode, const InheritedAcl& acl);
+  Status announce_first_link(const MutexLock&, InodeRow& row);
+  Result<Node> make(Request&, const NewNode& node);
+
+  // ---- namespace/rename.cc, rename_exchange.cc ----
+  struct RenameEnds {
+    InodeRow from_directory, to_directory;  ///< equal rows when it is one directory
+    DentryRow from;
+    InodeRow moved;
+    std::optional<DentryRow> to;
+    std::optional<InodeRow> replaced;
+    bool same_directory = false;
+    std::string to_name;
+  };
+  Result<RenameEnds> rename_ends(const MutexLock&, Request&, InodeId from, std::string_view from_name, InodeId to,
+                                 std::string_view to_name);
+  Status check_rename(const MutexLock&, Request&, const RenameEnds& ends);
+  Status rename_onto(const MutexLock&, Request&, RenameEnds ends);
+  Status rename_exchange(const MutexLock&, Request&, RenameEnds ends);
+  Status commit_names(const MutexLock&, Change change, RenameEnds& ends);
+
+  // ---- attributes/ ----
+  Node node_of(const MutexLock&, const InodeRow& row);
+  std::uint64_t allocated_of(const MutexLock&, const InodeRow& row);
+  void note_allocated(const MutexLock&, const InodeRow& row, BackingFile& file);
+  /// Clears setuid, setgid (unless the caller may keep them) and file capabilities after a change of content or owner.
+  Status kill_privileges(const MutexLock&, InodeRow& row, bool may_keep_ids);
+  Change begin_attributes(const MutexLock&, const InodeRow& row, unsigned fields);
+  Status change_attributes(const MutexLock&, Request&, InodeRow& row, const SetAttributesRequest& wanted);
+  Status update_acl_for_mode(const MutexLock&, const InodeRow& row, std::uint32_t mode);
+  Status put_xattr(const MutexLock&, InodeRow row, std::string_view name, ByteView value);
+  Status erase_xattr(const MutexLock&, InodeRow row, std::string_view name);
+  Status set_acl(const MutexLock&, InodeRow row, std::string_view name, ByteView value);
+  Result<Bytes> read_xattr(const MutexLock&, Request&, InodeId inode, std::string_view name);
+
+  // ---- open inodes (open_inodes.cc) ----
+  std::shared_ptr<OpenInode> enter(const MutexLock&, InodeId inode);
+  void leave(const MutexLock&, const std::shared_ptr<OpenInode>& inode);
+  Result<Handle*> handle_of(const MutexLock&, HandleId id);
+  Status load_view(const MutexLock&, OpenInode& inode, const InodeRow& row);   ///< if it is not the row's
+  Status reload_view(const MutexLock&, OpenInode& inode, const InodeRow& row);
+  /// Opens the backing file if the inode has none in hand, and compares it with what the tables say is in it.
+  Result<std::shared_ptr<BackingFile>> backing_of(const std::shared_ptr<OpenInode>& inode, bool create);
+  Status adopt_backing(const MutexLock&, OpenInode& inode, std::shared_ptr<BackingFile> file);
+  void note_lost(const MutexLock&, OpenInode& inode, const InodeRow& row, std::uint64_t file_size);
+
+  // ---- file/ ----
+  Result<Opened> finish_open(Request&, std::shared_ptr<OpenInode> inode, OpenFlags flags);
+  Result<bool> enter_mode(Request&, const std::shared_ptr<OpenInode>& inode, OpenFlags flags);
+  void leave_mode(const MutexLock&, OpenInode& inode, bool unseen_writer);
+  Result<std::size_t> write_bytes(Request&, const std::shared_ptr<OpenInode>& inode,
+                                  std::optional<std::uint64_t> offset, std::size_t size, const WriteSource& source);
+  Status truncate(Request&, const std::shared_ptr<OpenInode>& inode, std::uint64_t size, bool kill_suid_sgid);
+  Status keep_size(const MutexLock&, InodeRow row, bool kill_suid_sgid);
+  Result<ReadReply> read_inline(const std::shared_ptr<OpenInode>& inode, Extent extent);
+  std::optional<Extent> plan_readahead(Handle& handle, const InodeRow& row, Extent read);
+  Status sync_inode(const std::shared_ptr<OpenInode>& inode);
+  Status sync_bytes(OpenInode& inode);
+  Result<Lsn> log_unsynced(OpenInode& inode);
+  Status sync_to_server(Lsn target, MutexLock& lock);
+  Result<std::size_t> copyable(Request&, OpenInode& from, std::uint64_t offset, std::size_t length);
+  Result<std::size_t> copy_into(Request&, BackingFile& source, std::uint64_t from_offset,
+                                const std::shared_ptr<OpenInode>& to, std::uint64_t to_offset, std::size_t length);
+  Status allocate_in(Request&, ContentChange& change, int mode, Extent extent);
+  struct Segment {
+    bool data = false;
+    std::uint64_t end = 0;
+  };
+  Segment segment_at(const OpenInode& inode, const Manifest* manifest, std::uint64_t at, std::uint64_t size);
+
+  // ---- file/passthrough.cc ----
+  Result<bool> may_pass_through(const MutexLock&, Request&, OpenInode& inode, const InodeRow& row, OpenFlags flags);
+  Status begin_unseen(const std::shared_ptr<OpenInode>& inode);
+  /// Notices what was written past us; true if something was.
+  Result<bool> settle(const std::shared_ptr<OpenInode>& inode);
+  Status record_unseen(BackingFile& file, const UnseenStamp& stamp, bool kill_suid_sgid);
+  Status restamp(const std::shared_ptr<OpenInode>& inode, Timestamp mtime);
+  Status recover_unseen();
+  Status recover_unseen_file(BackingFile& file);
+  void settle_unseen();
+  InodeId let_go_of_unseen(const std::shared_ptr<OpenInode>& inode);
+  void end_unseen(const std::shared_ptr<OpenInode>& inode);
+
+  // EvictionJudge.
+  bool give_up(InodeId inode) override;
+
+  void run(std::stop_token stop);
+
+  // Constant after construction.
+  MetadataStore& store_;
+  BackingStore& backing_;
+  Fetcher& fetcher_;
+  Disk& disk_;
+  Clock& clock_;
+  const Options options_;
+  const StoreIdentity identity_;
+
+  // Own synchronisation.
+  SpaceGuard space_;
+
+  // Guarded by store_.mutex().
+  HandleTable handles_;
+  std::unordered_map<InodeId, std::shared_ptr<OpenInode>> open_;
+  std::unordered_set<InodeId> orphans_;
+  std::unordered_set<InodeId> changed_elsewhere_;   ///< content changed by another device since the last open
+  bool trust_no_pages_ = false;                     ///< too many of those to remember
+  struct AllocatedNote {
+    OpId content;
+    std::uint64_t size = 0, bytes = 0;
+  };
+  std::unordered_map<InodeId, AllocatedNote> allocated_;
+  std::unordered_map<InodeId, std::shared_ptr<OpenInode>> lingering_;  ///< released, but a mapping may still write
+
+  std::jthread thread_;
+};
+
+/// Keeps an OpenInode in the table for the time of an operation that has no handle.
+class InodePin {
+ public:
+  InodePin(Engine& engine, const MutexLock& lock, InodeId inode) : engine_(engine), inode_(engine.enter(lock, inode)) {}
+  ~InodePin() {
+    MutexLock lock(engine_.store_.mutex());
+    engine_.leave(lock, inode_);
+  }
+  InodePin(const InodePin&) = delete;
+  InodePin& operator=(const InodePin&) = delete;
+  const std::shared_ptr<OpenInode>& get() const { return inode_; }
+
+ private:
+  Engine& engine_;
+  const std::shared_ptr<OpenInode> inode_;
+};
+
+}  // namespace skymoor::client

@@ -1,0 +1,111 @@
+#include "fuse/filesystem/file/content_change.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "fuse/filesystem/file/unseen_stamp.h"
+
+namespace skymoor::client {
+namespace {
+
+constexpr int kMaxTakeovers = 16;   // how often the file may change hands before we call it an error
+
+}  // namespace
+
+/// A conflict copy or a removal may take the file while we wait for the modification: then the inode's new one is opened.
+Status ContentChange::hold_file() {
+  for (int i = 0; i < kMaxTakeovers; ++i) {
+    file_ = TRY(engine_.backing_of(inode_, true));
+    modification_.emplace(*file_);
+    if (file_->serves(inode_->id)) return engine_.backing_.make_dirty(inode_->id);
+    modification_.reset();
+  }
+  return Error(Code::kBusy, "the file keeps changing hands");
+}
+
+/// Cuts off what may lie beyond the end of the file, so that growing it later shows zeros there.
+Status ContentChange::trim() {
+  std::uint64_t size;
+  {
+    MutexLock lock(engine_.store_.mutex());
+    if (!inode_->trim_wanted) return {};
+    auto row = engine_.store_.inode(lock, inode_->id);
+    if (!row.ok()) return Error(Code::kStale, "the inode is gone");
+    size = row->attributes.size;
+  }
+  if (TRY(file_->file().size()) > size) TRY(file_->file().truncate(size));
+  MutexLock lock(engine_.store_.mutex());
+  inode_->trim_wanted = false;
+  return {};
+}
+
+Status ContentChange::begin() {
+  if (inode_->watched.load(std::memory_order_acquire)) TRY(engine_.settle(inode_));
+  lock_.emplace(inode_->change);
+  TRY(hold_file());
+  return trim();
+}
+
+void ContentChange::mark(const MutexLock&, Change& change, const InodeRow& row, Extent written, std::uint64_t old_size) {
+  std::uint64_t size = row.attributes.size;
+  if (size < old_size) change.mark_content(row.id, {size, kEndOfAll}, false, false);
+  if (size > old_size) written = {std::min(written.begin, old_size), std::max(written.end, size)};
+  written.end = std::min(written.end, size);
+  if (written.begin >= written.end) return;
+  change.mark_content(row.id, dirty_extent(inode_->view, written, size), true, true);
+}
+
+Status ContentChange::record(const MutexLock& lock, InodeRow& row, Extent written, std::uint64_t size, Times times) {
+  TRY(engine_.load_view(lock, *inode_, row));
+  const std::uint64_t old_size = row.attributes.size;
+  if (row.content == OpId{} && old_size == 0 && !inode_->watched.load(std::memory_order_relaxed))
+    inode_->unsynced.all_synced();   // a new file: there is nothing that could be missing
+  Intent intent = row.links == 0 ? Intent(LocalIntent{}) : Intent(WriteIntent{row.id, row.content});
+  Change change = engine_.store_.begin(lock, std::move(intent));
+  InodeRow after = row;
+  after.content = engine_.content_id(change);
+  after.attributes.size = size;
+  if (times == Times::kNow) after.attributes.mtime = after.attributes.ctime = change.time();
+  if (inode_->watched.load(std::memory_order_relaxed)) {
+    // Others write past us: the backing file is the truth, and all of it may have changed.
+    after.attributes.size = TRY(stamp_unseen(*file_, inode_->unseen, after.attributes.mtime));
+    written = {0, after.attributes.size};
+  }
+  mark(lock, change, after, written, old_size);
+  change.put(after);
+  if (Status done = engine_.commit(lock, std::move(change)); !done.ok()) {
+    give_up(lock, written);
+    return done;
+  }
+  if (after.attributes.size < old_size) inode_->view.cut(after.content, after.attributes.size);
+  Extent valid{std::min(written.begin, after.attributes.size > old_size ? old_size : written.begin),
+               std::min(std::max(written.end, after.attributes.size > old_size ? after.attributes.size : 0),
+                        after.attributes.size)};
+  inode_->view.written(after.content, valid);
+  plain_ ? inode_->unsynced.wrote(written) : inode_->unsynced.lost_track();
+  row = std::move(after);
+  return {};
+}
+
+void ContentChange::record_failure(const MutexLock& lock, Extent touched) {
+  inode_->trim_wanted = true;
+  auto row = engine_.store_.inode(lock, inode_->id);
+  if (!row.ok()) return;
+  if (!engine_.load_view(lock, *inode_, *row).ok()) return;
+  touched.end = std::min(touched.end, row->attributes.size);
+  for (const Extent& part : inode_->view.valid_set().present(touched))
+    if (!record(lock, *row, part, row->attributes.size).ok()) return;
+}
+
+void ContentChange::give_up(const MutexLock& lock, Extent touched) {
+  inode_->trim_wanted = true;
+  inode_->view.forget();
+  auto content = engine_.store_.content(lock, inode_->id);
+  if (!content.ok()) return;
+  for (const Extent& part : content->valid.present(touched))
+    for (const Extent& clean : content->dirty.missing(part))
+      (void)engine_.store_.note_content(lock, inode_->id, clean, false);
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,50 @@
+// ContentChange: one change of a file's bytes, from before the first byte until its record is in the log.
+#pragma once
+#include <optional>
+
+#include "fuse/filesystem/engine.h"
+
+namespace skymoor::client {
+
+/// Holds, while it lives, the inode's change lock and a Modification of its backing file. Used by one thread, on the
+/// stack. Failure: when the record cannot be written, bytes that were clean are given up (they can be fetched again) and
+/// bytes beyond the file's end are cut off before they can show.
+///
+///   ContentChange change(engine, inode);
+///   TRY(change.begin());
+///   ... write to change.file() ...
+///   MutexLock lock(store mutex);  TRY(change.record(lock, row, written, new_size));
+class ContentChange {
+ public:
+  ContentChange(Engine& engine, std::shared_ptr<OpenInode> inode) : engine_(engine), inode_(std::move(inode)) {}
+  /// Blocks: on other changes of the file. Not under the store's mutex. Errors: NoSpace, Io.
+  Status begin();
+  BackingFile& file() { return *file_; }
+  /// Commits: `written` is right in the backing file now, and the file is `size` long. Bytes between the old end and
+  /// `written` are zeros. Updates `row`, mtime and ctime included.
+  /// `kKeep`: nothing is written yet, but may be unseen from now on; the times stay.
+  enum class Times { kNow, kKeep };
+  Status record(const MutexLock& lock, InodeRow& row, Extent written, std::uint64_t size, Times times = Times::kNow);
+  /// The change is plain writing: a sync may log the bytes instead of syncing the backing file.
+  void plain_write() { plain_ = true; }
+  /// Some bytes of `touched` may have changed before a step failed: inside the file they are recorded as changed, beyond
+  /// its end they are cut off. Best effort: the caller reports the step's own error.
+  void record_failure(const MutexLock& lock, Extent touched);
+  const std::shared_ptr<OpenInode>& inode() const { return inode_; }
+
+ private:
+  Status hold_file();
+  Status trim();
+  /// The bytes of `touched` are no longer what the tables say, and no record will say so.
+  void give_up(const MutexLock& lock, Extent touched);
+  void mark(const MutexLock& lock, Change& change, const InodeRow& row, Extent written, std::uint64_t old_size);
+
+  Engine& engine_;
+  const std::shared_ptr<OpenInode> inode_;
+  bool plain_ = false;
+  std::optional<MutexLock> lock_;
+  std::shared_ptr<BackingFile> file_;
+  std::optional<BackingFile::Modification> modification_;
+};
+
+}  // namespace skymoor::client

@@ -1,0 +1,76 @@
+#include "fuse/filesystem/file/content_change.h"
+
+namespace skymoor::client {
+
+Result<Opened> Engine::open(Request& request, InodeId id, OpenFlags flags) {
+  std::shared_ptr<OpenInode> inode;
+  {
+    MutexLock lock(store_.mutex());
+    InodeRow row = TRY(row_of(lock, request, id));
+    if (row.attributes.type == FileType::kDirectory) return Error(Code::kIsDirectory, "a directory");
+    if (row.attributes.type == FileType::kSymlink) return Error(Code::kLoop, "a symbolic link");
+    if (row.attributes.type != FileType::kFile) return Error(Code::kNoDevice, "not a file with content");
+    inode = enter(lock, id);
+  }
+  if (flags.truncate) {
+    if (Status cut = truncate(request, inode, 0, request.uid != 0); !cut.ok()) {
+      MutexLock lock(store_.mutex());
+      leave(lock, inode);
+      return std::move(cut).error();
+    }
+  }
+  return finish_open(request, std::move(inode), flags);
+}
+
+/// Takes over the caller's place in the table of open inodes: it becomes the handle's, or is left.
+Result<Opened> Engine::finish_open(Request& request, std::shared_ptr<OpenInode> inode, OpenFlags flags) {
+  Opened opened;
+  auto ready = enter_mode(request, inode, flags);
+  Status prepared;
+  if (ready.ok() && *ready) {
+    auto file = backing_of(inode, true);
+    if (!file.ok()) prepared = std::move(file).error();
+    else if (flags.write) prepared = begin_unseen(inode);
+    if (prepared.ok()) opened.passthrough = std::move(file).value();
+  }
+  MutexLock lock(store_.mutex());
+  Result<HandleId> handle = !ready.ok()      ? Result<HandleId>(ready.error())
+                            : !prepared.ok() ? Result<HandleId>(prepared.error())
+                                             : handles_.add({.inode = inode,
+                                                             .read = flags.read,
+                                                             .write = flags.write,
+                                                             .append = flags.append,
+                                                             .sync = flags.sync,
+                                                             .passthrough = opened.passthrough != nullptr});
+  if (!handle.ok()) {
+    if (ready.ok()) leave_mode(lock, *inode, *ready && flags.write);
+    leave(lock, inode);
+    return std::move(handle).error();
+  }
+  opened.handle = *handle;
+  opened.keep_cache = !trust_no_pages_ && changed_elsewhere_.erase(inode->id) == 0;
+  return opened;
+}
+
+/// Decides how the kernel will serve the file and counts the handle in; true: passthrough.
+Result<bool> Engine::enter_mode(Request& request, const std::shared_ptr<OpenInode>& inode, OpenFlags flags) {
+  MutexLock lock(store_.mutex());
+  InodeRow row = TRY(row_of(lock, request, inode->id));
+  bool passthrough = false;
+  if (options_.passthrough) {
+    TRY(load_view(lock, *inode, row));
+    passthrough = TRY(may_pass_through(lock, request, *inode, row, flags));
+  }
+  inode->mode = passthrough ? IoMode::kPassthrough : IoMode::kCached;
+  ++inode->handles;
+  if (row.links != 0) inode->forgotten = false;
+  if (passthrough && flags.write) ++inode->unseen_writers;
+  return passthrough;
+}
+
+void Engine::leave_mode(const MutexLock&, OpenInode& inode, bool unseen_writer) {
+  if (unseen_writer) --inode.unseen_writers;
+  if (--inode.handles == 0) inode.mode = IoMode::kNone;
+}
+
+}  // namespace skymoor::client

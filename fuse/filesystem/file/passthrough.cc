@@ -1,0 +1,191 @@
+// Passthrough: files that the kernel reads and writes without us.
+//
+//   kNone --first open--> kCached        (not wholly here, too large to be written unseen, or passthrough is off)
+//         --first open--> kPassthrough   (wholly here)
+//   kCached, kPassthrough --last release--> kNone
+//
+// The kernel cannot mix the ways on one inode: later opens follow the first. In kPassthrough an open for writing makes
+// the inode *watched*: it is listed as unseen in the backing store (through kill -9), recorded as a change of content,
+// and its backing file carries a stamp. `settle` compares file and stamp, and records what was written past us. It runs
+// at fstat, flush, fsync, release, once a tick, and after a crash. A mapping may go on writing after the release: the
+// inode stays watched (lingering) until the backing store says that nobody can write the file any more.
+#include "fuse/filesystem/file/content_change.h"
+
+namespace skymoor::client {
+namespace {
+
+/// Larger files are written through us when they are updated in place, so that only touched chunks are sent again.
+constexpr std::uint64_t kMaxUnseenBytes = 4ull << 30;
+
+}  // namespace
+
+Result<bool> Engine::may_pass_through(const MutexLock& lock, Request& request, OpenInode& inode, const InodeRow& row,
+                                      OpenFlags flags) {
+  if (!options_.passthrough || inode.mode == IoMode::kCached) return false;
+  bool whole = inode.view.wholly_valid(row.attributes.size);
+  if (!whole) {
+    TRY(reload_view(lock, inode, row));
+    whole = inode.view.wholly_valid(row.attributes.size);
+  }
+  if (inode.mode == IoMode::kPassthrough) {
+    if (!whole) return lacks(request, Need::Kind::kContent, inode.id, {0, row.attributes.size});
+    return true;
+  }
+  return whole && !flags.direct && (!flags.write || row.attributes.size <= kMaxUnseenBytes);
+}
+
+/// Before the kernel gets the file for writing: on return a crash finds out what it wrote.
+Status Engine::begin_unseen(const std::shared_ptr<OpenInode>& inode) {
+  ContentChange change(*this, inode);
+  TRY(change.begin());
+  if (inode->watched.load(std::memory_order_acquire)) return {};
+  TRY(backing_.set_unseen(inode->id, true));
+  MutexLock lock(store_.mutex());
+  auto row = store_.inode(lock, inode->id);
+  if (!row.ok()) return Error(Code::kStale, "the inode is gone");
+  TRY(stamp_unseen(change.file(), inode->unseen, row->attributes.mtime));
+  if (inode->unseen.size != row->attributes.size) {
+    TRY(change.file().file().truncate(row->attributes.size));
+    TRY(stamp_unseen(change.file(), inode->unseen, row->attributes.mtime));
+  }
+  if (row->attributes.size != 0)
+    TRY(change.record(lock, *row, {0, row->attributes.size}, row->attributes.size, ContentChange::Times::kKeep));
+  inode->unseen_file = inode->file;
+  inode->watched.store(true, std::memory_order_release);
+  return {};
+}
+
+/// Records the file of `inode` as changed, all of it, with the size and time the kernel gave it. The stamp comes first:
+/// a write before it is in this record, a write after it shows at the next look.
+Result<bool> Engine::settle(const std::shared_ptr<OpenInode>& inode) {
+  std::shared_ptr<BackingFile> file;
+  {
+    MutexLock lock(store_.mutex());
+    file = inode->unseen_file;
+  }
+  if (!file) return false;
+  MutexLock changing(inode->change);
+  UnseenStamp now = TRY(look_at(*file));
+  if (!inode->watched.load(std::memory_order_acquire) || !written_since(inode->unseen, now)) return false;
+  // One nanosecond less than any later write in the same clock tick could give it.
+  Timestamp mtime = now.mtime - std::chrono::nanoseconds(1);
+  TRY(stamp_unseen(*file, inode->unseen, mtime));
+  UnseenStamp stamped = inode->unseen;
+  Status recorded = record_unseen(*file, stamped, true);
+  if (!recorded.ok()) {
+    inode->unseen = UnseenStamp{};  // not what the file looks like: the next settle tries again
+    return std::move(recorded).error();
+  }
+  return true;
+}
+
+Status Engine::record_unseen(BackingFile& file, const UnseenStamp& stamp, bool kill_suid_sgid) {
+  const InodeId id = file.inode();
+  TRY(backing_.make_dirty(id));
+  MutexLock lock(store_.mutex());
+  auto row = store_.inode(lock, id);
+  if (!row.ok()) return row.error().code() == Code::kNotFound ? Status() : Status(row.error());
+  if (kill_suid_sgid) TRY(kill_privileges(lock, *row, false));
+  Change change = store_.begin(lock, row->links == 0 ? Intent(LocalIntent{}) : Intent(WriteIntent{id, row->content}));
+  row->content = content_id(change);
+  row->attributes.size = stamp.size;
+  row->attributes.mtime = stamp.mtime;
+  row->attributes.ctime = change.time();
+  change.mark_content(id, {stamp.size, kEndOfAll}, false, false);
+  change.mark_content(id, {0, stamp.size}, true, true);
+  change.put(*row);
+  TRY(commit(lock, std::move(change)));
+  auto it = open_.find(id);
+  if (it == open_.end()) return {};
+  it->second->view.cut(row->content, stamp.size);
+  it->second->view.written(row->content, {0, stamp.size});
+  return {};
+}
+
+/// Gives a watched file the time that its owner set. What is written in this moment is recorded with it.
+Status Engine::restamp(const std::shared_ptr<OpenInode>& inode, Timestamp mtime) {
+  std::shared_ptr<BackingFile> file;
+  {
+    MutexLock lock(store_.mutex());
+    file = inode->unseen_file;
+  }
+  if (!file) return {};
+  MutexLock changing(inode->change);
+  TRY(stamp_unseen(*file, inode->unseen, mtime));
+  return record_unseen(*file, inode->unseen, false);
+}
+
+/// Whose file the watched writers of `inode` write, with our own hold on it gone.
+InodeId Engine::let_go_of_unseen(const std::shared_ptr<OpenInode>& inode) {
+  MutexLock lock(store_.mutex());
+  InodeId holder = inode->unseen_file ? inode->unseen_file->inode() : inode->id;
+  inode->unseen_file.reset();
+  if (inode->handles == 0) inode->file.reset();
+  lingering_[inode->id] = inode;
+  return holder;
+}
+
+/// The last handle that could write it is gone: stops watching unless a mapping is left.
+void Engine::end_unseen(const std::shared_ptr<OpenInode>& inode) {
+  InodeId holder = let_go_of_unseen(inode);
+  bool writers = backing_.has_writers(holder);
+  auto file = backing_.open_file(holder, false);
+  {
+    MutexLock lock(store_.mutex());
+    if (file.ok() && !inode->unseen_file) inode->unseen_file = *file;
+  }
+  auto settled = settle(inode);   // after the question: what wrote before it is seen now
+  if (!settled.ok()) log_error("filesystem.settle.failed", {{"inode", inode->id.value}, {"error", settled.error()}});
+  if (writers || !settled.ok()) return;
+  MutexLock changing(inode->change);
+  {
+    MutexLock lock(store_.mutex());
+    if (inode->unseen_writers != 0) return;   // opened again meanwhile
+    inode->watched.store(false, std::memory_order_release);
+    inode->unseen_file.reset();
+    lingering_.erase(inode->id);
+  }
+  (void)backing_.set_unseen(holder, false);
+}
+
+void Engine::settle_unseen() {
+  std::vector<std::shared_ptr<OpenInode>> watched, over;
+  {
+    MutexLock lock(store_.mutex());
+    for (auto& [id, inode] : open_)
+      if (inode->unseen_writers != 0) watched.push_back(inode);
+    for (auto& [id, inode] : lingering_)
+      if (inode->unseen_writers == 0) over.push_back(inode);
+  }
+  for (const auto& inode : watched) {
+    auto settled = settle(inode);
+    if (!settled.ok()) log_error("filesystem.settle.failed", {{"inode", inode->id.value}, {"error", settled.error()}});
+  }
+  for (const auto& inode : over) end_unseen(inode);
+}
+
+/// After a crash: what the kernel wrote for the process before us.
+Status Engine::recover_unseen() {
+  for (InodeId id : backing_.unseen_inodes()) {
+    auto file = backing_.open_file(id, false);
+    if (file.ok()) TRY(recover_unseen_file(**file));
+    else if (file.error().code() != Code::kNotFound) return std::move(file).error();
+    TRY(backing_.set_unseen(id, false));
+  }
+  return {};
+}
+
+Status Engine::recover_unseen_file(BackingFile& file) {
+  UnseenStamp now = TRY(look_at(file)), known;
+  {
+    MutexLock lock(store_.mutex());
+    auto row = store_.inode(lock, file.inode());
+    if (!row.ok()) return {};
+    known = {row->attributes.mtime, row->attributes.size};
+  }
+  if (!written_since(known, now)) return {};
+  log_info("filesystem.unseen.recovered", {{"inode", file.inode().value}, {"bytes", now.size}});
+  return record_unseen(file, now, true);
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,27 @@
+#include "fuse/filesystem/engine.h"
+
+namespace skymoor::client {
+
+void Engine::release(HandleId id) {
+  std::optional<Handle> handle;
+  bool last_writer = false;
+  {
+    MutexLock lock(store_.mutex());
+    handle = handles_.take(id);
+    if (!handle) return;
+    bool unseen_writer = handle->passthrough && handle->write;
+    leave_mode(lock, *handle->inode, unseen_writer);
+    last_writer = unseen_writer && handle->inode->unseen_writers == 0;
+  }
+  const std::shared_ptr<OpenInode>& inode = handle->inode;
+  if (last_writer) end_unseen(inode);
+  bool orphan;
+  {
+    MutexLock lock(store_.mutex());
+    orphan = inode->forgotten && inode->handles == 0;
+    leave(lock, inode);
+  }
+  if (orphan) forget(inode->id);
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,27 @@
+// fsync of a directory, and syncfs.
+#include "fuse/filesystem/engine.h"
+
+namespace skymoor::client {
+
+Status Engine::sync_directory(Request& request, InodeId directory) {
+  Lsn target;
+  {
+    MutexLock lock(store_.mutex());
+    // Not directory_of: a removed directory may still be open.
+    target = TRY(row_of(lock, request, directory)).changed;
+  }
+  TRY(store_.sync(target));
+  if (!options_.fsync_remote) return {};
+  return fetcher_.sync_remote(target, clock_.monotonic() + options_.read_deadline, {});
+}
+
+Status Engine::sync_all(Request&) {
+  settle_unseen();
+  Lsn target = store_.last_lsn();
+  TRY(backing_.sync_all());
+  TRY(store_.sync(target));
+  if (!options_.fsync_remote) return {};
+  return fetcher_.sync_remote(target, clock_.monotonic() + options_.read_deadline, {});
+}
+
+}  // namespace skymoor::client

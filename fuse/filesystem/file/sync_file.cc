@@ -1,0 +1,89 @@
+#include "fuse/filesystem/engine.h"
+
+namespace skymoor::client {
+
+Status Engine::sync_file(Request&, HandleId id, bool) {
+  // Data only or not, the size must survive with the data, and it stands in the record: one way for both.
+  std::shared_ptr<OpenInode> inode;
+  {
+    MutexLock lock(store_.mutex());
+    inode = TRY(handle_of(lock, id))->inode;
+  }
+  return sync_inode(inode);
+}
+
+/// First the bytes, then the record that speaks of them. A failure stays with the inode for as long as it is open: the
+/// kernel may have dropped the pages, so that a later success would prove nothing.
+Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode) {
+  const bool watched = inode->watched.load(std::memory_order_acquire);
+  if (watched) TRY(settle(inode));
+  Lsn target;
+  bool small;
+  {
+    MutexLock lock(store_.mutex());
+    if (inode->failed) return *inode->failed;
+    auto row = store_.inode(lock, inode->id);
+    if (!row.ok()) return {};
+    target = row->changed;
+    if (target <= inode->synced && !watched) return sync_to_server(target, lock);
+    small = inode->unsynced.known() && !watched && options_.log_small_syncs;
+  }
+  auto logged = small ? log_unsynced(*inode) : Result<Lsn>(Lsn{});
+  Status done = logged.ok() ? Status() : Status(logged.error());
+  if (done.ok() && !*logged) done = sync_bytes(*inode);
+  if (done.ok()) done = store_.sync(std::max(target, *logged));
+  MutexLock lock(store_.mutex());
+  if (!done.ok()) {
+    inode->failed = done.error();
+    return done;
+  }
+  inode->synced = std::max(inode->synced, target);
+  return sync_to_server(target, lock);
+}
+
+/// Syncs the backing file, without keeping writers out.
+Status Engine::sync_bytes(OpenInode& inode) {
+  std::uint64_t changes;
+  {
+    MutexLock lock(store_.mutex());
+    changes = inode.unsynced.changes();
+  }
+  TRY(backing_.sync(inode.id));
+  MutexLock lock(store_.mutex());
+  if (inode.unsynced.changes() == changes) inode.unsynced.all_synced();
+  return {};
+}
+
+/// Little enough is unsynced to go into the log with the record: one sync for both. The log keeps the bytes until the
+/// backing file is synced (DataReplay::make_durable). Answers the record, or 0 when there was too much after all.
+Result<Lsn> Engine::log_unsynced(OpenInode& inode) {
+  MutexLock changing(inode.change);
+  std::vector<Extent> extents;
+  std::shared_ptr<BackingFile> file;
+  {
+    MutexLock lock(store_.mutex());
+    if (!inode.unsynced.known() || !inode.file || !inode.file->serves(inode.id)) return Lsn{};
+    extents = inode.unsynced.extents();
+    file = inode.file;
+  }
+  std::vector<Bytes> pieces;
+  for (const Extent& extent : extents) {
+    Bytes& piece = pieces.emplace_back(extent.length());
+    if (TRY(file->file().read_at(extent.begin, piece)) != piece.size()) return Lsn{};
+  }
+  MutexLock lock(store_.mutex());
+  Change change = store_.begin(lock, LocalIntent{});
+  for (std::size_t i = 0; i < extents.size(); ++i) change.log_data(inode.id, extents[i].begin, std::move(pieces[i]));
+  Lsn lsn = change.lsn();
+  TRY(store_.commit(lock, std::move(change)));
+  inode.unsynced.all_synced();
+  return lsn;
+}
+
+Status Engine::sync_to_server(Lsn target, MutexLock& lock) {
+  lock.unlock();
+  if (!options_.fsync_remote) return {};
+  return fetcher_.sync_remote(target, clock_.monotonic() + options_.read_deadline, {});
+}
+
+}  // namespace skymoor::client

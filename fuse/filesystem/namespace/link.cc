@@ -1,0 +1,61 @@
+#include "fuse/filesystem/engine.h"
+
+namespace skymoor::client {
+
+Result<Node> Engine::link(Request& request, InodeId inode, InodeId parent, std::string_view name) {
+  TRY(check_name(name));
+  TRY(space_.ask(0));
+  MutexLock lock(store_.mutex());
+  InodeRow row = TRY(row_of(lock, request, inode));
+  if (row.attributes.type == FileType::kDirectory) return Error(Code::kNotPermitted, "directories have one name");
+  auto it = open_.find(inode);
+  const bool first = row.links == 0;
+  if (first && (it == open_.end() || !it->second->unnamed)) return Error(Code::kNotFound, "the inode was removed");
+  if (row.links >= kMaxLinks) return Error(Code::kTooManyLinks, "too many names");
+  InodeRow directory = TRY(directory_of(lock, request, parent));
+  TRY(check_free(lock, request, parent, name));
+
+  // The first name of an unnamed file is what creates it for everybody else.
+  std::string text(name);
+  Change change = store_.begin(lock, first ? Intent(CreateIntent{parent, text, inode})
+                                           : Intent(LinkIntent{parent, text, inode, row.content}));
+  ++row.links;
+  row.parent = parent;
+  row.attributes.ctime = change.time();
+  row.changed = change.lsn();
+  stamp(change, directory);
+  change.put(row);
+  change.put(std::move(directory));
+  change.put(DentryRow{parent, std::move(text), inode, row.attributes.type, 0, {}});
+  TRY(commit(lock, std::move(change)));
+  if (first) {
+    it->second->unnamed = false;
+    orphans_.erase(inode);
+    TRY(announce_first_link(lock, row));
+  }
+  return node_of(lock, row);
+}
+
+/// What happened to the file while it had no name was nobody's business: it is said again now that it has one.
+Status Engine::announce_first_link(const MutexLock& lock, InodeRow& row) {
+  if (row.has_xattrs) {
+    for (std::string& name : TRY(store_.xattr_names(lock, row.id))) {
+      Change change = store_.begin(lock, XattrIntent{row.id, name});
+      Bytes value = TRY(store_.xattr(lock, row.id, name));
+      change.put_xattr(row.id, std::move(name), std::move(value));
+      TRY(commit(lock, std::move(change)));
+    }
+  }
+  if (row.attributes.size == 0) return {};
+  Change change = store_.begin(lock, WriteIntent{row.id, OpId{}});
+  row.content = content_id(change);
+  row.changed = change.lsn();
+  change.mark_content(row.id, {0, row.attributes.size}, true, true);
+  change.put(row);
+  TRY(commit(lock, std::move(change)));
+  auto it = open_.find(row.id);
+  if (it != open_.end()) it->second->view.renamed(row.content);
+  return {};
+}
+
+}  // namespace skymoor::client

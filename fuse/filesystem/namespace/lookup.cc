@@ -1,0 +1,32 @@
+#include "fuse/filesystem/engine.h"
+
+namespace skymoor::client {
+
+Result<Node> Engine::lookup(Request& request, InodeId parent, std::string_view name) {
+  if (name.size() > kMaxNameBytes) return Error(Code::kNameTooLong, "name longer than 255 bytes");
+  std::shared_ptr<OpenInode> watched;
+  {
+    MutexLock lock(store_.mutex());
+    InodeId found;
+    if (name == "." || name == "..") {
+      InodeRow directory = TRY(row_of(lock, request, parent));
+      if (directory.attributes.type != FileType::kDirectory) return Error(Code::kNotDirectory, "not a directory");
+      found = name == "." || parent == kRootInode || !directory.parent ? parent : directory.parent;
+    } else {
+      auto entry = entry_of(lock, request, parent, name);
+      if (!entry.ok()) {
+        // A missing name is the usual case; what is wrong with the parent is asked only then.
+        if (entry.error().code() == Code::kNotFound) TRY(directory_of(lock, request, parent));
+        return std::move(entry).error();
+      }
+      found = entry->inode;
+    }
+    InodeRow row = TRY(row_of(lock, request, found));
+    auto it = open_.find(found);
+    if (it == open_.end() || !it->second->watched.load(std::memory_order_acquire)) return node_of(lock, row);
+    watched = it->second;
+  }
+  return get_attributes(request, watched->id);
+}
+
+}  // namespace skymoor::client

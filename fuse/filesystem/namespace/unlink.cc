@@ -1,0 +1,25 @@
+#include "fuse/filesystem/engine.h"
+
+namespace skymoor::client {
+
+// The last name leaves an orphan: readable and writable for those who have it open, local only, erased by `forget`.
+Status Engine::unlink(Request& request, InodeId parent, std::string_view name) {
+  MutexLock lock(store_.mutex());
+  InodeRow directory = TRY(directory_of(lock, request, parent));
+  DentryRow entry = TRY(entry_of(lock, request, parent, name));
+  InodeRow row = TRY(row_of(lock, request, entry.inode));
+  if (row.attributes.type == FileType::kDirectory) return Error(Code::kIsDirectory, "a directory");
+
+  std::string text(name);
+  Change change = store_.begin(lock, UnlinkIntent{parent, text, row.id, row.links <= 1, row.content});
+  drop_link(lock, change, row);
+  stamp(change, directory);
+  change.erase_dentry(parent, std::move(text));
+  change.put(row);
+  change.put(std::move(directory));
+  TRY(commit(lock, std::move(change)));
+  note_orphan(lock, row);
+  return {};
+}
+
+}  // namespace skymoor::client

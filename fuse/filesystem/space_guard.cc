@@ -1,0 +1,44 @@
+#include "fuse/filesystem/space_guard.h"
+
+#include <algorithm>
+
+namespace skymoor::client {
+namespace {
+
+constexpr std::int64_t kFreshNanoseconds = 100'000'000;
+constexpr std::int64_t kLookAfterBytes = 16 << 20;
+constexpr std::uint64_t kRecordBytes = 1024;
+
+}  // namespace
+
+Status SpaceGuard::ask(std::uint64_t bytes) {
+  auto wanted = static_cast<std::int64_t>(std::min<std::uint64_t>(bytes, kMaxFileBytes) + kRecordBytes);
+  std::int64_t now = seams_.clock.monotonic().time_since_epoch().count();
+  std::int64_t looked_at = looked_at_.load(std::memory_order_relaxed);
+  bool fresh = looked_at != INT64_MIN && now - looked_at < kFreshNanoseconds && now >= looked_at;
+  if (fresh && left_.fetch_sub(wanted, std::memory_order_relaxed) >= wanted) return {};
+  return look(static_cast<std::uint64_t>(wanted));
+}
+
+Status SpaceGuard::look(std::uint64_t bytes) {
+  std::uint64_t free = TRY(seams_.backing.free_bytes());
+  if (free < reserve_bytes_ + bytes) {
+    std::uint64_t clean = seams_.backing.usage().clean_bytes, needed = reserve_bytes_ + bytes - free;
+    TRY(seams_.backing.evict(seams_.judge, clean > needed ? clean - needed : 0));
+    free = TRY(seams_.backing.free_bytes());
+  }
+  if (free < reserve_bytes_ + bytes)
+    return Error(Code::kNoSpace, "the disk with Skymoor's state is full: free some space there");
+  std::uint64_t room = free - reserve_bytes_;
+  VolumeStatistics volume = seams_.fetcher.volume_statistics();
+  if (volume.total_bytes != 0) {
+    std::uint64_t waiting = seams_.store.pending().bytes;
+    if (volume.free_bytes < waiting + bytes) return Error(Code::kQuotaExceeded, "the volume's quota is used up");
+    room = std::min(room, volume.free_bytes - waiting);
+  }
+  left_.store(std::min<std::int64_t>(static_cast<std::int64_t>(room - bytes), kLookAfterBytes), std::memory_order_relaxed);
+  looked_at_.store(seams_.clock.monotonic().time_since_epoch().count(), std::memory_order_relaxed);
+  return {};
+}
+
+}  // namespace skymoor::client

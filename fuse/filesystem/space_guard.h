@@ -1,0 +1,37 @@
+// SpaceGuard: says no to what would not fit, before anything is done.
+#pragma once
+#include <atomic>
+
+#include "fuse/filesystem/filesystem.h"
+
+namespace skymoor::client {
+
+/// Compares the state disk's free space and the server's quota with what is to be written. The figures are looked up at
+/// most every 100 ms or after 16 MiB, and reckoned down in between. Thread-safe: the hot path is two atomics. Never
+/// called under the metadata store's mutex (it may evict).
+class SpaceGuard {
+ public:
+  struct Seams {
+    MetadataStore& store;
+    BackingStore& backing;
+    Fetcher& fetcher;
+    Clock& clock;
+    EvictionJudge& judge;
+  };
+  SpaceGuard(Seams seams, std::uint64_t reserve_bytes) : seams_(seams), reserve_bytes_(reserve_bytes) {}
+
+  /// Asks for room for `bytes` more (a record's worth is added). Errors: NoSpace, QuotaExceeded.
+  Status ask(std::uint64_t bytes);
+  /// The next `ask` looks anew.
+  void forget() { looked_at_.store(INT64_MIN, std::memory_order_relaxed); }
+
+ private:
+  Status look(std::uint64_t bytes);
+
+  const Seams seams_;
+  const std::uint64_t reserve_bytes_;
+  std::atomic<std::int64_t> looked_at_{INT64_MIN};
+  std::atomic<std::int64_t> left_{0};   // bytes that may still be taken before the figures are looked up again
+};
+
+}  // namespace skymoor::client

@@ -1,0 +1,193 @@
+// Files whose bytes the server has: what is asked for, what is not, what local changes do to them.
+#include "tests/unit/fuse_filesystem/fs_stack.h"
+
+namespace skymoor::client {
+namespace {
+
+class AbsentContentTest : public FsTest {
+ protected:
+  AbsentContentTest() {
+    for (std::size_t i = 0; i < big.size(); ++i) big[i] = static_cast<char>('a' + i / 4096 % 26);
+  }
+  void SetUp() override {
+    stack.root_listed = false;
+    stack.open();
+    stack.publish({{"big", big}, {"small", "a small file"}, {"sparse", sparse}});
+  }
+  InodeId id(std::string_view name) { return stack.find(name)->id; }
+  std::string big = std::string(8u << 20, '\0');
+  std::string sparse = std::string(2u << 20, '\0') + std::string(1u << 20, 's');
+};
+
+TEST_F(AbsentContentTest, AReadSaysWhatItNeeds) {
+  HandleId handle = stack.open_file(id("big"), FsStack::ro());
+  EXPECT_CODE(stack.fs->read(r, handle, 1000, 5000), Code::kNotPresent);
+  ASSERT_TRUE(r.need);
+  EXPECT_EQ(r.need->kind, Need::Kind::kContent);
+  EXPECT_EQ(r.need->extent, (Extent{1000, 6000}));
+  EXPECT_CODE(stack.fs->read(r, handle, big.size() - 10, 5000), Code::kNotPresent);
+  EXPECT_EQ(r.need->extent, (Extent{big.size() - 10, big.size()}));
+  EXPECT_EQ(*stack.read(handle, 1000, 5000), big.substr(1000, 5000));
+  EXPECT_OK(stack.fs->read(r, handle, 1000, 5000));
+  EXPECT_CODE(stack.fs->read(r, handle, 900, 5000), Code::kNotPresent);
+  EXPECT_EQ(r.need->extent, (Extent{900, 1000}));
+}
+
+TEST_F(AbsentContentTest, SmallFilesComeFromTheManifest) {
+  EXPECT_EQ(stack.content(id("small")), "a small file");
+  EXPECT_TRUE(stack.fetcher.needs().empty());
+  HandleId handle = stack.open_file(id("small"));
+  ASSERT_OK(stack.write(handle, 2, "SMALL"));
+  EXPECT_EQ(*stack.read(handle), "a SMALL file");
+  EXPECT_EQ(*stack.read(handle, 3, 6), "MALL f");
+  ASSERT_OK(stack.write(handle, 14, "!"));
+  EXPECT_EQ(*stack.read(handle), std::string("a SMALL file\0\0!", 15));
+  EXPECT_TRUE(stack.fetcher.needs().empty());
+}
+
+TEST_F(AbsentContentTest, AWriteNeverWaits) {
+  HandleId handle = stack.open_file(id("big"));
+  ASSERT_OK(stack.write(handle, 100000, "local"));
+  EXPECT_TRUE(stack.fetcher.needs().empty());
+  ContentRow row = stack.content_row(id("big"));
+  EXPECT_EQ(row.valid.all(), (std::vector<Extent>{{100000, 100005}}));
+  EXPECT_EQ(row.dirty.all(), (std::vector<Extent>{{100000, 100005}}));
+  std::string expected = big;
+  expected.replace(100000, 5, "local");
+  EXPECT_EQ(stack.content(id("big")), expected);
+}
+
+TEST_F(AbsentContentTest, OverwritingAndCuttingNeedNothing) {
+  OpenFlags flags = FsStack::rw();
+  flags.truncate = true;
+  HandleId handle = stack.open_file(id("big"), flags);
+  ASSERT_OK(stack.write(handle, 0, "new"));
+  EXPECT_EQ(*stack.read(handle), "new");
+  ASSERT_OK(stack.set_size(id("sparse"), 100));
+  EXPECT_TRUE(stack.fetcher.needs().empty());
+  EXPECT_EQ(stack.content(id("sparse")), std::string(100, '\0'));
+}
+
+TEST_F(AbsentContentTest, GrowingACutFileShowsZerosNotTheOldBytes) {
+  InodeId file = id("big");
+  ASSERT_OK(stack.set_size(file, 4096));
+  ASSERT_OK(stack.set_size(file, 8192));
+  EXPECT_EQ(stack.content(file), big.substr(0, 4096) + std::string(4096, '\0'));
+}
+
+TEST_F(AbsentContentTest, SequentialReadersAreAnticipated) {
+  HandleId handle = stack.open_file(id("big"), FsStack::ro());
+  for (std::uint64_t at = 0; at < 2u << 20; at += 128 * 1024) ASSERT_OK(stack.read(handle, at, 128 * 1024));
+  auto hints = stack.fetcher.prefetches();
+  ASSERT_GE(hints.size(), 2u);
+  EXPECT_EQ(hints[0].second, (Extent{128 * 1024, (1u << 20) + 128 * 1024}));
+  EXPECT_GT(hints.back().second.length(), 1u << 20);
+  std::size_t before = hints.size();
+  HandleId random = stack.open_file(id("big"), FsStack::ro());
+  ASSERT_OK(stack.read(random, 5u << 20, 4096));
+  ASSERT_OK(stack.read(random, 3u << 20, 4096));
+  EXPECT_EQ(stack.fetcher.prefetches().size(), before);
+}
+
+TEST_F(AbsentContentTest, SeekAsksTheManifest) {
+  HandleId handle = stack.open_file(id("sparse"), FsStack::ro());
+  EXPECT_EQ(stack.fs->seek(r, handle, 0, SEEK_HOLE).value(), 0u);
+  EXPECT_EQ(stack.fs->seek(r, handle, 0, SEEK_DATA).value(), 2u << 20);
+  EXPECT_EQ(stack.fs->seek(r, handle, 2u << 20, SEEK_HOLE).value(), sparse.size());
+  EXPECT_EQ(stack.node(id("sparse")).allocated_bytes, 1u << 20);
+  EXPECT_EQ(stack.node(id("big")).allocated_bytes, big.size());
+}
+
+TEST_F(AbsentContentTest, CopyRangeNeedsItsSource) {
+  HandleId from = stack.open_file(id("big"), FsStack::ro()), to = stack.create("copy").opened.handle;
+  EXPECT_CODE(stack.fs->copy_range(r, from, 0, to, 0, 100), Code::kNotPresent);
+  EXPECT_EQ(r.need->extent, (Extent{0, 100}));
+  ASSERT_OK(stack.fs->fetch(*r.need, {}));
+  EXPECT_EQ(stack.fs->copy_range(r, from, 0, to, 0, 200).value(), 100u);
+  EXPECT_EQ(*stack.read(to), big.substr(0, 100));
+}
+
+TEST_F(AbsentContentTest, WithoutTheServerAReadFailsAndNothingElse) {
+  stack.fetcher.on_fetch = nullptr;
+  HandleId handle = stack.open_file(id("big"));
+  EXPECT_CODE(stack.read(handle), Code::kOffline);
+  EXPECT_OK(stack.write(handle, 0, "x"));
+  EXPECT_OK(stack.rename("big", "bigger"));
+  EXPECT_OK(stack.fs->statistics(r));
+}
+
+TEST_F(AbsentContentTest, AWipedCacheIsFetchedAgain) {
+  InodeId file = id("big");
+  EXPECT_EQ(stack.content(file), big);
+  ASSERT_OK(stack.backing->make_clean(file));
+  HandleId handle = stack.open_file(file, FsStack::ro());
+  stack.close();
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(stack.directory() + "/cache/backing"))
+    if (entry.is_regular_file()) std::filesystem::remove(entry.path());
+  stack.open();
+  std::size_t before = stack.fetcher.needs().size();
+  EXPECT_EQ(stack.content(file), big);
+  EXPECT_GT(stack.fetcher.needs().size(), before);
+  (void)handle;
+}
+
+TEST_F(AbsentContentTest, ACacheFileCutByAPowerCutIsFetchedAgain) {
+  InodeId file = id("big");
+  EXPECT_EQ(stack.content(file), big);
+  ASSERT_OK(stack.backing->open_file(file, false).value()->file().truncate(1u << 20));
+  EXPECT_EQ(stack.content(file), big);
+}
+
+TEST_F(AbsentContentTest, EvictionTakesCleanFilesNotInUse) {
+  InodeId file = id("big");
+  EXPECT_EQ(stack.content(file), big);
+  ASSERT_OK(stack.backing->make_clean(file));
+  struct All final : EvictionJudge {
+    bool give_up(InodeId) override { return true; }
+  };
+  stack.options.reserve_bytes = UINT64_MAX / 2;   // as if the disk were full: everything clean goes
+  HandleId handle = stack.open_file(file, FsStack::ro());
+  stack.fs->release(handle);
+  InodeId written = stack.write_file("mine", "unsent");
+  stack.close();
+  stack.open();
+  ASSERT_OK(stack.backing->sweep([](InodeId) { return true; }));
+  EXPECT_CODE(stack.fs->make_directory(r, kRootInode, "d", 0755), Code::kNoSpace);
+  EXPECT_FALSE(stack.backing->exists(file));
+  EXPECT_TRUE(stack.backing->exists(written));
+  EXPECT_FALSE(stack.content_row(file).valid.intersects({0, big.size()}));
+  EXPECT_EQ(stack.content(written), "unsent");
+  EXPECT_EQ(stack.content(file), big);
+}
+
+TEST_F(AbsentContentTest, ARemoteChangeShowsInOpenFilesAndDoubtsThePages) {
+  InodeId file = id("small");
+  HandleId handle = stack.open_file(file, FsStack::ro());
+  EXPECT_EQ(*stack.read(handle), "a small file");
+  Manifest manifest;
+  manifest.inline_data = to_bytes("changed");
+  manifest.size = 7;
+  PutEffect put{file, {WriterId{9}, 999}, 7, {}, {}, encode_manifest(manifest)};
+  auto changes = stack.store->apply_commit(Sequence{2}, Hash256{}, {put}, {});
+  ASSERT_OK(changes);
+  stack.fs->tree_changed(*changes);
+  EXPECT_EQ(*stack.read(handle), "changed");
+  auto opened = stack.fs->open(r, file, FsStack::ro()).value();
+  EXPECT_FALSE(opened.keep_cache);
+  EXPECT_TRUE(stack.fs->open(r, file, FsStack::ro())->keep_cache);
+}
+
+TEST_F(AbsentContentTest, ARemoteUnlinkKeepsTheOpenFile) {
+  InodeId file = id("small");
+  HandleId handle = stack.open_file(file, FsStack::ro());
+  auto changes = stack.store->apply_commit(Sequence{2}, Hash256{}, {UnlinkEffect{kRootInode, "small", file}}, {});
+  ASSERT_OK(changes);
+  stack.fs->tree_changed(*changes);
+  EXPECT_CODE(stack.find("small"), Code::kNotFound);
+  EXPECT_EQ(*stack.read(handle), "a small file");
+  stack.fs->release(handle);
+  EXPECT_CODE(stack.fs->get_attributes(r, file), Code::kStale);
+}
+
+}  // namespace
+}  // namespace skymoor::client

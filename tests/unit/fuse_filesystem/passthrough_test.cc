@@ -1,0 +1,238 @@
+// Files that the kernel reads and writes itself. The test plays the kernel: it writes to the backing file directly.
+#include <sys/mman.h>
+
+#include "tests/unit/fuse_filesystem/fs_stack.h"
+
+namespace skymoor::client {
+namespace {
+
+class PassthroughTest : public FsTest {
+ protected:
+  void SetUp() override {
+    stack.options.passthrough = true;
+    stack.open();
+  }
+  Opened open(InodeId inode, OpenFlags flags = FsStack::rw()) {
+    auto opened = stack.fs->open(r, inode, flags);
+    EXPECT_TRUE(opened.ok()) << opened.error().to_string();
+    return std::move(opened).value();
+  }
+  static void kernel_writes(const Opened& opened, std::uint64_t at, std::string_view text) {
+    ASSERT_TRUE(opened.passthrough);
+    ASSERT_EQ(::pwrite(opened.passthrough->fd(), text.data(), text.size(), static_cast<off_t>(at)),
+              static_cast<ssize_t>(text.size()));
+  }
+  /// The channel lets go of the registered file before it releases the handle.
+  void release(Opened& opened) {
+    opened.passthrough.reset();
+    stack.fs->release(opened.handle);
+  }
+  InodeId file(std::string_view name, std::string_view text) {
+    auto made = stack.create(name);
+    EXPECT_TRUE(made.opened.passthrough);
+    kernel_writes(made.opened, 0, text);
+    release(made.opened);
+    return made.node.id;
+  }
+};
+
+TEST_F(PassthroughTest, WhatTheKernelWroteIsThereAfterRelease) {
+  Lsn before = stack.store->last_lsn();
+  InodeId a = file("a", "written unseen");
+  EXPECT_EQ(stack.node(a).attributes.size, 14u);
+  EXPECT_EQ(stack.content(a), "written unseen");
+  ContentRow row = stack.content_row(a);
+  EXPECT_TRUE(row.valid.contains({0, 14}));
+  EXPECT_TRUE(row.dirty.contains({0, 14}));
+  auto records = stack.records(before);
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_TRUE(std::holds_alternative<WriteIntent>(records[1].intent));
+  EXPECT_FALSE(stack.backing->unseen(a));
+  stack.expect_sound();
+}
+
+TEST_F(PassthroughTest, AnOpenForWritingIsRecordedBeforeItReturns) {
+  InodeId a = file("a", "x");
+  Attributes before = stack.node(a).attributes;
+  Lsn lsn = stack.store->last_lsn();
+  Opened opened = open(a);
+  EXPECT_TRUE(stack.backing->unseen(a));
+  EXPECT_EQ(stack.store->last_lsn().value, lsn.value + 1);
+  EXPECT_EQ(stack.node(a).attributes, before);   // nothing is written yet
+  release(opened);
+  EXPECT_EQ(stack.store->last_lsn().value, lsn.value + 1);
+  EXPECT_EQ(stack.node(a).attributes, before);
+  Opened reader = open(a, FsStack::ro());
+  EXPECT_TRUE(reader.passthrough);
+  EXPECT_EQ(stack.store->last_lsn().value, lsn.value + 1);
+}
+
+TEST_F(PassthroughTest, StatSeesUnseenWritesAndStaysTrue) {
+  InodeId a = file("a", "x");
+  Opened opened = open(a);
+  kernel_writes(opened, 0, "longer");
+  Node seen = stack.node(a);
+  EXPECT_EQ(seen.attributes.size, 6u);
+  EXPECT_EQ(stack.find("a")->attributes.size, 6u);
+  EXPECT_EQ(stack.node(a).attributes.mtime, seen.attributes.mtime);
+  release(opened);
+  EXPECT_EQ(stack.node(a).attributes.mtime, seen.attributes.mtime);   // as git's index expects
+}
+
+TEST_F(PassthroughTest, EveryWriteIsNoticedHoweverFast) {
+  InodeId a = file("a", "0000");
+  Opened opened = open(a);
+  OpId last = stack.row(a).content;
+  for (int i = 0; i < 200; ++i) {   // many within one tick of the kernel's clock
+    kernel_writes(opened, 0, std::to_string(1000 + i));
+    ASSERT_OK(stack.fs->flush(r, opened.handle));
+    ASSERT_NE(stack.row(a).content, last) << i;
+    last = stack.row(a).content;
+    ASSERT_OK(stack.fs->flush(r, opened.handle));
+    ASSERT_EQ(stack.row(a).content, last) << i;
+  }
+}
+
+TEST_F(PassthroughTest, TheFirstOpenDecidesForAll) {
+  stack.options.passthrough = false;
+  stack.reopen();
+  InodeId a = stack.write_file("a", "x");
+  stack.options.passthrough = true;
+  stack.reopen();
+  OpenFlags direct = FsStack::ro();
+  direct.direct = true;
+  Opened cached = open(a, direct);
+  EXPECT_FALSE(cached.passthrough);
+  Opened second = open(a);
+  EXPECT_FALSE(second.passthrough);
+  ASSERT_OK(stack.write(second.handle, 0, "y"));
+  release(cached);
+  release(second);
+  Opened third = open(a), fourth = open(a);
+  EXPECT_TRUE(third.passthrough);
+  EXPECT_EQ(third.passthrough.get(), fourth.passthrough.get());
+  release(third);
+  kernel_writes(fourth, 0, "zz");
+  EXPECT_EQ(stack.node(a).attributes.size, 2u);
+}
+
+TEST_F(PassthroughTest, NormalWritesAndTruncatesMixWithUnseenOnes) {
+  InodeId a = file("a", "0123456789");
+  Opened opened = open(a);
+  kernel_writes(opened, 0, "AB");
+  ASSERT_OK(stack.write(opened.handle, 4, "cd"));
+  kernel_writes(opened, 8, "YZ");
+  ASSERT_OK(stack.set_size(a, 9));
+  EXPECT_EQ(*stack.read(opened.handle), "AB23cd67Y");
+  kernel_writes(opened, 9, "!");
+  ASSERT_OK(stack.set_size(a, 12));
+  EXPECT_EQ(stack.node(a).attributes.size, 12u);
+  release(opened);
+  EXPECT_EQ(stack.content(a), std::string("AB23cd67Y!\0\0", 12));
+  stack.expect_sound();
+}
+
+TEST_F(PassthroughTest, TimesSetByTheOwnerStay) {
+  InodeId a = file("a", "x");
+  Opened opened = open(a);
+  kernel_writes(opened, 0, "copied");
+  SetAttributesRequest wanted;
+  wanted.mtime = Timestamp(std::chrono::seconds(1000));
+  ASSERT_OK(stack.fs->set_attributes(r, a, wanted));
+  release(opened);
+  EXPECT_EQ(stack.node(a).attributes.mtime, *wanted.mtime);
+  EXPECT_EQ(stack.node(a).attributes.size, 6u);
+}
+
+TEST_F(PassthroughTest, FsyncTakesUnseenWritesIn) {
+  InodeId a = file("a", "x");
+  Opened opened = open(a);
+  kernel_writes(opened, 0, "synced");
+  ASSERT_OK(stack.fs->sync_file(r, opened.handle, false));
+  EXPECT_EQ(stack.row(a).attributes.size, 6u);
+}
+
+TEST_F(PassthroughTest, TheTickTakesUnseenWritesIn) {
+  InodeId a = file("a", "x");
+  Opened opened = open(a);
+  kernel_writes(opened, 0, "ticked");
+  stack.fs->tick();
+  EXPECT_EQ(stack.row(a).attributes.size, 6u);
+}
+
+TEST_F(PassthroughTest, AMappingMayWriteAfterTheRelease) {
+  skymoor::testing::TempDir on_disk(skymoor::testing::TempDir::disk_directory());
+  FsStack disk_stack(on_disk / "mount");
+  disk_stack.options.passthrough = true;
+  ASSERT_NO_FATAL_FAILURE(disk_stack.open());
+  InodeId a = disk_stack.write_file("a", std::string(4096, 'a'));
+  Opened opened = disk_stack.fs->open(r, a, FsStack::rw()).value();
+  // The kernel's mapping holds the backing file, not our handle; a descriptor of its own plays that part here.
+  std::string path = "/proc/self/fd/" + std::to_string(opened.passthrough->fd());
+  int fd = ::open(path.c_str(), O_RDWR);
+  ASSERT_GE(fd, 0);
+  auto* map = static_cast<char*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+  ::close(fd);
+  opened.passthrough.reset();
+  disk_stack.fs->release(opened.handle);
+  EXPECT_TRUE(disk_stack.backing->unseen(a));   // somebody can still write it
+  OpId before = disk_stack.row(a).content;
+  map[0] = 'Z';
+  disk_stack.fs->tick();
+  EXPECT_NE(disk_stack.row(a).content, before);
+  ::munmap(map, 4096);
+  disk_stack.fs->tick();
+  EXPECT_FALSE(disk_stack.backing->unseen(a));
+  EXPECT_EQ(disk_stack.content(a)[0], 'Z');
+}
+
+TEST_F(PassthroughTest, AnOrphanIsWrittenUnseenToo) {
+  InodeId a = file("a", "x");
+  Opened opened = open(a);
+  ASSERT_OK(stack.unlink("a"));
+  kernel_writes(opened, 0, "gone");
+  EXPECT_EQ(stack.node(a).attributes.size, 4u);
+  stack.fs->forget(a);
+  release(opened);
+  EXPECT_CODE(stack.fs->get_attributes(r, a), Code::kStale);
+  EXPECT_EQ(stack.backing_files("data"), 0u);
+  EXPECT_FALSE(stack.backing->unseen(a));
+}
+
+// The file went to a conflict copy while it was open: its writers go on writing that copy.
+TEST_F(PassthroughTest, WritersFollowAConflictCopy) {
+  InodeId a = file("a", "mine"), copy = stack.touch("a (conflict)");
+  Opened opened = open(a);
+  {
+    auto frozen = opened.passthrough->freeze();
+    ASSERT_OK(stack.backing->move(a, copy));
+  }
+  kernel_writes(opened, 0, "still mine");
+  stack.fs->tick();
+  EXPECT_EQ(stack.row(copy).attributes.size, 10u);
+  release(opened);
+  EXPECT_EQ(stack.content(copy), "still mine");
+  EXPECT_FALSE(stack.backing->unseen(copy));
+}
+
+TEST_F(PassthroughTest, AbsentFilesAreNotPassedThrough) {
+  stack.close();
+  skymoor::testing::TempDir other;
+  FsStack remote(other / "mount");
+  remote.root_listed = false;
+  remote.options.passthrough = true;
+  ASSERT_NO_FATAL_FAILURE(remote.open());
+  remote.publish({{"big", std::string(100000, 'b')}});
+  InodeId big = remote.find("big")->id;
+  Opened opened = remote.fs->open(r, big, FsStack::rw()).value();
+  EXPECT_FALSE(opened.passthrough);
+  EXPECT_EQ(remote.read(opened.handle)->size(), 100000u);
+  Opened second = remote.fs->open(r, big, FsStack::rw()).value();
+  EXPECT_FALSE(second.passthrough);
+  remote.fs->release(opened.handle);
+  remote.fs->release(second.handle);
+  EXPECT_TRUE(remote.fs->open(r, big, FsStack::rw())->passthrough);
+}
+
+}  // namespace
+}  // namespace skymoor::client

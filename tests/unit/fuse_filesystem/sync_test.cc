@@ -1,0 +1,85 @@
+// fsync, O_SYNC, fsync of directories, syncfs, fsync=remote; failures that stay.
+#include "tests/unit/fuse_filesystem/fs_stack.h"
+
+namespace skymoor::client {
+namespace {
+
+class SyncTest : public FsTest {
+ protected:
+  void count_syncs() {
+    stack.hook = [this](const FaultPoint& point) {
+      if (point.name == "file.sync") ++(point.detail.find("/backing/") != point.detail.npos ? data : log);
+      if (point.name == "backing.sync_all") ++all;
+      return 0;
+    };
+  }
+  int data = 0, log = 0, all = 0;
+};
+
+TEST_F(SyncTest, FsyncMakesBytesAndRecordDurable) {
+  auto made = stack.create("a");
+  ASSERT_OK(stack.write(made.opened.handle, 0, "x"));
+  count_syncs();
+  ASSERT_OK(stack.fs->sync_file(r, made.opened.handle, true));
+  EXPECT_EQ(data, 1);
+  EXPECT_EQ(log, 1);
+  ASSERT_OK(stack.fs->sync_file(r, made.opened.handle, false));
+  EXPECT_EQ(data, 1);   // nothing new
+}
+
+TEST_F(SyncTest, SyncHandlesAreDurableAtEachWrite) {
+  InodeId a = stack.touch("a");
+  HandleId handle = stack.open_file(a, {.write = true, .sync = true});
+  count_syncs();
+  ASSERT_OK(stack.write(handle, 0, "x"));
+  EXPECT_EQ(data, 1);
+  EXPECT_EQ(log, 1);
+}
+
+TEST_F(SyncTest, DirectoriesAndTheWholeVolume) {
+  stack.write_file("a", "x");
+  count_syncs();
+  ASSERT_OK(stack.fs->sync_directory(r, kRootInode));
+  EXPECT_EQ(log, 1);
+  EXPECT_EQ(data, 0);
+  stack.touch("b");
+  ASSERT_OK(stack.fs->sync_all(r));
+  EXPECT_EQ(all, 1);
+  EXPECT_EQ(log, 2);
+}
+
+TEST_F(SyncTest, AFailedSyncStaysFailedWhileTheFileIsOpen) {
+  auto made = stack.create("a");
+  ASSERT_OK(stack.write(made.opened.handle, 0, "x"));
+  HandleId other = stack.open_file(made.node.id);
+  stack.hook = [](const FaultPoint& point) {
+    return point.name == "file.sync" && point.detail.find("/backing/") != point.detail.npos ? EIO : 0;
+  };
+  EXPECT_CODE(stack.fs->sync_file(r, made.opened.handle, false), Code::kIo);
+  stack.hook = nullptr;
+  EXPECT_CODE(stack.fs->sync_file(r, made.opened.handle, false), Code::kIo);
+  EXPECT_CODE(stack.fs->sync_file(r, other, false), Code::kIo);
+  EXPECT_CODE(stack.fs->flush(r, other), Code::kIo);
+  stack.fs->release(made.opened.handle);
+  stack.fs->release(other);
+  HandleId fresh = stack.open_file(made.node.id);
+  ASSERT_OK(stack.write(fresh, 0, "y"));
+  EXPECT_OK(stack.fs->sync_file(r, fresh, false));
+}
+
+TEST_F(SyncTest, RemoteFsyncWaitsForTheServer) {
+  stack.options.fsync_remote = true;
+  stack.reopen();
+  auto made = stack.create("a");
+  ASSERT_OK(stack.write(made.opened.handle, 0, "x"));
+  ASSERT_OK(stack.fs->sync_file(r, made.opened.handle, false));
+  ASSERT_EQ(stack.fetcher.synced().size(), 1u);
+  EXPECT_EQ(stack.fetcher.synced()[0], stack.store->last_lsn());
+  stack.fetcher.remote_sync = Error(Code::kOffline, "no server");
+  EXPECT_CODE(stack.fs->sync_file(r, made.opened.handle, false), Code::kOffline);
+  stack.fetcher.remote_sync = {};
+  EXPECT_OK(stack.fs->sync_file(r, made.opened.handle, false));
+}
+
+}  // namespace
+}  // namespace skymoor::client
