@@ -5,7 +5,7 @@
 namespace skymoor::protocol {
 namespace {
 
-constexpr std::size_t kMaxMessageBytes = 512;
+constexpr std::size_t kMaxMessageBytes = 2048;  // block_missing names up to 16 blocks
 
 bool has_system_errno(const Error& error) {
   for (const Error* e = &error; e; e = e->cause())
