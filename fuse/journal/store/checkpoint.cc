@@ -125,20 +125,25 @@ Status JournaledMetadataStore::write_rows(const Batch& batch, SqlTables& sql) {
   return sql.put_meta("total_bytes", batch.totals.bytes);
 }
 
+// Before a pending row is written, the confirmed one is kept aside. A pending row without a base row says that the object
+// was not there before; where the row itself is gone, an empty base row has to say so.
 Status JournaledMetadataStore::write_inode(const Batch::Inode& item, SqlTables& sql) {
   Lsn acknowledged{acknowledged_};
-  // Made since the last checkpoint: there is nothing to keep aside.
-  if (item.changed > acknowledged && !created_since_checkpoint(item.id))
-    TRY(sql.capture_inode(item.id, acknowledged, item.changed));
+  bool pending = item.changed > acknowledged;
+  bool kept = false;  // made since the last checkpoint: there is nothing to keep
+  if (pending && !created_since_checkpoint(item.id)) kept = TRY(sql.capture_inode(item.id, acknowledged, item.changed));
   if (item.row) return sql.put_inode(*item.row);
+  if (pending && !kept) TRY(sql.put_base_inode(item.id, {std::nullopt, item.changed}));
   return sql.erase_inode(item.id);
 }
 
 Status JournaledMetadataStore::write_dentry(const Batch::Dentry& item, SqlTables& sql) {
   Lsn acknowledged{acknowledged_};
   const NameKey& key = *item.entry->key;
-  if (item.changed > acknowledged) TRY(sql.capture_dentry(key.owner, key.name, acknowledged, item.changed));
+  bool pending = item.changed > acknowledged;
+  bool kept = pending && TRY(sql.capture_dentry(key.owner, key.name, acknowledged, item.changed));
   if (item.row) return sql.put_dentry(*item.row);
+  if (pending && !kept) TRY(sql.put_base_dentry(key.owner, key.name, {std::nullopt, item.changed}));
   return sql.erase_dentry(key.owner, key.name);
 }
 
@@ -163,8 +168,11 @@ Status JournaledMetadataStore::write_content(const Batch::Content& item, SqlTabl
 Status JournaledMetadataStore::write_xattr(const Batch::Xattr& item, SqlTables& sql) {
   Lsn acknowledged{acknowledged_};
   const NameKey& key = item.key;
-  if (item.row.changed > acknowledged) TRY(sql.capture_xattr(key.owner, key.name, acknowledged, item.row.changed));
-  if (item.row.value) return sql.put_xattr(key.owner, key.name, {*item.row.value, item.row.changed});
+  Lsn changed = item.row.changed;
+  bool pending = changed > acknowledged;
+  bool kept = pending && TRY(sql.capture_xattr(key.owner, key.name, acknowledged, changed));
+  if (item.row.value) return sql.put_xattr(key.owner, key.name, {*item.row.value, changed});
+  if (pending && !kept) TRY(sql.put_base_xattr(key.owner, key.name, {std::nullopt, changed}));
   return sql.erase_xattr(key.owner, key.name);
 }
 

@@ -78,10 +78,11 @@ Status SqlTables::put_base_inode(InodeId id, const BaseRow<InodeRow>& base) {
 
 Status SqlTables::erase_base_inode(InodeId id) { return inode_.erase_base.bind(1, id.value).run(); }
 
-Status SqlTables::capture_inode(InodeId id, Lsn acknowledged, Lsn changed) {
+Result<bool> SqlTables::capture_inode(InodeId id, Lsn acknowledged, Lsn changed) {
   TRY(inode_.capture.bind(1, id.value).bind(2, acknowledged.value).bind(3, changed.value).run());
-  if (db_->changed_rows() > 0) return {};
-  return inode_.touch.bind(1, id.value).bind(2, changed.value).run();
+  if (db_->changed_rows() > 0) return true;
+  TRY(inode_.touch.bind(1, id.value).bind(2, changed.value).run());
+  return db_->changed_rows() > 0;
 }
 
 // ---- dentries ----
@@ -132,11 +133,12 @@ Status SqlTables::erase_base_dentry(InodeId directory, std::string_view name) {
   return dentry_.erase_base.bind(1, directory.value).bind_blob(2, as_bytes(name)).run();
 }
 
-Status SqlTables::capture_dentry(InodeId directory, std::string_view name, Lsn acknowledged, Lsn changed) {
+Result<bool> SqlTables::capture_dentry(InodeId directory, std::string_view name, Lsn acknowledged, Lsn changed) {
   TRY(dentry_.capture.bind(1, directory.value).bind_blob(2, as_bytes(name)).bind(3, acknowledged.value)
           .bind(4, changed.value).run());
-  if (db_->changed_rows() > 0) return {};
-  return dentry_.touch.bind(1, directory.value).bind_blob(2, as_bytes(name)).bind(3, changed.value).run();
+  if (db_->changed_rows() > 0) return true;
+  TRY(dentry_.touch.bind(1, directory.value).bind_blob(2, as_bytes(name)).bind(3, changed.value).run());
+  return db_->changed_rows() > 0;
 }
 
 Result<std::vector<DentryRow>> SqlTables::links(InodeId inode) {
@@ -208,11 +210,12 @@ Status SqlTables::erase_base_xattr(InodeId inode, std::string_view name) {
   return xattr_.erase_base.bind(1, inode.value).bind_blob(2, as_bytes(name)).run();
 }
 
-Status SqlTables::capture_xattr(InodeId inode, std::string_view name, Lsn acknowledged, Lsn changed) {
+Result<bool> SqlTables::capture_xattr(InodeId inode, std::string_view name, Lsn acknowledged, Lsn changed) {
   TRY(xattr_.capture.bind(1, inode.value).bind_blob(2, as_bytes(name)).bind(3, acknowledged.value)
           .bind(4, changed.value).run());
-  if (db_->changed_rows() > 0) return {};
-  return xattr_.touch.bind(1, inode.value).bind_blob(2, as_bytes(name)).bind(3, changed.value).run();
+  if (db_->changed_rows() > 0) return true;
+  TRY(xattr_.touch.bind(1, inode.value).bind_blob(2, as_bytes(name)).bind(3, changed.value).run());
+  return db_->changed_rows() > 0;
 }
 
 // ---- content ----

@@ -97,10 +97,11 @@ class SqlTables {
   Status erase_base_manifest(InodeId inode);
 
   // Keeps the visible row aside before its first pending change: does nothing if a base row is there already (only
-  // its `changed` moves on) or if the visible row is itself pending (changed after `acknowledged`).
-  Status capture_inode(InodeId id, Lsn acknowledged, Lsn changed);
-  Status capture_dentry(InodeId directory, std::string_view name, Lsn acknowledged, Lsn changed);
-  Status capture_xattr(InodeId inode, std::string_view name, Lsn acknowledged, Lsn changed);
+  // its `changed` moves on) or if the visible row is itself pending (changed after `acknowledged`). Answers whether
+  // there is a base row now.
+  Result<bool> capture_inode(InodeId id, Lsn acknowledged, Lsn changed);
+  Result<bool> capture_dentry(InodeId directory, std::string_view name, Lsn acknowledged, Lsn changed);
+  Result<bool> capture_xattr(InodeId inode, std::string_view name, Lsn acknowledged, Lsn changed);
   Status capture_manifest(InodeId inode);
 
   Result<std::optional<Tombstone>> tombstone(InodeId id);
