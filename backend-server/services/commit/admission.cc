@@ -53,18 +53,19 @@ Status check_reads(const CommitContext& context) {
 }
 
 Status check_blocks(const CommitContext& context) {
-  constexpr std::size_t kNamed = 8;
-  std::string named;
-  std::size_t missing = 0;
+  constexpr std::size_t kNamed = 16;  // and no more are looked for: a commit can name a quarter of a million
+  std::vector<std::string> missing;
   for (const auto& [id, inode] : context.tree.inodes()) {
     if (!inode.put) continue;
     for (const BlockId& block : inode.put->blocks) {
-      if (TRY(context.tables.blocks.find(context.volume.number, block))) continue;
-      if (++missing <= kNamed) named += (named.empty() ? "" : " ") + block.hex();
+      if (missing.size() == kNamed) break;
+      if (!TRY(context.tables.blocks.find(context.volume.number, block))) missing.push_back(block.hex());
     }
   }
-  if (missing == 0) return {};
-  return Error(Code::kBlockMissing, std::to_string(missing) + " blocks are not stored: " + named);
+  if (missing.empty()) return {};
+  std::string message = "blocks are not stored, among them";
+  for (const std::string& block : missing) message += " " + block;
+  return Error(Code::kBlockMissing, std::move(message));
 }
 
 }  // namespace skymoor::server
