@@ -17,10 +17,10 @@ void show_progress(CommandContext& context, const std::string& line) {
   if (context.console.json() || !context.console.output_is_terminal()) return;
   const auto json = protocol::parse_object(as_bytes(line));
   if (!json.ok() || !json->contains("progress")) return;
-  const auto& pending = (*json)["progress"]["pending"];
-  if (!pending.is_object()) return;
-  protocol::FieldReader in(pending, "");
+  protocol::FieldReader progress((*json)["progress"], "");
+  protocol::FieldReader in(progress.object("pending"), "");
   const std::uint64_t records = in.number("records", UINT64_MAX), bytes = in.number("bytes", UINT64_MAX);
+  if (!in.finish().ok()) return;
   std::printf("\r\x1b[K%llu changes, %s to send", static_cast<unsigned long long>(records), format_bytes(bytes).c_str());
   std::fflush(stdout);
 }

@@ -39,7 +39,7 @@ Result<Request> parse_request(const std::string& line) {
 }  // namespace
 
 std::string MountControl::status() {
-  return encode_mount_status(parts_.facts, parts_.engine.status(), parts_.backing.usage(), parts_.passthrough(),
+  return encode_mount_status(parts_.facts, parts_.engine.status(), parts_.cache_usage(), parts_.passthrough(),
                              parts_.clock.now());
 }
 
@@ -62,9 +62,7 @@ void MountControl::handle(const std::string& line, const Send& send, std::stop_t
 
 Status MountControl::sync(std::optional<std::chrono::milliseconds> timeout, const Send& send,
                           const std::stop_token& stop) {
-  client::Request caller;
-  TRY(parts_.filesystem.sync_all(caller));
-  const Lsn lsn = parts_.store.last_lsn();
+  const Lsn lsn = TRY(parts_.flush());
   const Instant start = parts_.clock.monotonic();
   const Instant deadline = start + timeout.value_or(kForever);
   const Instant patience = timeout ? deadline : start + kPatience;

@@ -4,20 +4,18 @@
 #pragma once
 #include "fuse/app/control/control_server.h"
 #include "fuse/app/mount/mount_status.h"
-#include "fuse/filesystem/filesystem.h"
 
 namespace skymoor::client {
 
-/// Thread-safe. The engine, store and filesystem must outlive it.
+/// Thread-safe. The engine and what the functions use must outlive it.
 class MountControl final : public ControlHandler {
  public:
   struct Parts {
     MountFacts facts;
     SyncEngine& engine;
-    MetadataStore& store;
-    BackingStore& backing;
-    Filesystem& filesystem;
     const Clock& clock;
+    std::function<BackingStore::Usage()> cache_usage;
+    std::function<Result<Lsn>()> flush;   ///< puts everything written so far into the log; its last record
     std::function<bool()> passthrough;
     std::function<void()> stop;
   };

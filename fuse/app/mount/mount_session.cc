@@ -168,10 +168,16 @@ Status MountSession::mount_channel() {
   channel_ = TRY(Channel::mount(*filesystem_, std::move(options)));
   fanout_->bind(channel_);
   control_ = std::make_unique<MountControl>(
-      MountControl::Parts{mounted, *engine_, *store_, *backing_, *filesystem_, clock_,
+      MountControl::Parts{mounted, *engine_, clock_, [this] { return backing_->usage(); }, [this] { return flush(); },
                           [this] { return passthrough_active_.load(); }, [this] { stop(); }});
   control_server_ = TRY(ControlServer::start(options_.paths.volume(volume_.id), *control_));
   return {};
+}
+
+Result<Lsn> MountSession::flush() {
+  Request nobody;
+  TRY(filesystem_->sync_all(nobody));
+  return store_->last_lsn();
 }
 
 Status MountSession::run(const std::function<Status()>& on_ready) {

@@ -43,6 +43,7 @@ class MountSession {
   Status start_engine();
   Status mount_channel();
   MountFacts facts() const;
+  Result<Lsn> flush();
   void close();
 
   // Constant after open.

@@ -43,40 +43,40 @@ std::string count(std::uint64_t n, const char* one, const char* many) {
 
 std::string server_line(const Json& mount) {
   std::string line = mount.value("stopped", false) ? "stopped" : mount.value("online", false) ? "online" : "offline";
-  if (mount["since"].is_string()) line += " since " + mount["since"].get<std::string>();
-  if (mount["offline_reason"].is_string()) line += ": " + mount["offline_reason"].get<std::string>();
+  if (mount.at("since").is_string()) line += " since " + mount.at("since").get<std::string>();
+  if (mount.at("offline_reason").is_string()) line += ": " + mount.at("offline_reason").get<std::string>();
   return line;
 }
 
 std::string unsent_line(const Json& pending) {
-  if (pending["records"].get<std::uint64_t>() == 0) return "nothing: the server has everything";
-  std::string line = count(pending["records"], "change", "changes") + ", " + count(pending["files"], "file", "files") +
-                     ", " + format_bytes(pending["bytes"].get<std::uint64_t>());
-  if (pending["oldest_age_s"].is_number())
-    line += ", the oldest " + format_duration_ms(pending["oldest_age_s"].get<std::int64_t>() * 1000) + " old";
+  if (pending.at("records").get<std::uint64_t>() == 0) return "nothing: the server has everything";
+  std::string line = count(pending.at("records"), "change", "changes") + ", " + count(pending.at("files"), "file", "files") +
+                     ", " + format_bytes(pending.at("bytes").get<std::uint64_t>());
+  if (pending.at("oldest_age_s").is_number())
+    line += ", the oldest " + format_duration_ms(pending.at("oldest_age_s").get<std::int64_t>() * 1000) + " old";
   return line;
 }
 
 std::string cache_line(const Json& cache) {
-  return format_bytes(cache["clean_bytes"]) + " of " + format_bytes(cache["limit_bytes"]) + " (" +
-         format_bytes(cache["dirty_bytes"]) + " unsent on top)";
+  return format_bytes(cache.at("clean_bytes")) + " of " + format_bytes(cache.at("limit_bytes")) + " (" +
+         format_bytes(cache.at("dirty_bytes")) + " unsent on top)";
 }
 
 std::string describe(const Json& mount) {
-  std::string text = mount["volume"].get<std::string>() + " on " + mount["mount_point"].get<std::string>();
+  std::string text = mount.at("volume").get<std::string>() + " on " + mount.at("mount_point").get<std::string>();
   if (mount.value("read_only", false)) text += " (read-only)";
   text += "\n  server    " + server_line(mount);
-  text += "\n  unsent    " + unsent_line(mount["pending"]);
-  for (const Json& t : mount["transfers"])
-    text += "\n  " + std::string(t["direction"] == "upload" ? "sending   " : "getting   ") +
-            std::to_string(t["percent"].get<unsigned>()) + " % of " + format_bytes(t["bytes_total"]) + "  " +
-            t["path"].get<std::string>();
-  text += "\n  sent      " + format_bytes(mount["uploaded"]["bytes"]) + ", received " +
-          format_bytes(mount["downloaded"]["bytes"]) + " since it was mounted";
-  text += "\n  cache     " + cache_line(mount["cache"]);
-  if (const auto conflicts = mount["conflicts"].get<std::uint64_t>(); conflicts > 0)
+  text += "\n  unsent    " + unsent_line(mount.at("pending"));
+  for (const Json& t : mount.at("transfers"))
+    text += "\n  " + std::string(t.at("direction") == "upload" ? "sending   " : "getting   ") +
+            std::to_string(t.at("percent").get<unsigned>()) + " % of " + format_bytes(t.at("bytes_total")) + "  " +
+            t.at("path").get<std::string>();
+  text += "\n  sent      " + format_bytes(mount.at("uploaded").at("bytes")) + ", received " +
+          format_bytes(mount.at("downloaded").at("bytes")) + " since it was mounted";
+  text += "\n  cache     " + cache_line(mount.at("cache"));
+  if (const auto conflicts = mount.at("conflicts").get<std::uint64_t>(); conflicts > 0)
     text += "\n  conflicts " + count(conflicts, "copy was", "copies were") + " kept: look for '(conflict' in names";
-  return text + "\n  process   " + std::to_string(mount["pid"].get<int>()) + ", log " + mount["log_file"].get<std::string>();
+  return text + "\n  process   " + std::to_string(mount.at("pid").get<int>()) + ", log " + mount.at("log_file").get<std::string>();
 }
 
 }  // namespace

@@ -1,0 +1,120 @@
+#include "fuse/app/command_line/command_line.h"
+
+#include <gtest/gtest.h>
+
+namespace skymoor::client {
+namespace {
+
+using namespace std::chrono_literals;
+
+template <typename Arguments>
+Arguments parse(const std::vector<std::string>& words, const std::string& program = "skymoor") {
+  auto parsed = parse_command_line(program, words);
+  EXPECT_TRUE(parsed.invocation.has_value()) << parsed.text;
+  if (!parsed.invocation) return {};
+  const auto* arguments = std::get_if<Arguments>(&parsed.invocation->command);
+  EXPECT_NE(arguments, nullptr);
+  return arguments ? *arguments : Arguments{};
+}
+
+TEST(CommandLine, Signup) {
+  const auto a = parse<SignupArguments>({"signup", "https://h:1", "ada", "--password-file", "-", "--trust-first",
+                                         "--recovery-file", "/r", "--no-volume"});
+  EXPECT_EQ(a.url, "https://h:1");
+  EXPECT_EQ(a.user, "ada");
+  EXPECT_EQ(a.password_file, "-");
+  EXPECT_EQ(a.recovery_file, "/r");
+  EXPECT_TRUE(a.trust_first);
+  EXPECT_TRUE(a.no_volume);
+  EXPECT_FALSE(a.allow_weak_password);
+}
+
+TEST(CommandLine, LoginNeedsNothing) { EXPECT_EQ(parse<LoginArguments>({"login"}).url, ""); }
+
+TEST(CommandLine, MountTakesOptionsInSeveralPieces) {
+  const auto a = parse<MountArguments>({"mount", "home", "/d", "-o", "ro,allow_other", "-o", "cache-size=1GiB", "-f"});
+  EXPECT_EQ(a.volume, "home");
+  EXPECT_EQ(a.directory, "/d");
+  EXPECT_EQ(a.options, (std::vector<std::string>{"ro,allow_other", "cache-size=1GiB"}));
+  EXPECT_TRUE(a.foreground);
+}
+
+TEST(CommandLine, OptionsMayStandAnywhere) {
+  const auto a = parse<MountArguments>({"mount", "-o", "ro", "home", "/d"});
+  EXPECT_EQ(a.volume, "home");
+  EXPECT_EQ(a.directory, "/d");
+}
+
+TEST(CommandLine, MountHelperIsMount) {
+  // mount(8): mount.skymoor VOLUME DIR -o options, with -s and -v of its own.
+  const auto a = parse<MountArguments>({"home", "/d", "-s", "-v", "-o", "rw,nosuid"}, "/sbin/mount.skymoor");
+  EXPECT_EQ(a.volume, "home");
+  EXPECT_EQ(a.options, std::vector<std::string>{"rw,nosuid"});
+  EXPECT_FALSE(a.foreground);
+}
+
+TEST(CommandLine, Durations) {
+  EXPECT_EQ(parse<SyncArguments>({"sync", "/d", "--timeout", "300s"}).timeout, 300s);
+  EXPECT_EQ(parse<SyncArguments>({"sync", "--timeout", "1500ms"}).timeout, 1500ms);
+  EXPECT_EQ(parse<SyncArguments>({"sync"}).timeout, std::nullopt);
+  EXPECT_EQ(parse<UmountArguments>({"umount", "/d", "--wait", "--timeout", "2m"}).timeout, 2min);
+  EXPECT_EQ(parse_command_line("skymoor", {"sync", "--timeout", "soon"}).exit_code, 2);
+}
+
+TEST(CommandLine, NestedCommands) {
+  EXPECT_EQ(parse<VolumeCreateArguments>({"volume", "create", "photos"}).name, "photos");
+  parse<VolumeListArguments>({"volume", "ls"});
+  parse<DevicesListArguments>({"devices", "ls"});
+  EXPECT_EQ(parse<DevicesRevokeArguments>({"devices", "revoke", "old"}).device, "old");
+}
+
+TEST(CommandLine, CommonOptionsStandBeforeOrAfterTheCommand) {
+  for (const auto& words : std::vector<std::vector<std::string>>{{"status", "--json", "--state-dir", "/s"},
+                                                                 {"--json", "--state-dir", "/s", "status"}}) {
+    auto parsed = parse_command_line("skymoor", words);
+    ASSERT_TRUE(parsed.invocation) << parsed.text;
+    EXPECT_TRUE(parsed.invocation->json);
+    EXPECT_EQ(parsed.invocation->state_directory, "/s");
+  }
+}
+
+TEST(CommandLine, WrongUsageIsExitCodeTwoAndSaysWhat) {
+  for (const auto& words : std::vector<std::vector<std::string>>{{},
+                                                                 {"frobnicate"},
+                                                                 {"mount"},
+                                                                 {"mount", "home"},
+                                                                 {"mount", "--no-such-option"},
+                                                                 {"volume"},
+                                                                 {"signup", "url"},
+                                                                 {"completion", "tcsh"}}) {
+    auto parsed = parse_command_line("skymoor", words);
+    EXPECT_FALSE(parsed.invocation);
+    EXPECT_EQ(parsed.exit_code, 2);
+    EXPECT_FALSE(parsed.text.empty());
+  }
+}
+
+TEST(CommandLine, EveryCommandHasHelpWithUsageAndExamples) {
+  auto help = parse_command_line("skymoor", {"--help"});
+  EXPECT_EQ(help.exit_code, 0);
+  EXPECT_NE(help.text.find("Usage"), std::string::npos);
+  EXPECT_NE(help.text.find("Exit codes"), std::string::npos);
+  for (const auto& command : describe_command_line().subcommands) {
+    EXPECT_NE(help.text.find(command.name), std::string::npos);
+    auto own = parse_command_line("skymoor", {command.name, "--help"});
+    EXPECT_EQ(own.exit_code, 0) << command.name;
+    EXPECT_NE(own.text.find("Usage"), std::string::npos) << command.name;
+    EXPECT_NE(own.text.find("Examples"), std::string::npos) << command.name;
+    EXPECT_NE(own.text.find("--json"), std::string::npos) << command.name;
+  }
+  EXPECT_NE(parse_command_line("skymoor", {"mount", "--help"}).text.find("cache-size"), std::string::npos);
+}
+
+TEST(CommandLine, NoOptionTakesAPasswordItself) {
+  for (const auto& command : describe_command_line().subcommands)
+    for (const auto& option : command.options)
+      for (const auto& name : option.names) EXPECT_NE(name, "--password");
+}
+
+}  // namespace
+}  // namespace skymoor::client

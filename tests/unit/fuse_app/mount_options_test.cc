@@ -1,0 +1,68 @@
+#include "fuse/app/command_line/mount_options.h"
+
+#include <gtest/gtest.h>
+
+namespace skymoor::client {
+namespace {
+
+TEST(MountOptions, DefaultsHoldWithoutAnyOption) {
+  auto options = parse_mount_options({});
+  ASSERT_TRUE(options.ok());
+  EXPECT_FALSE(options->read_only());
+  EXPECT_EQ(options->settings.number("cache-size"), 10ll << 30);
+  EXPECT_EQ(options->settings.text("fsync"), "local");
+  EXPECT_EQ(options->settings.text("owners"), "");
+  EXPECT_TRUE(options->kernel_options.empty());
+}
+
+TEST(MountOptions, OwnOptionsAreRead) {
+  auto options = parse_mount_options({"ro,allow_other,cache-size=50GiB", "owners=mine,read-timeout=5s,fsync=remote"});
+  ASSERT_TRUE(options.ok()) << options.error().message();
+  EXPECT_TRUE(options->read_only());
+  EXPECT_TRUE(options->settings.flag("allow_other"));
+  EXPECT_EQ(options->settings.number("cache-size"), 50ll << 30);
+  EXPECT_EQ(options->settings.number("read-timeout"), 5000);
+  EXPECT_EQ(options->settings.text("owners"), "mine");
+  EXPECT_EQ(options->settings.text("fsync"), "remote");
+}
+
+TEST(MountOptions, TheLastOfAKindCounts) {
+  EXPECT_FALSE(parse_mount_options({"ro,rw"})->read_only());
+  EXPECT_TRUE(parse_mount_options({"rw", "ro"})->read_only());
+}
+
+TEST(MountOptions, StandardOptionsOfMountAreTakenOrPassedOn) {
+  auto options = parse_mount_options(
+      {"defaults,rw,_netdev,nofail,noauto,user,users,relatime,noatime,nodiratime,lazytime,strictatime,x-systemd.automount,"
+       "x-gvfs-show,comment=mine,nosuid,nodev,noexec"});
+  ASSERT_TRUE(options.ok()) << options.error().message();
+  EXPECT_EQ(options->kernel_options, (std::vector<std::string>{"nosuid", "nodev", "noexec"}));
+}
+
+TEST(MountOptions, AMisspeltOptionIsRefusedWithASuggestion) {
+  auto options = parse_mount_options({"cache-sise=1GiB"});
+  ASSERT_FALSE(options.ok());
+  EXPECT_EQ(options.error().code(), Code::kInvalidArgument);
+  EXPECT_NE(options.error().message().find("cache-size"), std::string::npos) << options.error().message();
+  EXPECT_NE(parse_mount_options({"allow-other"}).error().message().find("allow_other"), std::string::npos);
+}
+
+TEST(MountOptions, BadValuesAreRefused) {
+  for (const char* bad : {"cache-size=much", "cache-size=1KiB", "owners=theirs", "threads=0", "read-timeout=-1",
+                          "passthrough=maybe", "cache-size", "owners", "ro=perhaps", "no-such-thing"})
+    EXPECT_FALSE(parse_mount_options({bad}).ok()) << bad;
+  EXPECT_NE(parse_mount_options({"cache-size"}).error().message().find("needs a value"), std::string::npos);
+}
+
+TEST(MountOptions, ACommaInAValueIsEscaped) {
+  EXPECT_EQ(parse_mount_options({"state-dir=/a\\,b,ro"})->settings.text("state-dir"), "/a,b");
+}
+
+TEST(MountOptions, HelpNamesEveryOption) {
+  const std::string help = mount_options_help();
+  for (const Setting& setting : MountOptions().settings.table())
+    EXPECT_NE(help.find(std::string(setting.name)), std::string::npos) << setting.name;
+}
+
+}  // namespace
+}  // namespace skymoor::client
