@@ -102,6 +102,32 @@ TEST_F(ConflictTest, misfits_of_a_stale_plan_are_conflicts_even_without_reads) {
   EXPECT_EQ(submit_stale({unlink(kRootInode, "b", b), link(a, "b", b)}, {}), Code::kUnprocessable);
 }
 
+TEST_F(ConflictTest, slots_vacated_long_ago_are_forgotten_and_a_base_before_that_must_pull) {
+  InodeId a = make_file("a");
+  value_of(writer_->submit({unlink(kRootInode, "a", a)}));
+  other_->pull();
+  auto vacated = [&] {
+    auto found = read_from(services_->store(), [&](const ReadTables& tables) -> Result<Sequence> {
+      return tables.names.find_vacated(TRY(tables.volumes.find(volume_))->number, kRootInode, token_of("a"));
+    });
+    return value_of(found);
+  };
+  EXPECT_EQ(vacated(), Sequence{2});
+  // As if a hundred thousand commits had gone by; the next one is at a step of forgetting.
+  expect_ok(services_->store().update([&](Tables& tables) -> Status {
+    auto volume = TRY(tables.volumes.find(volume_));
+    volume->state.head = Sequence{1024 * 100 - 1};
+    return tables.volumes.set_state(volume->number, volume->state);
+  }));
+  writer_->pull();
+  make_file("b");
+  EXPECT_EQ(vacated(), Sequence{0});
+  EXPECT_EQ(submit_stale({}, {read_slot(kRootInode, "never")}), Code::kConflict);
+  EXPECT_EQ(submit_stale({}, {read_inode(kRootInode)}), Code{});
+  other_->pull();
+  value_of(other_->submit({}, {read_slot(kRootInode, "never")}));
+}
+
 TEST_F(ConflictTest, reads_of_what_never_was_are_no_conflict) {
   make_file("a");
   InodeId never = make_inode_id(other_->writer(), 999);
