@@ -61,6 +61,11 @@ class AsioTransport final : public Transport, public std::enable_shared_from_thi
     error_code ignored;
     auto peer = lowest().remote_endpoint(ignored).address();
     if (peer.is_v6() && peer.to_v6().is_v4_mapped()) peer = asio::ip::make_address_v4(asio::ip::v4_mapped, peer.to_v6());
+    if (peer.is_v6()) {
+      auto without_scope = peer.to_v6();
+      without_scope.scope_id(0);  // "%eth0" is ours, not the peer's
+      peer = without_scope;
+    }
     remote_address_ = peer.to_string();
     loopback_ = peer.is_loopback();
     set_socket_options(lowest());
