@@ -13,12 +13,12 @@ Executor::Options pool(const char* name, std::size_t threads) {
 }  // namespace
 
 Result<std::unique_ptr<SyncEngine>> SyncEngine::start(Dependencies dependencies, Options options) {
-  auto engine = std::make_unique<Engine>(dependencies, std::move(options));
+  auto engine = std::make_unique<RunningSync>(dependencies, std::move(options));
   TRY(engine->begin());
   return std::unique_ptr<SyncEngine>(std::move(engine));
 }
 
-Engine::Engine(Dependencies dependencies, Options options)
+RunningSync::RunningSync(Dependencies dependencies, Options options)
     : d_(dependencies),
       options_(std::move(options)),
       cipher_(d_.volume_key),
@@ -49,7 +49,7 @@ Engine::Engine(Dependencies dependencies, Options options)
                context_, state_, state_file_, outstanding_, options_.max_batch_records}),
       backoff_(d_.random, std::chrono::milliseconds(500), std::chrono::seconds(60)) {}
 
-Status Engine::begin() {
+Status RunningSync::begin() {
   state_ = TRY(state_file_.load());
   TRY(Rebaser::finish_moves(d_.store, d_.backing, state_));
   prefetcher_ = std::make_unique<Prefetcher>(contents_, connection_, d_.clock);
@@ -64,7 +64,7 @@ Status Engine::begin() {
   return {};
 }
 
-void Engine::stop() {
+void RunningSync::stop() {
   subscription_.reset();
   if (thread_.joinable()) {
     thread_.request_stop();
@@ -77,25 +77,25 @@ void Engine::stop() {
   fetchers_.stop();
 }
 
-void Engine::wake() {
+void RunningSync::wake() {
   MutexLock lock(mutex_);
   woken_ = true;
   last_wake_ = d_.clock.monotonic();
   changed_.notify_all();
 }
 
-CallOptions Engine::call_options(Instant deadline, std::stop_token stop) const {
+CallOptions RunningSync::call_options(Instant deadline, std::stop_token stop) const {
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - d_.clock.monotonic());
   return {std::clamp(left, std::chrono::milliseconds(1), std::chrono::milliseconds(60000)), std::move(stop)};
 }
 
 /// The codes that callers of fetches and waits know.
-Status Engine::answer(Status status) const {
+Status RunningSync::answer(Status status) const {
   if (!status.ok() && status.error().code() == Code::kCancelled) return Error(Code::kInterrupted, "interrupted");
   return status;
 }
 
-Status Engine::until(const std::function<bool()>& done, Instant deadline, const std::stop_token& stop) {
+Status RunningSync::until(const std::function<bool()>& done, Instant deadline, const std::stop_token& stop) {
   NotifyOnStop wake(stop, mutex_, changed_);
   std::uint64_t first;
   {
@@ -119,17 +119,17 @@ Status Engine::until(const std::function<bool()>& done, Instant deadline, const 
   }
 }
 
-Status Engine::sync_to(Lsn lsn, Instant deadline, std::stop_token stop) {
+Status RunningSync::sync_to(Lsn lsn, Instant deadline, std::stop_token stop) {
   return until([&] { return d_.store.position().acknowledged >= lsn; }, deadline, stop);
 }
 
-Status Engine::fetch_directory(InodeId directory, Instant deadline, std::stop_token stop) {
+Status RunningSync::fetch_directory(InodeId directory, Instant deadline, std::stop_token stop) {
   TRY(connection_.ready());
   if (never_synced()) TRY(until([&] { return !never_synced(); }, deadline, stop));
   return answer(directories_.fetch_directory(directory, call_options(deadline, std::move(stop))));
 }
 
-Status Engine::fetch_inode(InodeId inode, Instant deadline, std::stop_token stop) {
+Status RunningSync::fetch_inode(InodeId inode, Instant deadline, std::stop_token stop) {
   TRY(connection_.ready());
   if (never_synced()) {
     TRY(until([&] { return !never_synced(); }, deadline, stop));
@@ -138,16 +138,16 @@ Status Engine::fetch_inode(InodeId inode, Instant deadline, std::stop_token stop
   return answer(directories_.fetch_inode(inode, call_options(deadline, std::move(stop))));
 }
 
-Status Engine::fetch_content(InodeId inode, Extent extent, Instant deadline, std::stop_token stop) {
+Status RunningSync::fetch_content(InodeId inode, Extent extent, Instant deadline, std::stop_token stop) {
   TRY(connection_.ready());
   return answer(contents_.fetch(inode, extent, deadline, std::move(stop)));
 }
 
-void Engine::prefetch(InodeId inode, Extent extent) {
+void RunningSync::prefetch(InodeId inode, Extent extent) {
   if (connection_.ready().ok()) prefetcher_->add(inode, extent);
 }
 
-SyncStatus Engine::status() {
+SyncStatus RunningSync::status() {
   SyncStatus status;
   const Connection::View view = connection_.view();
   status.online = view.online;
@@ -184,7 +184,7 @@ SyncStatus Engine::status() {
   return status;
 }
 
-std::string Engine::state_of(InodeId inode) {
+std::string RunningSync::state_of(InodeId inode) {
   if (progress_.uploading(inode)) return "uploading";
   MutexLock lock(d_.store.mutex());
   auto row = d_.store.inode(lock, inode);
@@ -200,7 +200,7 @@ std::string Engine::state_of(InodeId inode) {
   return "synced";
 }
 
-std::optional<protocol::VolumeInfo> Engine::volume_info() {
+std::optional<protocol::VolumeInfo> RunningSync::volume_info() {
   MutexLock lock(mutex_);
   return info_;
 }

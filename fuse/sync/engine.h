@@ -1,4 +1,4 @@
-// Engine: the SyncEngine put together. Private to the room.
+// RunningSync: the SyncEngine put together. Private to the room.
 #pragma once
 #include <thread>
 
@@ -17,10 +17,10 @@ namespace skymoor::client {
 ///   any -> stopped: the server's history is not what this device knows; a person must decide
 ///
 /// Everything under "sync thread" is touched by that thread alone. Fetches run on their callers' threads and the pool.
-class Engine final : public SyncEngine {
+class RunningSync final : public SyncEngine {
  public:
-  Engine(Dependencies dependencies, Options options);
-  ~Engine() override { stop(); }
+  RunningSync(Dependencies dependencies, Options options);
+  ~RunningSync() override { stop(); }
   Status begin();
 
   void wake() override;

@@ -24,21 +24,21 @@ bool needs_somebody(const Error& error) {
 
 }  // namespace
 
-void Engine::heard_of(Sequence head) {
+void RunningSync::heard_of(Sequence head) {
   MutexLock lock(mutex_);
   head_ = std::max(head_, head);
   woken_ = true;
   changed_.notify_all();
 }
 
-bool Engine::never_synced() {
+bool RunningSync::never_synced() {
   if (d_.store.position().cursor) return false;
   MutexLock lock(d_.store.mutex());
   return !d_.store.inode(lock, kRootInode).ok();
 }
 
 /// A state directory that has never met its server starts as a mirror of the present head, not of all history.
-Status Engine::start_mirror(const protocol::VolumeInfo& first, const CallOptions& options) {
+Status RunningSync::start_mirror(const protocol::VolumeInfo& first, const CallOptions& options) {
   protocol::VolumeInfo info = first;
   for (int round = 0; round < 20; ++round) {
     auto page = TRY(d_.remote.inodes({kRootInode}, options));
@@ -57,7 +57,7 @@ Status Engine::start_mirror(const protocol::VolumeInfo& first, const CallOptions
   return Error(Code::kBusy, "the volume changes too fast to start a mirror of it");
 }
 
-Status Engine::greet(const CallOptions& options) {
+Status RunningSync::greet(const CallOptions& options) {
   auto info = d_.remote.info(options);
   connection_.note(info.ok() ? Status() : Status(info.error()));
   if (!info.ok()) {
@@ -82,7 +82,7 @@ Status Engine::greet(const CallOptions& options) {
   return {};
 }
 
-void Engine::refresh_info(const CallOptions& options) {
+void RunningSync::refresh_info(const CallOptions& options) {
   if (d_.clock.monotonic() < next_info_) return;
   next_info_ = d_.clock.monotonic() + kInfoEvery;
   auto info = d_.remote.info(options);
@@ -91,7 +91,7 @@ void Engine::refresh_info(const CallOptions& options) {
   info_ = std::move(info).value();
 }
 
-Status Engine::push_all(const CallOptions& options) {
+Status RunningSync::push_all(const CallOptions& options) {
   while (!options.stop.stop_requested()) {
     switch (TRY(pusher_.push(options))) {
       case Pusher::Outcome::kIdle: return {};
@@ -129,7 +129,7 @@ Status Engine::push_all(const CallOptions& options) {
   return Error(Code::kCancelled, "stopped");
 }
 
-Status Engine::round(const CallOptions& options) {
+Status RunningSync::round(const CallOptions& options) {
   if (!greeted_) TRY(greet(options));
   TRY(puller_.pull(options));
   // Everything that the server took is in the feed that was just read.
@@ -141,7 +141,7 @@ Status Engine::round(const CallOptions& options) {
 }
 
 /// Lets changes that come close together share a commit.
-void Engine::gather(const std::stop_token& stop) {
+void RunningSync::gather(const std::stop_token& stop) {
   if (d_.store.last_lsn() <= d_.store.position().acknowledged) return;
   const Instant most = d_.clock.monotonic() + options_.commit_delay * kGatherFactor;
   MutexLock lock(mutex_);
@@ -154,7 +154,7 @@ void Engine::gather(const std::stop_token& stop) {
 }
 
 /// Waits until there is something to do.
-void Engine::rest(const Status& outcome, const std::stop_token& stop) {
+void RunningSync::rest(const Status& outcome, const std::stop_token& stop) {
   Instant until = d_.clock.monotonic() + kIdlePull;
   const bool failed = !outcome.ok();
   if (failed) {
@@ -177,7 +177,7 @@ void Engine::rest(const Status& outcome, const std::stop_token& stop) {
   woken_ = settled_down_ = false;
 }
 
-void Engine::run(std::stop_token stop) {
+void RunningSync::run(std::stop_token stop) {
   set_thread_name("sync");
   NotifyOnStop wake(stop, mutex_, changed_);
   while (!stop.stop_requested() && !connection_.stopped()) {
