@@ -191,7 +191,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status recover_unseen_file(BackingFile& file);
   void settle_unseen();
   InodeId let_go_of_unseen(const std::shared_ptr<OpenInode>& inode);
-  void end_unseen(const std::shared_ptr<OpenInode>& inode);
+  void end_unseen(const std::shared_ptr<OpenInode>& inode, InodeId holder);
 
   // EvictionJudge.
   bool give_up(InodeId inode) override;

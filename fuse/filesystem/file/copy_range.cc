@@ -54,11 +54,11 @@ Result<std::size_t> Engine::copy_range(Request& request, HandleId from_id, std::
     from = source->inode;
     to = target->inode;
   }
-  if (from == to && from_offset < to_offset + length && to_offset < from_offset + length)
-    return Error(Code::kInvalidArgument, "the ranges overlap");
   if (from->watched.load(std::memory_order_acquire)) TRY(settle(from));
   length = TRY(copyable(request, *from, from_offset, length));
   if (length == 0) return std::size_t{0};
+  if (from == to && from_offset < to_offset + length && to_offset < from_offset + length)
+    return Error(Code::kInvalidArgument, "the ranges overlap");
   TRY(space_.ask(length));
   auto source = TRY(backing_of(from, false));
   return copy_into(request, *source, from_offset, to, to_offset, length);

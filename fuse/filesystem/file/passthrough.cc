@@ -126,8 +126,7 @@ InodeId Engine::let_go_of_unseen(const std::shared_ptr<OpenInode>& inode) {
 }
 
 /// The last handle that could write it is gone: stops watching unless a mapping is left.
-void Engine::end_unseen(const std::shared_ptr<OpenInode>& inode) {
-  InodeId holder = let_go_of_unseen(inode);
+void Engine::end_unseen(const std::shared_ptr<OpenInode>& inode, InodeId holder) {
   bool writers = backing_.has_writers(holder);
   auto file = backing_.open_file(holder, false);
   {
@@ -161,7 +160,10 @@ void Engine::settle_unseen() {
     auto settled = settle(inode);
     if (!settled.ok()) log_error("filesystem.settle.failed", {{"inode", inode->id.value}, {"error", settled.error()}});
   }
-  for (const auto& inode : over) end_unseen(inode);
+  // Two may watch one file after a conflict: both let go of it before either asks who else can write it.
+  std::vector<InodeId> holders;
+  for (const auto& inode : over) holders.push_back(let_go_of_unseen(inode));
+  for (std::size_t i = 0; i < over.size(); ++i) end_unseen(over[i], holders[i]);
 }
 
 /// After a crash: what the kernel wrote for the process before us.

@@ -14,7 +14,7 @@ void Engine::release(HandleId id) {
     last_writer = unseen_writer && handle->inode->unseen_writers == 0;
   }
   const std::shared_ptr<OpenInode>& inode = handle->inode;
-  if (last_writer) end_unseen(inode);
+  if (last_writer) end_unseen(inode, let_go_of_unseen(inode));
   bool orphan;
   {
     MutexLock lock(store_.mutex());

@@ -39,7 +39,10 @@ class FsStack {
     options.tick = std::chrono::milliseconds(0);
     options.reserve_bytes = 0;
   }
-  ~FsStack() { close(); }
+  ~FsStack() {
+    hook = nullptr;  // it may speak of variables of a test that is over
+    close();
+  }
 
   void open() {
     ASSERT_NO_FATAL_FAILURE(open_state());

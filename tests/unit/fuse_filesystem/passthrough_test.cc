@@ -211,6 +211,7 @@ TEST_F(PassthroughTest, WritersFollowAConflictCopy) {
   stack.fs->tick();
   EXPECT_EQ(stack.row(copy).attributes.size, 10u);
   release(opened);
+  stack.fs->tick();
   EXPECT_EQ(stack.content(copy), "still mine");
   EXPECT_FALSE(stack.backing->unseen(copy));
 }

@@ -8,7 +8,8 @@ class SyncTest : public FsTest {
  protected:
   void count_syncs() {
     stack.hook = [this](const FaultPoint& point) {
-      if (point.name == "file.sync") ++(point.detail.find("/backing/") != point.detail.npos ? data : log);
+      if (point.name == "file.sync" && point.detail.find("/backing/") != point.detail.npos) ++data;
+      if (point.name == "file.sync" && point.detail.find("/log-") != point.detail.npos) ++log;
       if (point.name == "backing.sync_all") ++all;
       return 0;
     };
