@@ -44,10 +44,11 @@ class CAPABILITY("mutex") Mutex {
     mutex_.lock();
   }
   void unlock() RELEASE() {
-    mutex_.unlock();
+    // First the book-keeping: once the mutex is free, its owner may destroy it.
 #ifndef NDEBUG
     lock_order::leaving(rank_);
 #endif
+    mutex_.unlock();
   }
   LockRank rank() const { return rank_; }
   const char* name() const { return name_; }
