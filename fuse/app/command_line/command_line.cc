@@ -43,11 +43,18 @@ CommandDescription describe(const CLI::App& app) {
   return description;
 }
 
-/// mount(8) calls `mount.skymoor VOLUME DIR [-sfnv] [-o options]`.
+/// mount(8) calls `mount.skymoor VOLUME DIR [-sfnvrw] [-o options]`; packaging/mount.skymoor does the same as a script.
+/// Nothing for a fake mount (-f), which is to be none.
 std::vector<std::string> from_mount_helper(const std::vector<std::string>& words) {
   std::vector<std::string> out = {"mount"};
-  for (const auto& word : words)
-    if (word != "-s" && word != "-n" && word != "-v" && word != "-f" && word != "-sv") out.push_back(word);
+  for (const auto& word : words) {
+    if (word == "-f") return {};
+    if (word == "-r") {
+      out.insert(out.end(), {"-o", "ro"});
+    } else if (word.size() < 2 || word[0] != '-' || word.find_first_not_of("snvw", 1) != std::string::npos) {
+      out.push_back(word);
+    }
+  }
   return out;
 }
 
@@ -80,7 +87,9 @@ void add_duration(CLI::App* command, const std::string& name, std::optional<std:
 ParsedCommandLine parse_command_line(const std::string& program, const std::vector<std::string>& words) {
   Declared declared;
   auto app = declare_all(declared);
-  std::vector<std::string> all = program.ends_with("mount.skymoor") ? from_mount_helper(words) : words;
+  const bool helper = program.ends_with("mount.skymoor");
+  std::vector<std::string> all = helper ? from_mount_helper(words) : words;
+  if (helper && all.empty()) return {std::nullopt, 0, {}};
   std::reverse(all.begin(), all.end());  // CLI11 takes them from the back
   try {
     app->parse(std::move(all));

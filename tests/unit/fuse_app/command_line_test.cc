@@ -51,6 +51,11 @@ TEST(CommandLine, MountHelperIsMount) {
   EXPECT_EQ(a.volume, "home");
   EXPECT_EQ(a.options, std::vector<std::string>{"rw,nosuid"});
   EXPECT_FALSE(a.foreground);
+  const auto read_only = parse<MountArguments>({"home", "/d", "-n", "-r"}, "mount.skymoor");
+  EXPECT_EQ(read_only.options, std::vector<std::string>{"ro"});
+  auto fake = parse_command_line("mount.skymoor", {"home", "/d", "-f"});
+  EXPECT_FALSE(fake.invocation);
+  EXPECT_EQ(fake.exit_code, 0);
 }
 
 TEST(CommandLine, Durations) {
