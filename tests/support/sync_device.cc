@@ -1,0 +1,344 @@
+#include "tests/support/sync_device.h"
+
+#include <unistd.h>
+
+#include <stdexcept>
+#include <thread>
+
+namespace skymoor::client {
+namespace {
+
+crypto::VolumeKey make_key(std::uint8_t seed) {
+  crypto::VolumeKey key;
+  key.volume.value.fill(seed);
+  Bytes bytes(32, seed);
+  key.seed = crypto::SecretBytes(ByteView(bytes));
+  return key;
+}
+
+}  // namespace
+
+TestVolume::TestVolume(std::uint8_t seed) : key(make_key(seed)), server(key.volume), cipher(key) {}
+
+/// What app does: joins the rooms that do not know each other.
+class SyncDevice::Bridge final : public Fetcher, public TreeListener {
+ public:
+  std::atomic<SyncEngine*> engine{nullptr};
+  std::atomic<Filesystem*> files{nullptr};
+
+  Status fetch(const Need& need, Instant deadline, std::stop_token stop) override {
+    SyncEngine* to = engine;
+    if (!to) return Error(Code::kOffline, "not started");
+    switch (need.kind) {
+      case Need::Kind::kDirectory: return to->fetch_directory(need.inode, deadline, stop);
+      case Need::Kind::kInode: return to->fetch_inode(need.inode, deadline, stop);
+      case Need::Kind::kContent: return to->fetch_content(need.inode, need.extent, deadline, stop);
+    }
+    return Error(Code::kInternal, "unknown need");
+  }
+  void prefetch(InodeId inode, Extent extent) override {
+    if (SyncEngine* to = engine) to->prefetch(inode, extent);
+  }
+  VolumeStatistics volume_statistics() override { return {1ull << 40, 1ull << 40, 0, 1u << 30, 1u << 30}; }
+  void changed() override {
+    if (SyncEngine* to = engine) to->wake();
+  }
+  Status sync_remote(Lsn lsn, Instant deadline, std::stop_token stop) override {
+    SyncEngine* to = engine;
+    return to ? to->sync_to(lsn, deadline, stop) : Status(Error(Code::kOffline, "not started"));
+  }
+  std::string state_of(InodeId inode) override {
+    SyncEngine* to = engine;
+    return to ? to->state_of(inode) : "unknown";
+  }
+  void tree_changed(const VisibleChanges& changes) override {
+    if (Filesystem* to = files) to->tree_changed(changes);
+  }
+};
+
+SyncDevice::SyncDevice(TestVolume& volume, std::string name, std::uint32_t writer, std::string directory)
+    : volume_(volume), name_(std::move(name)), directory_(std::move(directory)), writer_(writer) {
+  device_.value.fill(static_cast<std::uint8_t>(writer));
+  Bytes seed(32, static_cast<std::uint8_t>(writer + 100));
+  key_ = crypto::ed25519_from_seed(seed);
+  volume_.server.add_device({device_, name_, to_bytes(key_.public_key), Bytes(32)});
+  remote_ = std::make_unique<FakeVolumeRemote>(volume_.server);
+  options.device_name = name_;
+  options.commit_delay = std::chrono::milliseconds(5);
+  start();
+}
+
+SyncDevice::~SyncDevice() { stop(); }
+
+template <typename Call>
+auto SyncDevice::must(const char* what, Call call) {
+  for (int round = 0;; ++round) {
+    Request request;
+    auto result = call(request);
+    if (result.ok()) return std::move(result).value();
+    if (result.error().code() != Code::kNotPresent || !request.need || round == 50)
+      throw std::runtime_error(name_ + ": " + what + ": " + result.error().to_string());
+    if (Status fetched = files_->fetch(*request.need, {}); !fetched.ok())
+      throw std::runtime_error(name_ + ": " + what + ": fetch: " + fetched.error().to_string());
+  }
+}
+
+void SyncDevice::start() {
+  auto ok = [&](auto result) {
+    if (!result.ok()) throw std::runtime_error(name_ + ": start: " + result.error().to_string());
+    return std::move(result).value();
+  };
+  ok(disk_.make_directories(directory_ + "/state", 0700));
+  ok(disk_.make_directories(directory_ + "/cache", 0700));
+  MetadataStore::Options store_options;
+  store_options.directory = directory_ + "/state";
+  store_ = ok(MetadataStore::open(disk_, clock_, store_options, {volume_.key.volume, device_, writer_}, nullptr));
+  BackingStore::Options backing_options;
+  backing_options.data_directory = directory_ + "/state";
+  backing_options.cache_directory = directory_ + "/cache";
+  backing_ = ok(BackingStore::open(disk_, backing_options));
+  bridge_ = std::make_unique<Bridge>();
+  Filesystem::Options file_options;
+  file_options.reserve_bytes = 0;
+  files_ = ok(Filesystem::open(*store_, *backing_, *bridge_, disk_, clock_, file_options));
+  options.state_directory = directory_ + "/state";
+  engine_ = ok(SyncEngine::start({*store_, *backing_, *remote_, clock_, random_, *bridge_, volume_.key, key_, &disk_},
+                                 options));
+  ok(backing_->sweep([&](InodeId id) {
+    MutexLock lock(store_->mutex());
+    return store_->inode(lock, id).ok();
+  }));
+  bridge_->files = files_.get();
+  bridge_->engine = engine_.get();
+  // As app does before a first mount: nothing is known, not even the root.
+  bool known;
+  {
+    MutexLock lock(store_->mutex());
+    known = store_->inode(lock, kRootInode).ok();
+  }
+  if (!known) {
+    Status met = engine_->fetch_inode(kRootInode, clock_.monotonic() + std::chrono::seconds(30), {});
+    if (!met.ok()) throw std::runtime_error(name_ + ": first contact: " + met.error().to_string());
+  }
+}
+
+void SyncDevice::stop() {
+  if (!store_) return;
+  bridge_->engine = nullptr;
+  engine_->stop();
+  bridge_->files = nullptr;
+  files_.reset();
+  engine_.reset();
+  backing_.reset();
+  (void)store_->close();
+  store_.reset();
+}
+
+std::pair<InodeId, std::string> SyncDevice::parent_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos) return {kRootInode, path};
+  return {inode(path.substr(0, slash)), path.substr(slash + 1)};
+}
+
+InodeId SyncDevice::inode(const std::string& path) {
+  if (path.empty()) return kRootInode;
+  auto [parent, name] = parent_of(path);
+  return must(path.c_str(), [&, p = parent, n = name](Request& r) { return files_->lookup(r, p, n); }).id;
+}
+
+Node SyncDevice::node(const std::string& path) {
+  const InodeId id = inode(path);
+  return must(path.c_str(), [&](Request& r) { return files_->get_attributes(r, id); });
+}
+
+bool SyncDevice::exists(const std::string& path) {
+  try {
+    inode(path);
+    return true;
+  } catch (const std::runtime_error&) {
+    return false;
+  }
+}
+
+InodeId SyncDevice::make_directory(const std::string& path) {
+  auto [parent, name] = parent_of(path);
+  return must(path.c_str(), [&, p = parent, n = name](Request& r) { return files_->make_directory(r, p, n, 0755); }).id;
+}
+
+HandleId SyncDevice::open(InodeId id, OpenFlags flags) {
+  return must("open", [&](Request& r) { return files_->open(r, id, flags); }).handle;
+}
+
+void SyncDevice::put(HandleId handle, std::uint64_t offset, std::string_view bytes) {
+  constexpr std::size_t kAtOnce = 1u << 20;
+  for (std::size_t at = 0; at < bytes.size(); at += kAtOnce) {
+    const std::string_view part = bytes.substr(at, kAtOnce);
+    must("write", [&](Request& r) {
+      return files_->write(r, handle, offset + at, part.size(), [&](int fd, std::uint64_t where) -> Result<std::size_t> {
+        const ssize_t n = ::pwrite(fd, part.data(), part.size(), static_cast<off_t>(where));
+        if (n < 0) return Error::from_errno(errno, "pwrite");
+        return static_cast<std::size_t>(n);
+      });
+    });
+  }
+}
+
+InodeId SyncDevice::write(const std::string& path, std::string_view bytes) {
+  auto [parent, name] = parent_of(path);
+  HandleId handle;
+  InodeId id;
+  if (exists(path)) {
+    id = inode(path);
+    OpenFlags flags;
+    flags.write = flags.truncate = true;
+    handle = open(id, flags);
+  } else {
+    OpenFlags flags;
+    flags.write = true;
+    auto created = must(path.c_str(), [&, p = parent, n = name](Request& r) { return files_->create(r, p, n, 0644, flags); });
+    id = created.node.id;
+    handle = created.opened.handle;
+  }
+  put(handle, 0, bytes);
+  Request request;
+  (void)files_->flush(request, handle);
+  files_->release(handle);
+  return id;
+}
+
+void SyncDevice::write_at(const std::string& path, std::uint64_t offset, std::string_view bytes) {
+  OpenFlags flags;
+  flags.write = true;
+  const HandleId handle = open(inode(path), flags);
+  put(handle, offset, bytes);
+  files_->release(handle);
+}
+
+void SyncDevice::truncate(const std::string& path, std::uint64_t size) {
+  const InodeId id = inode(path);
+  SetAttributesRequest request;
+  request.size = size;
+  must("truncate", [&](Request& r) { return files_->set_attributes(r, id, request); });
+}
+
+std::string SyncDevice::read_inode(InodeId id, std::uint64_t offset, std::size_t size) {
+  const HandleId handle = open(id, {});
+  std::string out;
+  while (out.size() < size) {
+    const std::size_t want = std::min<std::size_t>(size - out.size(), 1u << 20);
+    auto reply = must("read", [&](Request& r) { return files_->read(r, handle, offset + out.size(), want); });
+    if (reply.length == 0) break;
+    if (!reply.file) {
+      out.append(as_text(reply.bytes).substr(0, reply.length));
+      continue;
+    }
+    std::string part(reply.length, '\0');
+    const ssize_t n = ::pread(reply.file->fd(), part.data(), part.size(), static_cast<off_t>(reply.offset));
+    if (n < 0) throw std::runtime_error("pread of a backing file");
+    part.resize(reply.length, '\0');
+    out += part;
+  }
+  files_->release(handle);
+  return out;
+}
+
+std::string SyncDevice::read(const std::string& path, std::uint64_t offset, std::size_t size) {
+  return read_inode(inode(path), offset, size);
+}
+
+void SyncDevice::unlink(const std::string& path) {
+  auto [parent, name] = parent_of(path);
+  const InodeId id = inode(path);
+  must(path.c_str(), [&, p = parent, n = name](Request& r) { return files_->unlink(r, p, n); });
+  files_->forget(id);
+}
+
+void SyncDevice::remove_directory(const std::string& path) {
+  auto [parent, name] = parent_of(path);
+  const InodeId id = inode(path);
+  must(path.c_str(), [&, p = parent, n = name](Request& r) { return files_->remove_directory(r, p, n); });
+  files_->forget(id);
+}
+
+void SyncDevice::rename(const std::string& from, const std::string& to) {
+  auto [from_parent, from_name] = parent_of(from);
+  auto [to_parent, to_name] = parent_of(to);
+  must(from.c_str(), [&, fp = from_parent, fn = from_name, tp = to_parent, tn = to_name](Request& r) {
+    return files_->rename(r, fp, fn, tp, tn, 0);
+  });
+}
+
+void SyncDevice::link(const std::string& existing, const std::string& path) {
+  const InodeId id = inode(existing);
+  auto [parent, name] = parent_of(path);
+  must(path.c_str(), [&, p = parent, n = name](Request& r) { return files_->link(r, id, p, n); });
+}
+
+void SyncDevice::symlink(const std::string& target, const std::string& path) {
+  auto [parent, name] = parent_of(path);
+  must(path.c_str(), [&, p = parent, n = name](Request& r) { return files_->make_symlink(r, p, n, target); });
+}
+
+void SyncDevice::chmod(const std::string& path, std::uint32_t mode) {
+  const InodeId id = inode(path);
+  SetAttributesRequest request;
+  request.mode = mode;
+  must("chmod", [&](Request& r) { return files_->set_attributes(r, id, request); });
+}
+
+void SyncDevice::set_xattr(const std::string& path, const std::string& name, const std::string& value) {
+  const InodeId id = inode(path);
+  must("set_xattr", [&](Request& r) { return files_->set_xattr(r, id, name, as_bytes(value), 0); });
+}
+
+void SyncDevice::walk(InodeId directory, const std::string& path, std::map<std::string, std::string>& out) {
+  std::uint64_t after = 0;
+  while (true) {
+    auto entries = must("list", [&](Request& r) { return files_->read_directory(r, directory, after, 100, true); });
+    if (entries.empty()) return;
+    for (const DirectoryEntry& entry : entries) {
+      after = entry.cookie;
+      const std::string here = path.empty() ? entry.name : path + "/" + entry.name;
+      switch (entry.node.attributes.type) {
+        case FileType::kDirectory:
+          out[here] = "dir";
+          walk(entry.node.id, here, out);
+          break;
+        case FileType::kSymlink:
+          out[here] = "-> " + must("readlink", [&](Request& r) { return files_->read_link(r, entry.node.id); });
+          break;
+        default: out[here] = read_inode(entry.node.id, 0, std::size_t(-1)); break;
+      }
+    }
+  }
+}
+
+std::map<std::string, std::string> SyncDevice::tree() {
+  std::map<std::string, std::string> out;
+  walk(kRootInode, "", out);
+  return out;
+}
+
+void SyncDevice::sync(std::chrono::seconds limit) {
+  Status synced = engine_->sync_to(store_->last_lsn(), clock_.monotonic() + limit, {});
+  if (!synced.ok()) throw std::runtime_error(name_ + ": sync: " + synced.error().to_string());
+}
+
+void SyncDevice::catch_up(std::chrono::seconds limit) {
+  const Instant deadline = clock_.monotonic() + limit;
+  while (store_->position().cursor.value < volume_.server.commits()) {
+    if (clock_.monotonic() > deadline)
+      throw std::runtime_error(name_ + ": does not catch up: " + engine_->status().reason);
+    engine_->wake();
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  sync(limit);
+}
+
+void SyncDevice::check() {
+  auto found = store_->check();
+  if (!found.ok()) throw std::runtime_error(name_ + ": check: " + found.error().to_string());
+  if (!found->empty()) throw std::runtime_error(name_ + ": check: " + found->front());
+}
+
+}  // namespace skymoor::client

@@ -1,0 +1,89 @@
+// SyncDevice: one whole client below the kernel (filesystem, journal, cache, sync) on a directory of its own, with calls
+// by path for tests.
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "fuse/filesystem/filesystem.h"
+#include "fuse/sync/sync_engine.h"
+#include "tests/support/fake_volume_remote.h"
+
+namespace skymoor::client {
+
+/// What all devices of one test volume share.
+struct TestVolume {
+  explicit TestVolume(std::uint8_t seed);
+  crypto::VolumeKey key;
+  FakeVolumeServer server;
+  crypto::VolumeCipher cipher;
+  std::map<std::string, FakeVolumeServer::Plain> tree() const { return server.plain_tree(cipher); }
+};
+
+/// Every call waits for what is not here, and throws std::runtime_error where it fails; paths have no leading slash.
+class SyncDevice {
+ public:
+  SyncDevice(TestVolume& volume, std::string name, std::uint32_t writer, std::string directory);
+  ~SyncDevice();
+  void start();
+  void stop();           ///< an orderly end; `start` goes on from what is on the disk
+
+  InodeId make_directory(const std::string& path);
+  /// Creates or overwrites as a program does: open with O_TRUNC, write, close.
+  InodeId write(const std::string& path, std::string_view bytes);
+  void write_at(const std::string& path, std::uint64_t offset, std::string_view bytes);
+  void truncate(const std::string& path, std::uint64_t size);
+  std::string read(const std::string& path, std::uint64_t offset = 0, std::size_t size = std::size_t(-1));
+  void unlink(const std::string& path);
+  void remove_directory(const std::string& path);
+  void rename(const std::string& from, const std::string& to);
+  void link(const std::string& existing, const std::string& path);
+  void symlink(const std::string& target, const std::string& path);
+  void chmod(const std::string& path, std::uint32_t mode);
+  void set_xattr(const std::string& path, const std::string& name, const std::string& value);
+  bool exists(const std::string& path);
+  Node node(const std::string& path);
+  /// Every path with its content ("dir", "-> target" or the bytes), everything fetched.
+  std::map<std::string, std::string> tree();
+
+  /// Waits until the server holds all that was done here.
+  void sync(std::chrono::seconds limit = std::chrono::seconds(60));
+  /// Waits until everything the server has shows here.
+  void catch_up(std::chrono::seconds limit = std::chrono::seconds(60));
+  void check();          ///< the store's own check finds nothing wrong
+
+  FakeVolumeRemote& remote() { return *remote_; }
+  SyncEngine& engine() { return *engine_; }
+  MetadataStore& store() { return *store_; }
+  Filesystem& files() { return *files_; }
+  SyncEngine::Options options;
+
+ private:
+  class Bridge;
+  template <typename Call>
+  auto must(const char* what, Call call);
+  std::pair<InodeId, std::string> parent_of(const std::string& path);
+  InodeId inode(const std::string& path);
+  void walk(InodeId directory, const std::string& path, std::map<std::string, std::string>& out);
+  std::string read_inode(InodeId inode, std::uint64_t offset, std::size_t size);
+  HandleId open(InodeId inode, OpenFlags flags);
+  void put(HandleId handle, std::uint64_t offset, std::string_view bytes);
+
+  TestVolume& volume_;
+  const std::string name_, directory_;
+  const WriterId writer_;
+  DeviceId device_;
+  PosixDisk disk_;
+  SystemClock clock_;
+  SystemRandom random_;
+  crypto::KeyPair key_;
+  std::unique_ptr<FakeVolumeRemote> remote_;
+  std::unique_ptr<MetadataStore> store_;
+  std::unique_ptr<BackingStore> backing_;
+  std::unique_ptr<Bridge> bridge_;
+  std::unique_ptr<Filesystem> files_;
+  std::unique_ptr<SyncEngine> engine_;
+};
+
+}  // namespace skymoor::client

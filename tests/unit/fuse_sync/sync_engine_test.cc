@@ -1,0 +1,424 @@
+// The engine end to end: whole devices in one process, on real stores and backing files, against a server in memory.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <random>
+
+#include "shared/base/log.h"
+#include "tests/support/sync_device.h"
+
+namespace skymoor::client {
+namespace {
+
+std::string noise(std::size_t size, std::uint64_t seed) {
+  std::mt19937_64 dice(seed);
+  std::string out(size, '\0');
+  for (std::size_t i = 0; i < size; i += 8) {
+    const std::uint64_t word = dice();
+    std::memcpy(out.data() + i, &word, std::min<std::size_t>(8, size - i));
+  }
+  return out;
+}
+
+class SyncEngineTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    // In memory where there is such a place: these tests are about order, not about the disk.
+    std::string path = std::filesystem::exists("/dev/shm") ? "/dev/shm" : "/tmp";
+    path += "/skymoor-sync-XXXXXX";
+    ASSERT_NE(::mkdtemp(path.data()), nullptr);
+    directory_ = path;
+  }
+  void TearDown() override {
+    for (auto& device : devices_) {
+      if (!HasFailure()) {
+        EXPECT_NO_THROW(device->check());
+      }
+      device.reset();
+    }
+    std::filesystem::remove_all(directory_);
+  }
+  SyncDevice& device(const std::string& name) {
+    const auto writer = static_cast<std::uint32_t>(devices_.size() + 1);
+    devices_.push_back(std::make_unique<SyncDevice>(volume_, name, writer, directory_ + "/" + name));
+    return *devices_.back();
+  }
+  /// All devices idle and equal to the server.
+  void expect_converged() {
+    for (int round = 0; round < 3; ++round)
+      for (auto& d : devices_) d->catch_up();
+    std::map<std::string, std::string> server;
+    for (const auto& [path, plain] : volume_.tree()) {
+      const bool directory = plain.attributes.type == FileType::kDirectory;
+      const bool symlink = plain.attributes.type == FileType::kSymlink;
+      server[path] = directory ? "dir" : symlink ? "-> " + plain.target : plain.bytes;
+    }
+    for (auto& d : devices_) {
+      const auto here = d->tree();
+      EXPECT_EQ(keys(here), keys(server));
+      EXPECT_TRUE(here == server) << "contents differ";
+    }
+  }
+  template <typename Map>
+  static std::vector<std::string> keys(const Map& map) {
+    std::vector<std::string> out;
+    for (const auto& [key, value] : map) out.push_back(key);
+    return out;
+  }
+
+  std::string directory_;
+  TestVolume volume_{7};
+  std::vector<std::unique_ptr<SyncDevice>> devices_;
+};
+
+TEST_F(SyncEngineTest, WhatOneDeviceMakesTheOtherHas) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  a.make_directory("docs");
+  a.write("docs/small", "hello");
+  a.write("docs/big", noise(3u << 20, 1));
+  a.write("empty", "");
+  a.symlink("docs/small", "link");
+  a.link("docs/small", "hard");
+  a.set_xattr("docs/small", "user.colour", "blue");
+  a.chmod("docs/big", 0600);
+  a.sync();
+  expect_converged();
+  EXPECT_EQ(b.node("docs/big").attributes.mode & 07777, 0600u);
+  EXPECT_EQ(b.node("hard").id, b.node("docs/small").id);
+  EXPECT_EQ(b.node("docs").attributes.mtime, a.node("docs").attributes.mtime);
+  EXPECT_EQ(volume_.tree().at("docs/small").xattrs.at("user.colour"), "blue");
+}
+
+TEST_F(SyncEngineTest, ChangesOfASyncedTreeTravelBothWays) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  a.make_directory("d");
+  a.write("d/f", "one");
+  a.sync();
+  b.catch_up();
+  EXPECT_EQ(b.read("d/f"), "one");
+  b.write("d/f", "two, and longer");
+  b.rename("d/f", "g");
+  b.remove_directory("d");
+  b.sync();
+  expect_converged();
+  EXPECT_EQ(a.read("g"), "two, and longer");
+  EXPECT_EQ(a.tree().size(), 1u);
+}
+
+TEST_F(SyncEngineTest, AForeignPutOnACleanFileShows) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  const std::string first = noise(2u << 20, 2);
+  a.write("f", first);
+  a.sync();
+  b.catch_up();
+  EXPECT_EQ(b.read("f"), first);
+  a.write_at("f", 1000, "XYZ");
+  a.sync();
+  b.catch_up();
+  std::string second = first;
+  second.replace(1000, 3, "XYZ");
+  EXPECT_TRUE(b.read("f") == second);
+  EXPECT_EQ(b.engine().state_of(b.node("f").id), "synced");
+}
+
+TEST_F(SyncEngineTest, CreatedAndDeletedInOneBatchSendsNothing) {
+  SyncDevice& a = device("anna");
+  a.write("keep", "x");
+  a.sync();
+  const std::size_t commits = volume_.server.commits();
+  a.remote().set_offline(true);
+  a.write("temp", noise(1u << 20, 3));
+  a.unlink("temp");
+  a.remote().set_offline(false);
+  a.sync();
+  EXPECT_EQ(volume_.server.commits(), commits);
+  EXPECT_EQ(a.store().pending().records, 0u);
+}
+
+TEST_F(SyncEngineTest, EditsOnBothSidesAreKept) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  a.write("note.txt", "base");
+  a.sync();
+  b.catch_up();
+  b.read("note.txt");
+  b.remote().set_offline(true);
+  a.write("note.txt", "anna's");
+  a.sync();
+  b.write("note.txt", "berta's first");
+  b.write("note.txt", "berta's second");
+  b.remote().set_offline(false);
+  b.sync();
+  expect_converged();
+  const auto tree = a.tree();
+  ASSERT_EQ(tree.size(), 2u);
+  EXPECT_EQ(tree.at("note.txt"), "anna's");
+  const auto copy = std::find_if(tree.begin(), tree.end(), [](const auto& e) { return e.first != "note.txt"; });
+  EXPECT_EQ(copy->second, "berta's second");
+  EXPECT_EQ(copy->first.rfind("note (conflict berta ", 0), 0u) << copy->first;
+  EXPECT_EQ(copy->first.substr(copy->first.size() - 4), ".txt");
+  EXPECT_EQ(b.engine().state_of(b.node(copy->first).id), "conflict");
+}
+
+TEST_F(SyncEngineTest, TheSameBytesOnBothSidesAreNoConflict) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  a.catch_up();
+  b.catch_up();
+  b.tree();
+  b.remote().set_offline(true);
+  const std::string bytes = noise(3u << 20, 4);
+  a.write("same", bytes);
+  a.write("small", "equal");
+  a.sync();
+  b.write("same", bytes);
+  b.write("small", "equal");
+  b.remote().set_offline(false);
+  b.sync();
+  expect_converged();
+  EXPECT_EQ(a.tree().size(), 2u);
+}
+
+TEST_F(SyncEngineTest, AnEditBeatsADelete) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  a.make_directory("d");
+  a.write("d/f", "base");
+  a.sync();
+  b.catch_up();
+  b.read("d/f");
+  b.remote().set_offline(true);
+  a.unlink("d/f");
+  a.remove_directory("d");
+  a.sync();
+  b.write("d/f", "edited");
+  b.remote().set_offline(false);
+  b.sync();
+  expect_converged();
+  EXPECT_EQ(a.read("d/f"), "edited");
+}
+
+TEST_F(SyncEngineTest, AConflictCopyTakesItsBytesWithoutSendingThemTwice) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  a.write("f", noise(5u << 20, 5));
+  a.sync();
+  b.catch_up();
+  b.read("f");
+  b.remote().set_offline(true);
+  a.write_at("f", 0, "anna");
+  a.sync();
+  b.write_at("f", 3u << 20, "berta");
+  b.remote().set_offline(false);
+  b.sync();
+  expect_converged();
+  EXPECT_EQ(a.tree().size(), 2u);
+}
+
+TEST_F(SyncEngineTest, LostAnswersAndRepeatedRequestsChangeNothing) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  a.remote().repeat_commits = true;
+  for (int i = 0; i < 5; ++i) {
+    a.remote().lose_commit_answers = 1;
+    a.write("f" + std::to_string(i), "content " + std::to_string(i));
+    if (i > 0) a.rename("f" + std::to_string(i - 1), "g" + std::to_string(i - 1));
+    a.remote().lose_commits = i % 2;
+    for (int attempt = 0; attempt < 20; ++attempt) {
+      try {
+        a.sync();
+        break;
+      } catch (const std::runtime_error&) {
+      }
+    }
+  }
+  a.remote().refuse_commits = 3;
+  b.write("mine", "b");
+  b.sync();
+  a.write("last", "a");
+  a.sync();
+  expect_converged();
+  EXPECT_EQ(a.tree().size(), 7u);
+}
+
+TEST_F(SyncEngineTest, DamagedSegmentsAreSentAgainAlone) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  a.remote().damage_uploads = 2;
+  const std::string bytes = noise(6u << 20, 6);
+  a.write("f", bytes);
+  a.sync();
+  EXPECT_LT(a.remote().pack_bytes, (6u << 20) + (1u << 20)) << "whole blocks were sent again";
+  b.catch_up();
+  b.remote().damage_downloads = 2;
+  EXPECT_TRUE(b.read("f") == bytes);
+}
+
+TEST_F(SyncEngineTest, OneByteInFrontOfABigFileSendsLittle) {
+  SyncDevice& a = device("anna");
+  const std::string bytes = noise(32u << 20, 7);
+  a.write("f", bytes);
+  a.sync();
+  const std::uint64_t before = a.remote().pack_bytes;
+  a.write("f", "!" + bytes);
+  a.sync();
+  EXPECT_LT(a.remote().pack_bytes - before, 8u << 20);
+  EXPECT_TRUE(volume_.tree().at("f").bytes == "!" + bytes);
+}
+
+TEST_F(SyncEngineTest, AChangeInTheMiddleSendsOnlyItsChunks) {
+  SyncDevice& a = device("anna");
+  std::string bytes = noise(32u << 20, 8);
+  a.write("f", bytes);
+  a.sync();
+  const std::uint64_t before = a.remote().pack_bytes;
+  a.write_at("f", 16u << 20, "changed");
+  bytes.replace(16u << 20, 7, "changed");
+  a.truncate("f", 31u << 20);
+  bytes.resize(31u << 20);
+  a.sync();
+  EXPECT_LT(a.remote().pack_bytes - before, 12u << 20);
+  EXPECT_TRUE(volume_.tree().at("f").bytes == bytes);
+}
+
+TEST_F(SyncEngineTest, ASecondCopyUploadsNoBlock) {
+  SyncDevice& a = device("anna");
+  const std::string bytes = noise(8u << 20, 9);
+  a.write("f", bytes);
+  a.sync();
+  const std::uint64_t packs = a.remote().packs;
+  a.write("copy", bytes);
+  a.sync();
+  EXPECT_EQ(a.remote().packs, packs);
+  EXPECT_TRUE(volume_.tree().at("copy").bytes == bytes);
+  EXPECT_GT(a.engine().status().deduplicated_blocks, 4u);
+}
+
+TEST_F(SyncEngineTest, HolesAreNotStored) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  a.write("sparse", "begin");
+  a.truncate("sparse", 1ull << 34);
+  a.write_at("sparse", (1ull << 34) - 3, "end");
+  a.sync();
+  EXPECT_LT(volume_.server.stored_bytes(), 4u << 20);
+  b.catch_up();
+  EXPECT_EQ(b.node("sparse").attributes.size, 1ull << 34);
+  EXPECT_EQ(b.read("sparse", (1ull << 34) - 3, 10), "end");
+  EXPECT_EQ(b.read("sparse", 1ull << 33, 4), std::string(4, '\0'));
+}
+
+TEST_F(SyncEngineTest, ARestartInTheMiddleGoesOn) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  a.write("f", "base");
+  a.sync();
+  b.catch_up();
+  b.read("f");
+  b.remote().set_offline(true);
+  a.write("f", "anna's");
+  a.sync();
+  b.write("f", "berta's");
+  b.write("more", noise(2u << 20, 10));
+  b.stop();
+  b.remote().set_offline(false);
+  b.remote().lose_commit_answers = 1;
+  b.start();
+  b.remote().set_offline(true);
+  b.stop();
+  b.remote().set_offline(false);
+  b.start();
+  b.catch_up();
+  expect_converged();
+  EXPECT_EQ(a.tree().size(), 3u);
+}
+
+TEST_F(SyncEngineTest, ARenameIsNeverSeenWithoutItsData) {
+  SyncDevice& a = device("anna");
+  a.write("doc", std::string(5000, '0'));
+  a.sync();
+  std::string wrong;
+  volume_.server.observe([&](const FakeVolumeServer& server) {
+    const auto tree = server.plain_tree(volume_.cipher);
+    auto it = tree.find("doc");
+    if (it == tree.end()) wrong = "doc is missing";
+    else if (it->second.bytes.size() != 5000 || it->second.bytes != std::string(5000, it->second.bytes[0]))
+      wrong = "doc is half there: " + std::to_string(it->second.bytes.size());
+  });
+  for (char c = 'a'; c <= 'z'; ++c) {
+    a.write("doc.tmp", std::string(5000, c));
+    a.rename("doc.tmp", "doc");
+    a.engine().wake();
+  }
+  a.sync();
+  EXPECT_EQ(wrong, "");
+  EXPECT_EQ(volume_.tree().at("doc").bytes, std::string(5000, 'z'));
+}
+
+TEST_F(SyncEngineTest, ManySmallFilesShareFewCommits) {
+  SyncDevice& a = device("anna");
+  a.make_directory("d");
+  a.remote().set_offline(true);
+  for (int i = 0; i < 2000; ++i) a.write("d/" + std::to_string(i), std::string(4096, static_cast<char>('a' + i % 26)));
+  a.remote().set_offline(false);
+  const auto start = std::chrono::steady_clock::now();
+  a.sync();
+  const auto took = std::chrono::steady_clock::now() - start;
+  std::cout << "2000 files of 4 KiB: " << std::chrono::duration_cast<std::chrono::milliseconds>(took).count() << " ms, "
+            << volume_.server.commits() << " commits\n";
+  EXPECT_LT(volume_.server.commits(), 12u);
+  EXPECT_EQ(volume_.tree().size(), 2001u);
+}
+
+TEST_F(SyncEngineTest, AForgedOrLosingServerStopsTheEngineAndDeletesNothing) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  a.write("f", "x");
+  a.sync();
+  b.catch_up();
+  b.read("f");
+  b.remote().set_offline(true);
+  a.write("g", "y");
+  a.sync();
+  volume_.server.damage_newest_entry();
+  b.remote().set_offline(false);
+  for (int i = 0; i < 500 && !b.engine().status().stopped; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_TRUE(b.engine().status().stopped);
+  EXPECT_NE(b.engine().status().reason.find("damaged or forged"), std::string::npos) << b.engine().status().reason;
+  EXPECT_EQ(b.read("f"), "x");
+  volume_.server.forget_newest(2);
+  a.engine().wake();
+  for (int i = 0; i < 500 && !a.engine().status().stopped; ++i) {
+    a.engine().wake();
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_TRUE(a.engine().status().stopped);
+  EXPECT_EQ(a.read("g"), "y");
+}
+
+TEST_F(SyncEngineTest, FetchesFailFastAndInTimeWhenTheServerIsAway) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  a.write("f", noise(1u << 20, 11));
+  a.sync();
+  b.catch_up();
+  b.node("f");
+  b.remote().set_offline(true);
+  const InodeId inode = b.node("f").id;
+  SystemClock clock;
+  const Instant start = clock.monotonic();
+  Status fetched = b.engine().fetch_content(inode, {0, 1u << 20}, start + std::chrono::seconds(20), {});
+  EXPECT_EQ(fetched.error().code(), Code::kOffline);
+  EXPECT_LT(clock.monotonic() - start, std::chrono::seconds(5));
+  EXPECT_EQ(b.engine().state_of(inode), "remote-only");
+  EXPECT_FALSE(b.engine().status().online);
+  b.remote().set_offline(false);
+  b.read("f");
+  EXPECT_EQ(b.engine().state_of(inode), "synced");
+}
+
+}  // namespace
+}  // namespace skymoor::client
