@@ -1,4 +1,5 @@
-// Backing files: one sparse file per cached inode, dirty ones in the state directory, clean ones in the cache directory.
+// Backing files: one sparse file per cached inode, dirty ones in the state directory, clean ones in the cache
+// directory.
 #pragma once
 #include <atomic>
 #include <functional>
@@ -80,7 +81,8 @@ class BackingStore {
   static Result<std::unique_ptr<BackingStore>> open(Disk& disk, Options options);
   virtual ~BackingStore() = default;
 
-  /// Opens, or with `create` makes (as dirty), an inode's backing file. Errors: NotFound, NoSpace, TooManyOpenFiles, Io.
+  /// Opens, or with `create` makes (as dirty), an inode's backing file. Errors: NotFound, NoSpace, TooManyOpenFiles,
+  /// Io.
   virtual Result<std::shared_ptr<BackingFile>> open_file(InodeId inode, bool create) = 0;
   /// Moves it to the state directory, before the first local change. Idempotent; creates it when there is none.
   virtual Status make_dirty(InodeId inode) = 0;

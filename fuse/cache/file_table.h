@@ -19,8 +19,8 @@ struct FileEntry {
   std::uint32_t last_use = 0;          ///< tick; compare with `older`
 };
 
-/// Open-addressed hash table of FileEntry by inode. A million files take 32 MiB. Not thread-safe. A value. Pointers into
-/// it do not exist: entries are copied in and out, so growing never invalidates anything.
+/// Open-addressed hash table of FileEntry by inode. A million files take 32 MiB. Not thread-safe. A value. Pointers
+/// into it do not exist: entries are copied in and out, so growing never invalidates anything.
 class FileTable {
  public:
   std::optional<FileEntry> find(InodeId inode) const;

@@ -36,7 +36,8 @@ Status SpaceGuard::look(std::uint64_t bytes) {
     if (volume.free_bytes < waiting + bytes) return Error(Code::kQuotaExceeded, "the volume's quota is used up");
     room = std::min(room, volume.free_bytes - waiting);
   }
-  left_.store(std::min<std::int64_t>(static_cast<std::int64_t>(room - bytes), kLookAfterBytes), std::memory_order_relaxed);
+  left_.store(std::min<std::int64_t>(static_cast<std::int64_t>(room - bytes), kLookAfterBytes),
+              std::memory_order_relaxed);
   looked_at_.store(seams_.clock.monotonic().time_since_epoch().count(), std::memory_order_relaxed);
   return {};
 }

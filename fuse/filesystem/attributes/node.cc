@@ -32,8 +32,8 @@ Node Engine::node_of(const MutexLock& lock, const InodeRow& row) {
   return node;
 }
 
-/// What the file takes or would take on a disk. Files in use are measured, those closed since the start remembered where
-/// their size does not tell; of others the manifest knows the holes.
+/// What the file takes or would take on a disk. Files in use are measured, those closed since the start remembered
+/// where their size does not tell; of others the manifest knows the holes.
 std::uint64_t Engine::allocated_of(const MutexLock& lock, const InodeRow& row) {
   if (row.attributes.type == FileType::kDirectory) return kDirectoryBytes;
   if (row.attributes.type != FileType::kFile) return 0;

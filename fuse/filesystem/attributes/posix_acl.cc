@@ -28,7 +28,8 @@ Status check(const Acl& acl) {
     bool named = entry.tag == kUser || entry.tag == kGroup;
     bool known = named || entry.tag == kUserObj || entry.tag == kGroupObj || entry.tag == kMask || entry.tag == kOther;
     bool ordered = named ? entry.tag >= last : entry.tag > last;
-    if (!known || !ordered || entry.permissions > 7) return Error(Code::kInvalidArgument, "malformed access control list");
+    if (!known || !ordered || entry.permissions > 7)
+      return Error(Code::kInvalidArgument, "malformed access control list");
     seen |= entry.tag;
     last = entry.tag;
   }

@@ -13,7 +13,8 @@ constexpr int kMaxTakeovers = 16;   // how often the file may change hands befor
 
 }  // namespace
 
-/// A conflict copy or a removal may take the file while we wait for the modification: then the inode's new one is opened.
+/// A conflict copy or a removal may take the file while we wait for the modification: then the inode's new one is
+/// opened.
 Status ContentChange::hold_file() {
   for (int i = 0; i < kMaxTakeovers; ++i) {
     file_ = TRY(engine_.backing_of(inode_, true));
@@ -47,7 +48,8 @@ Status ContentChange::begin() {
   return trim();
 }
 
-void ContentChange::mark(const MutexLock&, Change& change, const InodeRow& row, Extent written, std::uint64_t old_size) {
+void ContentChange::mark(const MutexLock&, Change& change, const InodeRow& row, Extent written,
+                         std::uint64_t old_size) {
   std::uint64_t size = row.attributes.size;
   if (size < old_size) change.mark_content(row.id, {size, kEndOfAll}, false, false);
   if (size > old_size) written = {std::min(written.begin, old_size), std::max(written.end, size)};

@@ -7,8 +7,8 @@
 namespace skymoor::client {
 
 /// Holds, while it lives, the inode's change lock and a Modification of its backing file. Used by one thread, on the
-/// stack. Failure: when the record cannot be written, bytes that were clean are given up (they can be fetched again) and
-/// bytes beyond the file's end are cut off before they can show.
+/// stack. Failure: when the record cannot be written, bytes that were clean are given up (they can be fetched again)
+/// and bytes beyond the file's end are cut off before they can show.
 ///
 ///   ContentChange change(engine, inode);
 ///   TRY(change.begin());
@@ -27,8 +27,8 @@ class ContentChange {
   Status record(const MutexLock& lock, InodeRow& row, Extent written, std::uint64_t size, Times times = Times::kNow);
   /// The change is plain writing: a sync may log the bytes instead of syncing the backing file.
   void plain_write() { plain_ = true; }
-  /// Some bytes of `touched` may have changed before a step failed: inside the file they are recorded as changed, beyond
-  /// its end they are cut off. Best effort: the caller reports the step's own error.
+  /// Some bytes of `touched` may have changed before a step failed: inside the file they are recorded as changed,
+  /// beyond its end they are cut off. Best effort: the caller reports the step's own error.
   void record_failure(const MutexLock& lock, Extent touched);
   const std::shared_ptr<OpenInode>& inode() const { return inode_; }
 

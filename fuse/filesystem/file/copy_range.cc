@@ -32,7 +32,8 @@ Result<std::size_t> copy_bytes(BackingFile& from, std::uint64_t from_offset, Bac
     ssize_t step = ::copy_file_range(from.fd(), &in, to.fd(), &out, length - done, 0);
     if (step < 0 && errno == EINTR) continue;
     if (step < 0 && (errno == EXDEV || errno == EOPNOTSUPP || errno == EINVAL || errno == ENOSYS))
-      return done + TRY(copy_through_memory(from.file(), from_offset + done, to.file(), to_offset + done, length - done));
+      return done +
+             TRY(copy_through_memory(from.file(), from_offset + done, to.file(), to_offset + done, length - done));
     if (step < 0) return Error::from_errno(errno, "copy_file_range");
     if (step == 0) break;
     done += static_cast<std::size_t>(step);

@@ -16,7 +16,8 @@ TEST_F(ConcurrencyTest, AppendsLoseNothing) {
     for (int t = 0; t < kThreads; ++t)
       threads.emplace_back([&, t] {
         HandleId handle = stack.open_file(a, {.write = true, .append = true});
-        for (int i = 0; i < kAppends; ++i) EXPECT_OK(stack.write(handle, 0, std::string(10, static_cast<char>('a' + t))));
+        for (int i = 0; i < kAppends; ++i)
+          EXPECT_OK(stack.write(handle, 0, std::string(10, static_cast<char>('a' + t))));
         stack.fs->release(handle);
       });
   }
@@ -62,7 +63,8 @@ TEST_F(ConcurrencyTest, EverybodyDoesEverything) {
     });
   }
   stack.expect_sound();
-  for (const std::string& name : stack.names()) EXPECT_EQ(stack.content(stack.find(name)->id).size(), stack.find(name)->attributes.size);
+  for (const std::string& name : stack.names())
+    EXPECT_EQ(stack.content(stack.find(name)->id).size(), stack.find(name)->attributes.size);
 }
 
 }  // namespace

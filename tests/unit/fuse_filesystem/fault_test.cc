@@ -1,4 +1,5 @@
-// Every step of the disk fails once, in turn: the operation says so, what returned before is kept, nothing is half done.
+// Every step of the disk fails once, in turn: the operation says so, what returned before is kept, nothing is half
+// done.
 #include "tests/unit/fuse_filesystem/fs_stack.h"
 
 namespace skymoor::client {

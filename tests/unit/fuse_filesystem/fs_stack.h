@@ -51,7 +51,8 @@ class FsStack {
     fs = std::move(opened).value();
   }
   void open_state() {
-    auto files = BackingStore::open(disk, {.data_directory = directory_ + "/data", .cache_directory = directory_ + "/cache"});
+    auto files =
+        BackingStore::open(disk, {.data_directory = directory_ + "/data", .cache_directory = directory_ + "/cache"});
     ASSERT_TRUE(files.ok()) << files.error().to_string();
     backing = std::move(files).value();
     replay = std::make_unique<TestReplay>(*backing);

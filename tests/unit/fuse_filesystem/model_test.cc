@@ -357,7 +357,8 @@ class ModelTest : public ::testing::TestWithParam<unsigned> {
     a.erase("");
     b.erase("");
     EXPECT_EQ(a.size(), b.size());
-    for (auto& [name, text] : b) EXPECT_TRUE(a[name] == text) << name << ": " << a[name].substr(0, 60) << " | " << text.substr(0, 60);
+    for (auto& [name, text] : b)
+      EXPECT_TRUE(a[name] == text) << name << ": " << a[name].substr(0, 60) << " | " << text.substr(0, 60);
   }
   std::mt19937_64 random;
   int at = 0;
