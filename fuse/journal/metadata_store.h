@@ -193,7 +193,8 @@ class MetadataStore {
   }
 
   /// A page of a directory as the server listed it. Errors: Conflict when the feed has moved past `sequence` meanwhile
-  /// (list again). `complete`: with this page all entries are known.
+  /// (list again). `complete`: with this page all entries are known, and `directory_row.links` counts 2 and the
+  /// subdirectories (other rows' links of directories are not looked at: the server counts names).
   struct ListedRow {
     std::string name;
     InodeRow inode;
