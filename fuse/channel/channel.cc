@@ -34,6 +34,7 @@ void do_init(void* self, fuse_conn_info* conn) {
   conn->want &= ~static_cast<unsigned>(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
                                        FUSE_CAP_SPLICE_MOVE | FUSE_CAP_AUTO_INVAL_DATA);
   conn->max_write = kMaxRequestBytes;
+  conn->max_read = kMaxRequestBytes;  // libfuse wants the mount option said twice
   conn->max_readahead = kMaxRequestBytes;
   conn->max_background = 64;
   conn->congestion_threshold = 48;

@@ -80,7 +80,8 @@ def test_kill_client_during_untar():
         for name in names[:790]:
             whole, kept = w.root / name, drive / name
             if whole.is_symlink():
-                assert os.readlink(whole) == os.readlink(kept)
+                # tar makes absolute links last of all, and until then a placeholder.
+                assert os.path.isabs(os.readlink(whole)) or os.readlink(whole) == os.readlink(kept)
             elif whole.is_file():
                 assert kept.read_bytes() == whole.read_bytes(), name
             else:

@@ -49,9 +49,9 @@ def test_main_job():
         with open(drive / "googletest" / "README.md", "a", encoding="utf-8") as readme:
             readme.write("one more line\n")
         run("sed", "-i", "s/GoogleTest/Skymoor/g", drive / "googletest" / "CMakeLists.txt")
-        os.rename(drive / "googletest" / "docs", drive / "documents")
-        os.link(drive / "documents" / "index.md", drive / "hard-link.md")
-        os.symlink("documents/index.md", drive / "soft-link.md")
+        os.rename(drive / "googletest" / "googlemock", drive / "mock")
+        os.link(drive / "mock" / "CMakeLists.txt", drive / "hard-link")
+        os.symlink("mock/CMakeLists.txt", drive / "soft-link")
         run("rm", "-rf", drive / "python3.11" / "email")
         run("git", "-C", drive / "clone", "status", "--porcelain")
         run("git", "-C", drive / "clone", "fsck", "--strict")

@@ -137,7 +137,19 @@ Status MountSession::start_engine() {
   engine_ = TRY(SyncEngine::start(
       {*store_, *backing_, *remote_, clock_, random_, *fanout_, volume_.key, device_key_, &disk_}, sync));
   fetcher_.bind(engine_);
+  fetch_root();
   return {};
+}
+
+/// The root's names come with the mount, so that a drive whose server goes away at once can still be worked in.
+void MountSession::fetch_root() {
+  {
+    MutexLock lock(store_->mutex());
+    auto root = store_->inode(lock, kRootInode);
+    if (!root.ok() || root->listed) return;
+  }
+  Status fetched = engine_->fetch_directory(kRootInode, clock_.monotonic() + std::chrono::seconds(10), {});
+  if (!fetched.ok()) log_warn("mount.root_not_fetched", {{"why", fetched.error()}});
 }
 
 MountFacts MountSession::facts() const {

@@ -41,6 +41,7 @@ class MountSession {
   Status lock_volume();
   Status open_store();
   Status start_engine();
+  void fetch_root();
   Status mount_channel();
   MountFacts facts() const;
   Result<Lsn> flush();
