@@ -105,7 +105,7 @@ def check_sizes(findings, remarks):
 def check_registered(findings):
     lists = "\n".join(p.read_text() for p in (ROOT / "tests").rglob("CMakeLists.txt"))
     for path in sorted((ROOT / "tests").rglob("*_test.*")):
-        if path.suffix in (".cc", ".py", ".sh") and "support" not in path.parts and path.name not in lists:
+        if path.suffix in (".cc", ".py", ".sh") and "support" not in path.parts and path.stem not in lists:
             findings.append(f"{path.relative_to(ROOT)}: not registered in a CMakeLists.txt")
     for folder in ("shared", "fuse", "backend-server"):
         for path in sources(folder):
