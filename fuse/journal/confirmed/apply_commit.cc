@@ -5,6 +5,11 @@
 #include "shared/base/log.h"
 
 namespace skymoor::client {
+namespace {
+
+constexpr std::size_t kMaxCleaned = 16384;
+
+}  // namespace
 
 // Runs one transaction over the confirmed tree, under the caller's locks. Records made on a tree that somebody else's
 // change is part of must not survive a power cut without it: `depended` gives the transaction a number, which such
@@ -29,7 +34,9 @@ Result<VisibleChanges> JournaledMetadataStore::edit_confirmed(const MutexLock& l
   }
   edit.publish();
   acknowledged_ = position.acknowledged.value;
-  std::erase_if(cleaned_, [this](const auto& one) { return one.second <= database_writes_synced_; });
+  std::uint64_t synced = database_writes_synced_;
+  if (synced > cleaned_checked_) std::erase_if(cleaned_, [&](const auto& one) { return one.second <= synced; });
+  cleaned_checked_ = synced;
   {
     MutexLock status(status_mutex_);
     position_ = position;
@@ -55,6 +62,7 @@ Result<VisibleChanges> JournaledMetadataStore::apply_commit(Sequence sequence, c
     position.hash = hash;
   }
   position.acknowledged = std::max(position.acknowledged, own_up_to);
+  if (own_up_to && cleaned_count_ > kMaxCleaned) TRY(sync_database());  // so that the list of them stays short
   MutexLock lock(mutex_);
   if (closed_) return Error(Code::kIo, "the metadata store is closed");
   MutexLock writer(writer_mutex_);
@@ -67,6 +75,7 @@ Result<VisibleChanges> JournaledMetadataStore::apply_commit(Sequence sequence, c
     return forget_listings(position.cursor);
   };
   VisibleChanges changes = TRY(edit_confirmed(lock, writer, position, !own, edit, fill));
+  cleaned_count_ = cleaned_.size();
   std::erase_if(listings_, [&](const auto& listing) { return listing.second <= position.cursor; });
   return changes;
 }
@@ -94,12 +103,16 @@ Result<VisibleChanges> JournaledMetadataStore::merge_listing(InodeId directory, 
     self.inode = directory_row;
     self.inode.id = directory;
     TRY(edit.merge(self));
+    TRY(edit.expect_listing(directory));
     for (const ListedRow& row : rows) {
       TRY(edit.merge(row));
       TRY(edit.merge_name(directory, row));
     }
     if (!is_directory) return {};
     if (complete) TRY(edit.set_listed(directory, true));
+    // With the last page the caller has counted the subdirectories.
+    if (ConfirmedEdit::Inode* counted = TRY(edit.inode(directory)); complete && counted->row)
+      counted->row->links = std::max(directory_row.links, 2u);
     if (sequence == position.cursor) return {};
     auto put = TRY(writer_->db().prepare("INSERT OR REPLACE INTO listing(directory,sequence) VALUES(?1,?2)"));
     return put.bind(1, directory.value).bind(2, sequence.value).run();

@@ -100,7 +100,7 @@ Status ConfirmedEdit::write_inode(InodeId id, Inode& inode, VisibleChanges& chan
   if (inode.row && inode.put && !seen.row && !inode.base && !options_.own) {
     // Unheard of until now, as nearly everything in a listing: there is nothing to compare with.
     if (inode.put->content != OpId{}) TRY(sql_.put_manifest(id, *inode.put));
-    store_.contents_.forget(id);
+    stale_contents_.push_back(id);
   } else if (inode.row && (inode.put || (options_.own && seen.row && seen.row->content != inode.row->content))) {
     bool content_waits = TRY(content_pending(id, inode, seen, pending));
     if (inode.put) TRY(write_put(id, *inode.put, content_waits, changes));
@@ -199,6 +199,7 @@ Status ConfirmedEdit::write_clean(InodeId id, Inode& inode, const Visible& seen,
       // Erased here, and yet it lives: its content comes back as the server has it.
       if (auto manifest = TRY(sql_.base_manifest(id))) TRY(sql_.put_manifest(id, *manifest));
       TRY(sql_.erase_base_manifest(id));
+      stale_contents_.push_back(id);
     }
   } else {
     row = seen.row;
@@ -308,6 +309,7 @@ void ConfirmedEdit::publish() {
     content.manifest_changed = content.manifest_recorded = content.manifest_noted = false;
     store_.contents_.pin_again(*entry);
   }
+  for (InodeId id : stale_contents_) store_.contents_.forget(id);
   for (auto& [id, patch] : patches_) {
     if (patch.listed == false) store_.resident_.erase(id);
     auto* entry = store_.inodes_.peek(id);

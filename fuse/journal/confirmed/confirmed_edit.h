@@ -54,6 +54,8 @@ class ConfirmedEdit {
 
   /// Applies an effect of a commit, in order.
   Status apply(const TreeEffect& effect);
+  /// A listing of the directory is about to be merged.
+  Status expect_listing(InodeId directory);
   /// Takes over an inode as the server listed it, if that is newer than what is known.
   Status merge(const MetadataStore::ListedRow& listed);
   Status merge_name(InodeId directory, const MetadataStore::ListedRow& listed);
@@ -73,6 +75,7 @@ class ConfirmedEdit {
   Status apply_one(const AttributeEffect& effect);
   Status apply_one(const XattrEffect& effect);
   Status revive(InodeId id, Inode& inode);
+  Result<bool> any_base();
   bool known_before(const Inode& inode) const;  ///< a listing brought a state that includes this commit
   bool listed_since(InodeId directory) const;
   Result<bool> knows_slot(InodeId directory, const Dentry& slot);
@@ -111,6 +114,8 @@ class ConfirmedEdit {
   std::unordered_map<InodeId, Inode> inodes_;
   std::unordered_map<NameKey, Dentry, NameHash, NameEqual> dentries_;
   std::unordered_map<NameKey, Xattr, NameHash, NameEqual> xattrs_;
+  std::optional<bool> any_base_;
+  InodeId empty_directory_;                             // the database holds none of its entries
   std::unordered_map<InodeId, bool> listed_;            // new value of the flag
   std::unordered_map<InodeId, bool> has_xattrs_;
 
@@ -118,7 +123,7 @@ class ConfirmedEdit {
   std::vector<std::pair<InodeId, std::optional<InodeRow>>> new_inodes_;
   std::vector<std::pair<NameKey, std::optional<DentryRow>>> new_dentries_;
   std::vector<ContentState> new_contents_;
-  std::vector<InodeId> cleaned_;
+  std::vector<InodeId> cleaned_, stale_contents_;
   std::unordered_map<InodeId, Patch> patches_;
   std::uint64_t more_inodes_ = 0, more_bytes_ = 0;      // modulo 2^64
 };

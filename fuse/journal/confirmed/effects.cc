@@ -11,7 +11,7 @@ Result<ConfirmedEdit::Inode*> ConfirmedEdit::inode(InodeId id) {
   auto [it, fresh] = inodes_.try_emplace(id);
   Inode& inode = it->second;
   if (!fresh) return &inode;
-  inode.base = TRY(sql_.base_inode(id));
+  if (TRY(any_base())) inode.base = TRY(sql_.base_inode(id));
   inode.stored = TRY(sql_.inode(id));
   Lsn acknowledged{store_.acknowledged_};
   if (inode.base) inode.before = inode.base->row;
@@ -21,12 +21,31 @@ Result<ConfirmedEdit::Inode*> ConfirmedEdit::inode(InodeId id) {
   return &inode;
 }
 
+// With nothing pending there is nothing to look for in the base tables: that halves the work for a listing.
+Result<bool> ConfirmedEdit::any_base() {
+  if (!any_base_) {
+    auto find = TRY(sql_.db().prepare("SELECT EXISTS(SELECT 1 FROM base_inode) OR EXISTS(SELECT 1 FROM base_dentry) OR "
+                                      "EXISTS(SELECT 1 FROM base_xattr)"));
+    TRY(find.step());
+    any_base_ = find.i64(0) != 0;
+  }
+  return *any_base_;
+}
+
+Status ConfirmedEdit::expect_listing(InodeId directory) {
+  bool empty = true;
+  auto visit = [&](DentryRow&&, std::optional<InodeRow>&&) { return empty = false; };
+  TRY(sql_.entries(directory, 0, false, visit));
+  if (empty) empty_directory_ = directory;
+  return {};
+}
+
 Result<ConfirmedEdit::Dentry*> ConfirmedEdit::dentry(InodeId directory, std::string_view name) {
   auto [it, fresh] = dentries_.try_emplace(NameKey(directory, std::string(name)));
   Dentry& dentry = it->second;
   if (!fresh) return &dentry;
-  dentry.base = TRY(sql_.base_dentry(directory, name));
-  dentry.stored = TRY(sql_.dentry(directory, name));
+  if (TRY(any_base())) dentry.base = TRY(sql_.base_dentry(directory, name));
+  if (empty_directory_ != directory) dentry.stored = TRY(sql_.dentry(directory, name));
   if (dentry.base) dentry.before = dentry.base->row;
   else if (dentry.stored && dentry.stored->changed <= Lsn{store_.acknowledged_}) dentry.before = dentry.stored;
   dentry.row = dentry.before;
@@ -37,7 +56,7 @@ Result<ConfirmedEdit::Xattr*> ConfirmedEdit::xattr(InodeId inode, std::string_vi
   auto [it, fresh] = xattrs_.try_emplace(NameKey(inode, std::string(name)));
   Xattr& xattr = it->second;
   if (!fresh) return &xattr;
-  xattr.base = TRY(sql_.base_xattr(inode, name));
+  if (TRY(any_base())) xattr.base = TRY(sql_.base_xattr(inode, name));
   xattr.stored = TRY(sql_.xattr(inode, name));
   if (xattr.base) {
     if (xattr.base->row) xattr.before = xattr.base->row->value;
@@ -195,7 +214,8 @@ Status ConfirmedEdit::merge(const MetadataStore::ListedRow& listed) {
   row.changed = Lsn{};
   row.listed = inode.row && inode.row->listed;
   row.has_xattrs = had_xattrs || !listed.xattrs.empty();
-  if (row.attributes.type == FileType::kDirectory) row.links = std::max(row.links, 2u);
+  // The server counts names; subdirectories are counted here, by the feed and by a complete listing.
+  if (row.attributes.type == FileType::kDirectory) row.links = inode.row ? std::max(inode.row->links, 2u) : 2u;
   if (!row.parent && inode.row) row.parent = inode.row->parent;
   inode.row = std::move(row);
   if (inode.row->content != content_before) inode.put = ManifestRow{news.content, listed.manifest};

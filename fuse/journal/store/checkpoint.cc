@@ -86,7 +86,9 @@ JournaledMetadataStore::Batch JournaledMetadataStore::take_batch(const MutexLock
   batch.totals = totals_;
   batch.transaction = transaction_;
   batch.inodes.reserve(inodes_.pinned_count());
-  inodes_.each_pinned([&](auto& e) { batch.inodes.push_back({&e, e.version, *e.key, e.row, e.changed}); });
+  inodes_.each_pinned([&](auto& e) { 
+    batch.inodes.push_back({&e, e.version, *e.key, e.row, e.changed, created_since_checkpoint(*e.key)});
+  });
   batch.dentries.reserve(dentries_.pinned_count());
   dentries_.each_pinned([&](auto& e) { batch.dentries.push_back({&e, e.version, e.row, e.changed}); });
   contents_.each_pinned([&](auto& e) {
@@ -130,8 +132,7 @@ Status JournaledMetadataStore::write_rows(const Batch& batch, SqlTables& sql) {
 Status JournaledMetadataStore::write_inode(const Batch::Inode& item, SqlTables& sql) {
   Lsn acknowledged{acknowledged_};
   bool pending = item.changed > acknowledged;
-  bool kept = false;  // made since the last checkpoint: there is nothing to keep
-  if (pending && !created_since_checkpoint(item.id)) kept = TRY(sql.capture_inode(item.id, acknowledged, item.changed));
+  bool kept = pending && !item.fresh && TRY(sql.capture_inode(item.id, acknowledged, item.changed));
   if (item.row) return sql.put_inode(*item.row);
   if (pending && !kept) TRY(sql.put_base_inode(item.id, {std::nullopt, item.changed}));
   return sql.erase_inode(item.id);

@@ -11,9 +11,11 @@ constexpr std::size_t kKeepListed = 1024;
 
 }  // namespace
 
-// An inode made here after the last checkpoint cannot be in the database; whoever made it pinned it in memory.
+// An inode made by a record after the last checkpoint (ids carry the record's lsn) cannot be in the database; whoever
+// made it pinned it in memory.
 bool JournaledMetadataStore::created_since_checkpoint(InodeId id) const {
-  return writer_of(id) == identity_.writer && (id.value & ((1ull << kInodeCounterBits) - 1)) > applied_.value;
+  std::uint64_t counter = id.value & ((1ull << kInodeCounterBits) - 1);
+  return writer_of(id) == identity_.writer && counter > applied_.value && counter <= memory_lsn_.value + 1;
 }
 
 void JournaledMetadataStore::trim(const MutexLock&) {

@@ -95,6 +95,7 @@ class JournaledMetadataStore final : public MetadataStore {
       InodeId id;
       std::shared_ptr<const InodeRow> row;
       Lsn changed;
+      bool fresh;  // made since the last checkpoint: the database has nothing of it
     };
     struct Dentry {
       DentryTable::Entry* entry;
@@ -227,6 +228,7 @@ class JournaledMetadataStore final : public MetadataStore {
   std::atomic<std::uint64_t> dependency_write_{0};        // the last one that records depend on
   std::atomic<std::uint64_t> dirty_files_{0}, dirty_bytes_{0};
   std::atomic<std::uint64_t> applied_seen_{0};            // applied_, for the housekeeper
+  std::atomic<std::size_t> cleaned_count_{0};
 
   Mutex checkpoint_mutex_{kCheckpointRank, "checkpoint"};
   // Guarded by mutex_.
@@ -240,6 +242,7 @@ class JournaledMetadataStore final : public MetadataStore {
   PinnedNames pinned_names_;
   std::unordered_set<InodeId> resident_;                  // directories whose every entry is in dentries_
   std::unordered_map<InodeId, std::uint64_t> cleaned_;    // content that became clean in a transaction not yet synced
+  std::uint64_t cleaned_checked_ = 0;                     // transactions synced when it was last gone through
   std::unordered_set<InodeId> logged_data_;
   std::unordered_map<InodeId, Sequence> listings_;        // listed at a sequence that the cursor has not reached
   Totals totals_, totals_on_disk_;
