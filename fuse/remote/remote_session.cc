@@ -1,6 +1,7 @@
 #include "fuse/remote/remote_session.h"
 
 #include "fuse/remote/lock_ranks.h"
+#include "shared/base/executor.h"
 #include "shared/base/log.h"
 #include "shared/protocol/accounts.h"
 #include "shared/protocol/failure.h"
@@ -11,6 +12,8 @@ namespace {
 /// A token is renewed this long before it ends: a request under way must not lose it.
 constexpr std::chrono::seconds kMargin{30};
 constexpr std::chrono::milliseconds kStopCheck{50};
+constexpr std::chrono::milliseconds kRefreshTimeout{20000};
+constexpr std::chrono::milliseconds kClosePatience{3000};
 
 Error session_over() {
   return Error(Code::kUnauthenticated, "this device is not logged in any more: run 'skymoor login'");
@@ -37,29 +40,50 @@ void RemoteSession::reject(const std::string& access_token) {
   refused_ = access_token;
 }
 
+RemoteSession::~RemoteSession() {
+  MutexLock lock(mutex_);
+  const auto deadline = std::chrono::steady_clock::now() + kClosePatience;
+  while (refreshing_ && std::chrono::steady_clock::now() < deadline) changed_.wait_for(lock, kStopCheck);
+  closing_.request_stop();
+  while (refreshing_) changed_.wait(lock);
+  if (refresher_.joinable()) refresher_.join();
+}
+
 Result<std::string> RemoteSession::access_token(const CallOptions& options) {
   const auto deadline = std::chrono::steady_clock::now() + options.timeout;
-  std::string refused;
-  {
-    MutexLock lock(mutex_);
-    for (;;) {
-      if (usable(tokens_)) return tokens_.access_token;
-      if (!refreshing_) break;
-      if (options.stop.stop_requested()) return Error(Code::kCancelled, "cancelled while renewing the login");
-      if (std::chrono::steady_clock::now() >= deadline)
-        return Error(Code::kTimedOut, "the login could not be renewed in time");
-      changed_.wait_for(lock, kStopCheck);
-    }
-    refreshing_ = true;
-    refused = refused_;
-  }
-  auto tokens = refresh(refused, rest_of(options, deadline));
   MutexLock lock(mutex_);
-  refreshing_ = false;
-  changed_.notify_all();
-  if (!tokens.ok()) return tokens.error();
-  tokens_ = *tokens;
+  // One that is under way may have begun before what made this caller ask: its failure counts all the same.
+  const std::uint64_t wanted = refreshes_ + 1;
+  while (!usable(tokens_)) {
+    if (refreshes_ >= wanted && failure_) return *failure_;
+    // Shorter-lived than our margin, but new: better than asking for ever.
+    if (refreshes_ >= wanted && tokens_.access_token != refused_) break;
+    if (refreshes_ > wanted) break;
+    if (options.stop.stop_requested()) return Error(Code::kCancelled, "cancelled while renewing the login");
+    if (std::chrono::steady_clock::now() >= deadline)
+      return Error(Code::kTimedOut, "the login could not be renewed in time");
+    if (!refreshing_) start_refresh(lock);
+    changed_.wait_for(lock, kStopCheck);
+  }
   return tokens_.access_token;
+}
+
+void RemoteSession::start_refresh(const MutexLock&) {
+  if (refresher_.joinable()) refresher_.join();  // has ended: it let go of the lock with its last step
+  refreshing_ = true;
+  refresher_ = std::thread([this, refused = refused_] {
+    set_thread_name("login");
+    auto tokens = refresh(refused, {kRefreshTimeout, closing_.get_token()});
+    MutexLock lock(mutex_);
+    failure_.reset();
+    if (tokens.ok())
+      tokens_ = std::move(*tokens);
+    else
+      failure_ = tokens.error();
+    ++refreshes_;
+    refreshing_ = false;
+    changed_.notify_all();
+  });
 }
 
 Result<SessionTokens> RemoteSession::refresh(const std::string& refused, const CallOptions& options) {

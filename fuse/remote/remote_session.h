@@ -1,7 +1,9 @@
 // RemoteSession: the login of this device, as requests need it.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
+#include <thread>
 
 #include "fuse/remote/call_options.h"
 #include "fuse/remote/http_client.h"
@@ -35,12 +37,14 @@ class SessionStore {
 };
 
 /// Adds the access token to requests; refreshes it when it has expired or is refused, once per request. Thread-safe:
-/// concurrent calls share one refresh. The new refresh token is stored before anything uses it: should the process die in
-/// between, the next one goes on with it. Failure: when the server has ended the session every call answers
-/// Unauthenticated, without asking it again until somebody has logged in anew.
+/// concurrent calls share one refresh, made by a thread of its own: a caller that is cancelled leaves it running, for a
+/// refresh whose answer nobody reads spends the token for nothing. The new refresh token is stored before anything uses
+/// it. Destruction waits up to 3 s for a refresh under way. Failure: when the server has ended the session every call
+/// answers Unauthenticated, without asking it again until somebody has logged in anew.
 class RemoteSession {
  public:
   RemoteSession(HttpClient& http, SessionStore& store, const Clock& clock);
+  ~RemoteSession();
 
   /// Performs `request` (path, body, limits) as this session. Errors: HttpClient's, Unauthenticated, and what a failed
   /// refresh gives.
@@ -54,6 +58,7 @@ class RemoteSession {
 
  private:
   bool usable(const SessionTokens& tokens) const REQUIRES(mutex_);
+  void start_refresh(const MutexLock&) REQUIRES(mutex_);
   Result<SessionTokens> refresh(const std::string& refused, const CallOptions& options);
   Result<SessionTokens> ask_server(const SessionTokens& old, const CallOptions& options);
 
@@ -68,6 +73,10 @@ class RemoteSession {
   std::string refused_ GUARDED_BY(mutex_);        ///< the last access token that the server did not take
   std::string ended_ GUARDED_BY(mutex_);          ///< refresh token that the server no longer takes
   bool refreshing_ GUARDED_BY(mutex_) = false;
+  std::uint64_t refreshes_ GUARDED_BY(mutex_) = 0;  ///< finished ones
+  std::optional<Error> failure_ GUARDED_BY(mutex_); ///< of the last one
+  std::stop_source closing_;
+  std::thread refresher_ GUARDED_BY(mutex_);
 };
 
 }  // namespace skymoor::client

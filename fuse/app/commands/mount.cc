@@ -30,7 +30,7 @@ Status serve(const MountSession::Options& options, const std::function<Status()>
     was_ready = true;
     return on_ready();
   }));
-  if (!was_ready && !stop.stop_requested()) return Error(Code::kIo, "the mount ended before it was ready");
+  if (!was_ready && !stop.stop_requested()) return Error(Code::kIo, "the mount ended before it was ready; " + options.paths.log_file() + " may tell why");
   return {};
 }
 

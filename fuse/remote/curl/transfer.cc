@@ -10,7 +10,9 @@
 namespace skymoor::client::curl {
 namespace {
 
-constexpr long kReceiveBufferBytes = 512 * 1024;
+/// Large answers are read in large pieces; small ones do not pay for the memory.
+constexpr long kReceiveBufferBytes = 512 * 1024, kSmallReceiveBufferBytes = 16 * 1024;
+constexpr std::size_t kLargeAnswerBytes = 1u << 20;
 constexpr long kSendBufferBytes = 1024 * 1024;
 /// A streamed answer that the caller does not take: the server is broken or hostile.
 constexpr std::size_t kMaxArrivedBytes = 1u << 20;
@@ -62,7 +64,8 @@ void Transfer::set_request_options() {
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(easy, CURLOPT_NOPROXY, no_proxy_.c_str());
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBufferBytes);
+  const bool large = request_.max_response_bytes > kLargeAnswerBytes;
+  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, large ? kReceiveBufferBytes : kSmallReceiveBufferBytes);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail_);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Transfer::on_write);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);

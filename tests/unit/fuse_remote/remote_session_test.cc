@@ -124,6 +124,61 @@ TEST_F(RemoteSessionTest, AServerThatTakesNoTokenIsAskedTwiceOnly) {
   EXPECT_EQ(hostile.requests(), 3);
 }
 
+// A mount that was ended while it renewed its login lost the new token: the next one was logged out.
+TEST_F(RemoteSessionTest, ACancelledCallDoesNotLoseTheNewToken) {
+  HttpTestServer slow([this](const TestRequest& r, TestConnection& c) {
+    std::this_thread::sleep_for(300ms);
+    if (!tokens_.handle(r, c)) c.reply(200, "{}");
+  });
+  auto http = HttpClient::open({.base_url = slow.url(), .trust = {}});
+  MemorySessionStore store(tokens(1, 0s));
+  {
+    RemoteSession session(**http, store, clock_);
+    std::stop_source stop;
+    std::jthread stopper([&] {
+      std::this_thread::sleep_for(100ms);
+      stop.request_stop();
+    });
+    HttpRequest request;
+    request.path = "/";
+    request.stop = stop.get_token();
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_EQ(session.perform(request).error().code(), Code::kCancelled);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, 250ms);
+  }
+  EXPECT_EQ(store.load()->refresh_token, "refresh-2");
+  RemoteSession next(*http_, store, clock_);
+  EXPECT_TRUE(call(next).ok());
+  EXPECT_EQ(tokens_.refreshes, 1);
+}
+
+TEST_F(RemoteSessionTest, ARefreshWithoutAnAnswerDoesNotHoldUpTheEnd) {
+  HttpTestServer silent([](const TestRequest&, TestConnection& c) { c.gone_within(20000); });
+  auto http = HttpClient::open({.base_url = silent.url(), .trust = {}});
+  MemorySessionStore store(tokens(1, 0s));
+  const auto start = std::chrono::steady_clock::now();
+  {
+    RemoteSession session(**http, store, clock_);
+    EXPECT_EQ(session.access_token({100ms, {}}).error().code(), Code::kTimedOut);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 4s);
+}
+
+TEST_F(RemoteSessionTest, TokensThatEndAtOnceAreUsedAllTheSame) {
+  HttpTestServer hasty([](const TestRequest& r, TestConnection& c) {
+    protocol::Session session;
+    session.access_token = "short";
+    session.refresh_token = "next";
+    session.expires_in_s = 1;
+    c.reply(200, r.target == "/api/auth/refresh" ? encode(session) : "{}");
+  });
+  auto http = HttpClient::open({.base_url = hasty.url(), .trust = {}});
+  MemorySessionStore store(tokens(1, 0s));
+  RemoteSession session(**http, store, clock_);
+  EXPECT_TRUE(call(session).ok());
+  EXPECT_EQ(hasty.requests(), 2);
+}
+
 TEST_F(RemoteSessionTest, ADeadServerIsOfflineNotLoggedOut) {
   auto http = HttpClient::open({.base_url = "http://127.0.0.1:1", .trust = {}});
   MemorySessionStore store(tokens(1, 0s));
