@@ -1,6 +1,7 @@
 #include "fuse/cache/disk_backing_store.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -277,6 +278,8 @@ bool DiskBackingStore::has_writers(InodeId inode) {
   if (!entry) return false;
   UniqueFd fd(::open(path_of(inode, entry->dirty).c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return false;
+  // Should somebody break the lease in this moment, its signal is one that nobody minds (SIGIO would end the process).
+  (void)::fcntl(fd.get(), F_SETSIG, SIGURG);
   // A read lease is refused while somebody has the file open for writing. Where there are no leases, nobody can tell.
   if (::fcntl(fd.get(), F_SETLEASE, F_RDLCK) != 0) return errno == EAGAIN;
   (void)::fcntl(fd.get(), F_SETLEASE, F_UNLCK);

@@ -134,6 +134,8 @@ class Engine final : public Filesystem, private EvictionJudge {
   // ---- attributes/ ----
   Node node_of(const MutexLock&, const InodeRow& row);
   std::uint64_t allocated_of(const MutexLock&, const InodeRow& row);
+  /// Answers nodes of watched files anew, with what was written past us.
+  Status refresh_watched(Request&, std::vector<DirectoryEntry>& entries, const std::vector<std::size_t>& watched);
   void note_allocated(const MutexLock&, const InodeRow& row, BackingFile& file);
   /// Clears setuid, setgid (unless the caller may keep them) and file capabilities after a change of content or owner.
   Status kill_privileges(const MutexLock&, InodeRow& row, bool may_keep_ids);
@@ -183,6 +185,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   // ---- file/passthrough.cc ----
   Result<bool> may_pass_through(const MutexLock&, Request&, OpenInode& inode, const InodeRow& row, OpenFlags flags);
   Status begin_unseen(const std::shared_ptr<OpenInode>& inode);
+  Status watch(ContentChange& change, OpenInode& inode);
   /// Notices what was written past us; true if something was.
   Result<bool> settle(const std::shared_ptr<OpenInode>& inode);
   Status record_unseen(BackingFile& file, const UnseenStamp& stamp, bool kill_suid_sgid);

@@ -109,6 +109,9 @@ class Filesystem {
     std::uint32_t mine_uid = 0, mine_gid = 0;
     bool fsync_remote = false;             ///< fsync returns only when the server holds it
     bool passthrough = false;              ///< offer passthrough for files that are wholly present
+    /// Offer it for writing empty files too: faster for large new files, slower for small ones (registering a file and
+    /// looking at it afterwards costs more than one write request).
+    bool passthrough_empty = false;
     std::chrono::milliseconds read_deadline{30000};
     std::uint64_t reserve_bytes = 64ull << 20;  ///< ENOSPC when the state disk has less left
     /// fsync of a little new data logs it, which costs one sync instead of two. Needs a DataReplay with make_durable.

@@ -142,6 +142,13 @@ class MetadataStore {
   virtual Status sync(Lsn lsn) = 0;
   /// Clean content became present (fetched) or was evicted; not logged, lost by a crash at worst.
   virtual Status note_content(const MutexLock&, InodeId inode, Extent extent, bool valid) = 0;
+  /// The backing file (inode 0: every one) was synced, and held what records up to `up_to` had put into it: LogData up
+  /// to there is never put over it again. The next `sync` makes that survive a power cut. Call it between syncing a
+  /// backing file and `sync`, with the last_lsn() from before.
+  virtual Status note_data_durable(const MutexLock&, InodeId inode, Lsn up_to) {
+    (void)inode, (void)up_to;
+    return {};
+  }
   /// The manifest of a clean file was fetched. Ignored if the row names another content by now.
   virtual Status note_manifest(const MutexLock&, InodeId inode, OpId content, Bytes manifest) = 0;
 

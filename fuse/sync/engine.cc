@@ -55,9 +55,10 @@ Status RunningSync::begin() {
   prefetcher_ = std::make_unique<Prefetcher>(contents_, connection_, d_.clock);
   subscription_ = d_.remote.subscribe([this](Sequence head) { heard_of(head); },
                                       [this](const Status& state) {
-                                        if (!state.ok()) return;
                                         MutexLock lock(mutex_);
-                                        settled_down_ = woken_ = true;  // the server is back: no need to sit the pause out
+                                        // Back: no need to sit a pause out. Lost: a round will find out what is the matter.
+                                        if (state.ok()) settled_down_ = true;
+                                        woken_ = true;
                                         changed_.notify_all();
                                       });
   thread_ = std::jthread([this](std::stop_token stop) { run(std::move(stop)); });
@@ -100,7 +101,7 @@ Status RunningSync::until(const std::function<bool()>& done, Instant deadline, c
   std::uint64_t first;
   {
     MutexLock lock(mutex_);
-    urgent_ = woken_ = true;
+    urgent_ = woken_ = settled_down_ = true;  // somebody waits: no pause is sat out before the first attempt
     // The round that is running may have begun before there was anything to do.
     first = rounds_ + 1;
     changed_.notify_all();

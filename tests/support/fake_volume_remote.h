@@ -102,6 +102,7 @@ class FakeVolumeRemote final : public VolumeRemote {
 
   // Faults.
   void set_offline(bool offline);
+  bool offline() const { return offline_; }
   std::atomic<int> lose_commit_answers{0};    ///< the commit is applied, and its answer lost
   std::atomic<int> lose_commits{0};           ///< the commit never arrives
   std::atomic<int> refuse_commits{0};         ///< answered with Conflict

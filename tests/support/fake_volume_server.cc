@@ -23,7 +23,7 @@ FakeVolumeServer::FakeVolumeServer(VolumeId volume) : volume_(volume) {
   root.record.inode = kRootInode;
   root.record.attributes.type = FileType::kDirectory;
   root.record.attributes.mode = 0755;
-  root.record.links = 2;
+  root.record.links = 1;
   state_.inodes[kRootInode] = root;
 }
 
@@ -163,11 +163,13 @@ Status FakeVolumeServer::apply(State& state, const Commit& commit, std::uint64_t
   for (const Effect& effect : commit.effects) {
     TRY(apply_one(state, effect, sequence));
     std::visit([&](const auto& e) { touched.insert(e.inode); }, effect);
+    if (const auto* e = std::get_if<LinkName>(&effect)) touched.insert(e->directory);
+    if (const auto* e = std::get_if<UnlinkName>(&effect)) touched.insert(e->directory);
   }
   for (InodeId id : touched) {
     Inode& inode = state.inodes.at(id);
     inode.record.version = Sequence{sequence};
-    inode.record.links = static_cast<std::uint32_t>(inode.names.size());
+    inode.record.links = id == kRootInode ? 1 : static_cast<std::uint32_t>(inode.names.size());
     if (inode.record.attributes.type != FileType::kDirectory || !inode.names.empty() || id == kRootInode) continue;
     auto child = state.slots.lower_bound({id, NameToken{}});
     if (child != state.slots.end() && child->first.first == id) return Error(Code::kUnprocessable, "directory not empty");
@@ -217,12 +219,6 @@ Result<protocol::CommitReply> FakeVolumeServer::commit(const SignedCommit& signe
 
 InodeRecord FakeVolumeServer::record_of(const Inode& inode, std::size_t manifest_bytes) const {
   InodeRecord record = inode.record;
-  if (record.attributes.type == FileType::kDirectory) {
-    record.links = 2;
-    for (const auto& [key, slot] : state_.slots)
-      if (key.first == record.inode && state_.inodes.at(slot.inode).record.attributes.type == FileType::kDirectory)
-        ++record.links;
-  }
   if (record.sealed_manifest.size() > manifest_bytes) {
     record.sealed_manifest.clear();
     record.manifest_left_out = true;

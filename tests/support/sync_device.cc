@@ -291,7 +291,7 @@ void SyncDevice::set_xattr(const std::string& path, const std::string& name, con
   must("set_xattr", [&](Request& r) { return files_->set_xattr(r, id, name, as_bytes(value), 0); });
 }
 
-void SyncDevice::walk(InodeId directory, const std::string& path, std::map<std::string, std::string>& out) {
+void SyncDevice::walk(InodeId directory, const std::string& path, const Visit& visit) {
   std::uint64_t after = 0;
   while (true) {
     auto entries = must("list", [&](Request& r) { return files_->read_directory(r, directory, after, 100, true); });
@@ -299,23 +299,31 @@ void SyncDevice::walk(InodeId directory, const std::string& path, std::map<std::
     for (const DirectoryEntry& entry : entries) {
       after = entry.cookie;
       const std::string here = path.empty() ? entry.name : path + "/" + entry.name;
-      switch (entry.node.attributes.type) {
-        case FileType::kDirectory:
-          out[here] = "dir";
-          walk(entry.node.id, here, out);
-          break;
-        case FileType::kSymlink:
-          out[here] = "-> " + must("readlink", [&](Request& r) { return files_->read_link(r, entry.node.id); });
-          break;
-        default: out[here] = read_inode(entry.node.id, 0, std::size_t(-1)); break;
-      }
+      visit(here, entry);
+      if (entry.node.attributes.type == FileType::kDirectory) walk(entry.node.id, here, visit);
     }
   }
 }
 
+std::map<std::string, bool> SyncDevice::paths() {
+  std::map<std::string, bool> out;
+  walk(kRootInode, "", [&](const std::string& path, const DirectoryEntry& entry) {
+    out[path] = entry.node.attributes.type == FileType::kDirectory;
+  });
+  return out;
+}
+
 std::map<std::string, std::string> SyncDevice::tree() {
   std::map<std::string, std::string> out;
-  walk(kRootInode, "", out);
+  walk(kRootInode, "", [&](const std::string& path, const DirectoryEntry& entry) {
+    switch (entry.node.attributes.type) {
+      case FileType::kDirectory: out[path] = "dir"; break;
+      case FileType::kSymlink:
+        out[path] = "-> " + must("readlink", [&](Request& r) { return files_->read_link(r, entry.node.id); });
+        break;
+      default: out[path] = read_inode(entry.node.id, 0, std::size_t(-1)); break;
+    }
+  });
   return out;
 }
 

@@ -47,6 +47,9 @@ class SyncDevice {
   /// Every path with its content ("dir", "-> target" or the bytes), everything fetched.
   std::map<std::string, std::string> tree();
 
+  /// The same without contents: path -> is it a directory.
+  std::map<std::string, bool> paths();
+
   /// Waits until the server holds all that was done here.
   void sync(std::chrono::seconds limit = std::chrono::seconds(60));
   /// Waits until everything the server has shows here.
@@ -65,7 +68,8 @@ class SyncDevice {
   auto must(const char* what, Call call);
   std::pair<InodeId, std::string> parent_of(const std::string& path);
   InodeId inode(const std::string& path);
-  void walk(InodeId directory, const std::string& path, std::map<std::string, std::string>& out);
+  using Visit = std::function<void(const std::string& path, const DirectoryEntry& entry)>;
+  void walk(InodeId directory, const std::string& path, const Visit& visit);
   std::string read_inode(InodeId inode, std::uint64_t offset, std::size_t size);
   HandleId open(InodeId inode, OpenFlags flags);
   void put(HandleId handle, std::uint64_t offset, std::string_view bytes);

@@ -96,11 +96,9 @@ void check_mounts(Findings& out, Disk& disk, const StatePaths& paths) {
     if (entry.type != kMountType) continue;
     const bool ours = std::any_of(running->begin(), running->end(),
                                   [&](const auto& mount) { return mount.mount_point == entry.mount_point; });
-    // Only a mount without a process answers at once with this error; one that is alive is not touched.
-    struct stat st = {};
     if (ours)
       out.push_back({"mounts", State::kOk, entry.mount_point + " (" + entry.source + ") answers", ""});
-    else if (silent.empty() && ::stat(entry.mount_point.c_str(), &st) != 0 && errno == ENOTCONN)
+    else if (is_dead_mount(entry.mount_point))
       out.push_back({"mounts", State::kProblem, entry.mount_point + ": its process has died",
                      "skymoor umount " + entry.mount_point + ", then mount it again: nothing is lost"});
   }

@@ -2,11 +2,14 @@
 
 #include <dirent.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <sstream>
+#include <thread>
 
 namespace skymoor::client {
 namespace {
@@ -65,6 +68,17 @@ Result<std::vector<MountEntry>> read_mount_table() {
   content << file.rdbuf();
   if (!file) return Error(Code::kIo, "cannot read /proc/self/mountinfo");
   return parse_mount_table(content.str());
+}
+
+bool is_dead_mount(const std::string& mount_point) {
+  auto answer = std::make_shared<std::promise<int>>();
+  auto future = answer->get_future();
+  // A thread that may stay behind: nothing takes a caller back from a mount that is stuck.
+  std::thread([answer, mount_point] {
+    struct statfs ignored = {};
+    answer->set_value(::statfs(mount_point.c_str(), &ignored) == 0 ? 0 : errno);
+  }).detach();
+  return future.wait_for(std::chrono::seconds(2)) == std::future_status::ready && future.get() == ENOTCONN;
 }
 
 const MountEntry* mount_holding(const std::vector<MountEntry>& table, std::string_view path) {

@@ -72,9 +72,11 @@ Status MountControl::sync(std::optional<std::chrono::milliseconds> timeout, cons
     if (done.ok()) return done;
     const Code code = done.error().code();
     const Instant now = parts_.clock.monotonic();
-    const bool away = code == Code::kOffline || code == Code::kUnavailable;
+    const SyncStatus state = parts_.engine.status();
+    const bool away = code == Code::kOffline || code == Code::kUnavailable || (code == Code::kTimedOut && !state.online);
     if (code != Code::kTimedOut && !away) return done;
-    if (now >= (away ? patience : deadline)) return done;
+    if (now >= (away ? patience : deadline))
+      return away ? Error(Code::kOffline, state.reason.empty() ? done.error().message() : state.reason) : done.error();
     if (!send(R"({"progress":)" + status() + "}")) return Error(Code::kCancelled, "nobody waits any more");
     if (now < slice_end) sleep_unless_stopped(std::min(200ms, std::chrono::ceil<std::chrono::milliseconds>(slice_end - now)), stop);
     if (stop.stop_requested()) return Error(Code::kCancelled, "the mount is ending");

@@ -6,6 +6,7 @@
 #include "fuse/app/mount/backing_replay.h"
 #include "fuse/app/host/mount_table.h"
 #include "fuse/app/host/passthrough_support.h"
+#include "fuse/app/host/unmount.h"
 #include "fuse/app/mount/volume_opening.h"
 #include "shared/base/executor.h"
 #include "shared/base/log.h"
@@ -38,6 +39,20 @@ std::string holder_of(const std::string& directory) {
   return in.text("mount_point", 65536);
 }
 
+/// After a crash the kernel keeps the mount of a process that is no more: whoever mounts again means to replace it.
+Status clear_dead_mount(const std::string& directory) {
+  constexpr int kMostOnTop = 8;
+  const std::string mount_point = absolute_mount_point(directory);
+  for (int i = 0; i < kMostOnTop; ++i) {
+    const auto table = TRY(read_mount_table());
+    const MountEntry* entry = mount_holding(table, mount_point);
+    if (!entry || entry->mount_point != mount_point || entry->type != kMountType || !is_dead_mount(mount_point)) return {};
+    TRY(unmount(mount_point, /*lazy=*/true));
+    log_info("mount.dead_one_cleared", {{"mount_point", mount_point}});
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<MountSession>> MountSession::open(Options options, std::stop_source stop) {
@@ -53,6 +68,7 @@ MountSession::~MountSession() { close(); }
 Status MountSession::open_identity() {
   const StatePaths& paths = options_.paths;
   account_ = TRY(load_account(disk_, paths.account_file()));
+  TRY(clear_dead_mount(options_.directory));
   mount_point_ = TRY(check_mount_point(options_.directory, options_.mount.settings.flag("nonempty")));
   passthrough_ = TRY(choose_passthrough(options_.mount));
   device_key_ = crypto::ed25519_from_seed(account_.signing_seed.view());

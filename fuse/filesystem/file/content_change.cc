@@ -25,8 +25,10 @@ Status ContentChange::hold_file() {
   return Error(Code::kBusy, "the file keeps changing hands");
 }
 
-/// Cuts off what may lie beyond the end of the file, so that growing it later shows zeros there.
+/// Cuts off what may lie beyond the end of the file, so that growing it later shows zeros there. A watched file has no
+/// such bytes: whatever is in it was written by somebody.
 Status ContentChange::trim() {
+  if (inode_->watched.load(std::memory_order_acquire)) return {};
   std::uint64_t size;
   {
     MutexLock lock(engine_.store_.mutex());

@@ -1,6 +1,6 @@
 // Passthrough: files that the kernel reads and writes without us.
 //
-//   kNone --first open--> kCached        (not wholly here, too large to be written unseen, or passthrough is off)
+//   kNone --first open--> kCached        (not wholly here, empty or too large to be written unseen, or switched off)
 //         --first open--> kPassthrough   (wholly here)
 //   kCached, kPassthrough --last release--> kNone
 //
@@ -31,27 +31,37 @@ Result<bool> Engine::may_pass_through(const MutexLock& lock, Request& request, O
     if (!whole) return lacks(request, Need::Kind::kContent, inode.id, {0, row.attributes.size});
     return true;
   }
-  return whole && !flags.direct && (!flags.write || row.attributes.size <= kMaxUnseenBytes);
+  if (!whole || flags.direct) return false;
+  const std::uint64_t size = row.attributes.size;
+  return !flags.write || (size <= kMaxUnseenBytes && (size != 0 || options_.passthrough_empty));
 }
 
 /// Before the kernel gets the file for writing: on return a crash finds out what it wrote.
 Status Engine::begin_unseen(const std::shared_ptr<OpenInode>& inode) {
   ContentChange change(*this, inode);
   TRY(change.begin());
-  if (inode->watched.load(std::memory_order_acquire)) return {};
-  TRY(backing_.set_unseen(inode->id, true));
-  MutexLock lock(store_.mutex());
-  auto row = store_.inode(lock, inode->id);
-  if (!row.ok()) return Error(Code::kStale, "the inode is gone");
-  TRY(stamp_unseen(change.file(), inode->unseen, row->attributes.mtime));
-  if (inode->unseen.size != row->attributes.size) {
-    TRY(change.file().file().truncate(row->attributes.size));
-    TRY(stamp_unseen(change.file(), inode->unseen, row->attributes.mtime));
+  if (inode->watched.load(std::memory_order_acquire)) {
+    MutexLock lock(store_.mutex());
+    if (inode->unseen_file.get() == &change.file()) return {};
+    // Earlier writers still have the file that a conflict copy took; the kernel knows one file an inode.
+    return Error(Code::kBusy, "the file is still open as the copy that a conflict made of it");
   }
-  if (row->attributes.size != 0)
-    TRY(change.record(lock, *row, {0, row->attributes.size}, row->attributes.size, ContentChange::Times::kKeep));
-  inode->unseen_file = inode->file;
-  inode->watched.store(true, std::memory_order_release);
+  TRY(backing_.set_unseen(inode->id, true));
+  Status watched = watch(change, *inode);
+  if (!watched.ok()) (void)backing_.set_unseen(inode->id, false);
+  return watched;
+}
+
+Status Engine::watch(ContentChange& change, OpenInode& inode) {
+  MutexLock lock(store_.mutex());
+  auto row = store_.inode(lock, inode.id);
+  if (!row.ok()) return Error(Code::kStale, "the inode is gone");
+  const std::uint64_t size = row->attributes.size;
+  if (TRY(change.file().file().size()) != size) TRY(change.file().file().truncate(size));
+  TRY(stamp_unseen(change.file(), inode.unseen, row->attributes.mtime));
+  if (size != 0) TRY(change.record(lock, *row, {0, size}, size, ContentChange::Times::kKeep));
+  inode.unseen_file = inode.file;
+  inode.watched.store(true, std::memory_order_release);
   return {};
 }
 

@@ -15,12 +15,14 @@ void Engine::release(HandleId id) {
   }
   const std::shared_ptr<OpenInode>& inode = handle->inode;
   if (last_writer) end_unseen(inode, let_go_of_unseen(inode));
-  bool orphan;
+  bool orphan, used;
   {
     MutexLock lock(store_.mutex());
     orphan = inode->forgotten && inode->handles == 0;
+    used = inode->file != nullptr && inode->handles == 0;
     leave(lock, inode);
   }
+  if (used) backing_.touch(inode->id);
   if (orphan) forget(inode->id);
 }
 

@@ -33,7 +33,8 @@ Result<Node> Engine::link(Request& request, InodeId inode, InodeId parent, std::
     orphans_.erase(inode);
     TRY(announce_first_link(lock, row));
   }
-  return node_of(lock, row);
+  lock.unlock();
+  return get_attributes(request, inode);   // the kernel may be writing the file past us: its size must be right
 }
 
 /// What happened to the file while it had no name was nobody's business: it is said again now that it has one.

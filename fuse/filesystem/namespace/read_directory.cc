@@ -14,6 +14,7 @@ Result<std::vector<DirectoryEntry>> Engine::read_directory(Request& request, Ino
     return std::move(listed).error();
   }
   std::vector<DirectoryEntry> entries;
+  std::vector<std::size_t> watched;
   entries.reserve(listed->size());
   for (DentryRow& dentry : *listed) {
     DirectoryEntry& entry = entries.emplace_back();
@@ -25,8 +26,23 @@ Result<std::vector<DirectoryEntry>> Engine::read_directory(Request& request, Ino
     if (!plus) continue;
     auto inode = store_.inode(lock, dentry.inode);
     if (inode.ok()) entry.node = node_of(lock, *inode);
+    auto open = open_.find(dentry.inode);
+    if (open != open_.end() && open->second->watched.load(std::memory_order_acquire))
+      watched.push_back(entries.size() - 1);
   }
+  lock.unlock();
+  TRY(refresh_watched(request, entries, watched));
   return entries;
+}
+
+Status Engine::refresh_watched(Request& request, std::vector<DirectoryEntry>& entries,
+                               const std::vector<std::size_t>& watched) {
+  for (std::size_t at : watched) {
+    auto node = get_attributes(request, entries[at].node.id);
+    if (node.ok()) entries[at].node = std::move(node).value();
+    else if (node.error().code() != Code::kStale) return std::move(node).error();
+  }
+  return {};
 }
 
 }  // namespace skymoor::client

@@ -49,6 +49,7 @@ Status OpLog::append() {
   MutexLock lock(segments_mutex_);
   if (started_ == FrameKind::kRecord) note_index(*segment, started_lsn_, segment->end);
   segment->end += buffer_.size();
+  ++appended_;
   if (started_ == FrameKind::kRecord) last_.store(started_lsn_.value, std::memory_order_release);
   return {};
 }
@@ -61,6 +62,7 @@ Status OpLog::rotate() {
     sync_failure_ = flushed.error();
     return flushed.error().wrap("sync the op log");
   }
+  frames_synced_ = appended_.load();
   return start_segment(Lsn{last().value + 1});
 }
 
@@ -92,17 +94,19 @@ Status OpLog::sync(Lsn lsn) {
   MutexLock lock(sync_mutex_);
   for (;;) {
     if (sync_failure_) return sync_failure_->wrap("an earlier sync of the op log failed");
-    if (synced() >= lsn) return {};
+    if (synced() >= lsn && frames_synced_ >= required_) return {};
     if (!syncing_) break;
     sync_done_.wait(lock);
   }
   syncing_ = true;
   lock.unlock();
   Lsn target;
+  std::uint64_t frames;
   std::shared_ptr<Segment> segment;
   {
     MutexLock segments(segments_mutex_);
     target = last();
+    frames = appended_;
     segment = segments_.back();
   }
   Status done = sync_dependencies_ ? sync_dependencies_() : Status{};
@@ -111,6 +115,7 @@ Status OpLog::sync(Lsn lsn) {
   syncing_ = false;
   if (done.ok()) {
     synced_.store(std::max(synced().value, target.value), std::memory_order_release);
+    frames_synced_ = std::max(frames_synced_.load(), frames);
   } else {
     // The kernel may have dropped the pages: a later success would prove nothing.
     sync_failure_ = done.error();

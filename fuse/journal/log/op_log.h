@@ -49,6 +49,9 @@ class OpLog {
   /// Errors: NoSpace, Io: nothing was appended.
   Status append();
 
+  /// The frame just appended, though it is a note, is to be synced by the next `sync`, whatever record that asks for.
+  void require_sync() { required_ = appended_.load(); }
+
   Lsn last() const { return Lsn{last_.load(std::memory_order_acquire)}; }
   Lsn synced() const { return Lsn{synced_.load(std::memory_order_acquire)}; }
   /// Makes records up to `lsn` (at most `last()`) survive a power cut. Concurrent callers share one fdatasync.
@@ -101,6 +104,7 @@ class OpLog {
   std::optional<Error> append_failure_;
   // Own synchronisation.
   std::atomic<std::uint64_t> last_{0}, synced_{0};
+  std::atomic<std::uint64_t> appended_{0}, frames_synced_{0}, required_{0};  // counts of frames since the start
   // Guarded by segments_mutex_.
   Mutex segments_mutex_{kLogSegmentsRank, "log segments"};
   std::vector<std::shared_ptr<Segment>> segments_ GUARDED_BY(segments_mutex_);

@@ -84,6 +84,7 @@ JournaledMetadataStore::Batch JournaledMetadataStore::take_batch(const MutexLock
   batch.first_of_current = log_->first_of_current();
   batch.next_cookie = next_cookie_;
   batch.totals = totals_;
+  noted_ = 0;
   batch.transaction = transaction_;
   batch.inodes.reserve(inodes_.pinned_count());
   inodes_.each_pinned([&](auto& e) { 
@@ -261,7 +262,7 @@ void JournaledMetadataStore::housekeep(std::chrono::milliseconds interval, bool 
     if (stopping_) return;
     if (checkpoints) checkpoint_due_ = false;
     lock.unlock();
-    bool work = checkpoints ? log_->last().value > applied_seen_ : log_->synced() < log_->last();
+    bool work = checkpoints ? log_->last().value > applied_seen_ || noted_ > 0 : log_->synced() < log_->last();
     Status done = !work ? Status{} : checkpoints ? checkpoint() : log_->sync(log_->last());
     if (!done.ok()) log_error("journal.housekeeping", {{"checkpoint", checkpoints}, {"error", done.error()}});
     lock.lock();

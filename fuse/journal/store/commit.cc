@@ -103,7 +103,7 @@ Status JournaledMetadataStore::note_content(const MutexLock& lock, InodeId inode
   if (valid) {
     own_content(lock, *entry, inode).row.valid.add(extent);
     contents_.pin_again(*entry);
-    return {};
+    return noted(lock);
   }
   if (!entry->row || !entry->row->row.valid.intersects(extent)) return {};
   // It became clean in a transaction that a power cut may still take back: then it would be dirty, and not there.
@@ -132,6 +132,28 @@ Status JournaledMetadataStore::note_manifest(const MutexLock& lock, InodeId inod
   row.row.manifest = std::move(manifest);
   row.manifest_changed = row.manifest_noted = true;
   contents_.pin_again(*entry);
+  return noted(lock);
+}
+
+// Notes pin rows as records do: they too must not pile up.
+Status JournaledMetadataStore::noted(const MutexLock& lock) {
+  if (++noted_ == kCheckpointEvery) wake_housekeeper();
+  if (contents_.pinned_count() < options_.max_unchecked_records) {
+    contents_.trim();
+    return {};
+  }
+  MutexLock writer(writer_mutex_);
+  return checkpoint_inline(lock, writer);
+}
+
+// A note of log data without bytes: only a file that has some in the log needs it.
+Status JournaledMetadataStore::note_data_durable(const MutexLock& lock, InodeId inode, Lsn up_to) {
+  if (closed_) return Error(Code::kIo, "the metadata store is closed");
+  if (inode ? logged_data_.count(inode) == 0 : logged_data_.empty()) return {};
+  std::vector<RowChange> note;
+  note.emplace_back(LogData{inode, up_to.value, {}});
+  TRY(append_note(lock, note));
+  log_->require_sync();
   return {};
 }
 

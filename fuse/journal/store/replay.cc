@@ -12,15 +12,30 @@ constexpr std::size_t kOrphansAtOnce = 1000;
 
 }  // namespace
 
-// Writes that did not go through the log, by file: data that the log carries from before them is not to be put over
-// what they wrote.
+// What happened to files behind the log's data, by file. After a kill every write is in the backing file, so data that
+// the log carries from before a write is not put over it. After a power cut a write that nobody synced may be missing,
+// and older data that was synced through the log is better than what lies under it; but bytes that were cut off stay
+// away. Files that were synced themselves (a note says so) hold all that came before.
 struct JournaledMetadataStore::LaterWrites {
+  explicit LaterWrites(bool lost) : power_lost(lost) {}
+  const bool power_lost;
   std::unordered_map<InodeId, std::vector<std::pair<Lsn, Extent>>> writes;
+  std::unordered_map<InodeId, Lsn> durable;  // inode 0: of every file
 
+  void note_durable(const std::vector<RowChange>& note) {
+    for (const RowChange& change : note)
+      if (const auto* data = std::get_if<LogData>(&change))
+        durable[data->inode] = std::max(durable[data->inode], Lsn{data->offset});
+  }
+  bool is_durable(InodeId inode, Lsn lsn) const {
+    for (InodeId id : {inode, InodeId{}})
+      if (auto it = durable.find(id); it != durable.end() && it->second >= lsn) return true;
+    return false;
+  }
   void note(const LogRecord& record) {
     for (const RowChange& change : record.changes) {
       const auto* mark = std::get_if<MarkContent>(&change);
-      if (!mark) continue;
+      if (!mark || (power_lost && mark->valid && mark->dirty)) continue;
       ExtentSet unlogged;
       unlogged.add(mark->extent);
       for (const RowChange& other : record.changes)
@@ -82,11 +97,15 @@ Status JournaledMetadataStore::replay_record(const MutexLock& lock, LogRecord re
 // Only into ranges that are still dirty: what was acknowledged, cut off or handed to another file since is not ours.
 Status JournaledMetadataStore::replay_data(const MutexLock& lock) {
   if (!replay_ || data_lsn_ >= log_->last()) return {};
-  LaterWrites later;
+  LaterWrites later(power_lost_);
   Lsn from{data_lsn_.value + 1};
   auto each = [&](const std::function<Status(const LogRecord&)>& visit) {
     return log_->read(from, [&](const LogFrame& frame) -> Result<bool> {
-      if (frame.kind != FrameKind::kRecord) return true;
+      if (frame.kind != FrameKind::kRecord) {
+        ByteReader in(frame.body);
+        later.note_durable(decode_changes(in));
+        return true;
+      }
       LogRecord record = TRY(decode_record(frame.body));
       TRY(visit(record));
       return true;
@@ -99,7 +118,7 @@ Status JournaledMetadataStore::replay_data(const MutexLock& lock) {
   return each([&](const LogRecord& record) -> Status {
     for (const RowChange& change : record.changes) {
       const auto* data = std::get_if<LogData>(&change);
-      if (!data) continue;
+      if (!data || later.is_durable(data->inode, record.lsn)) continue;
       logged_data_.insert(data->inode);
       auto* entry = TRY(content_entry(lock, data->inode));
       if (!entry->row) continue;

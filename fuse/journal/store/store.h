@@ -63,6 +63,7 @@ class JournaledMetadataStore final : public MetadataStore {
   Status sync(Lsn lsn) override { return log_->sync(lsn); }
   Status note_content(const MutexLock&, InodeId inode, Extent extent, bool valid) override;
   Status note_manifest(const MutexLock&, InodeId inode, OpId content, Bytes manifest) override;
+  Status note_data_durable(const MutexLock&, InodeId inode, Lsn up_to) override;
   Status checkpoint() override;
 
   SyncPosition position() override;
@@ -177,6 +178,7 @@ class JournaledMetadataStore final : public MetadataStore {
   void apply_note(const MutexLock&, const std::vector<RowChange>& changes);
   Status append(const MutexLock&, const LogRecord& record);
   Status append_note(const MutexLock&, const std::vector<RowChange>& changes);
+  Status noted(const MutexLock&);
   Status note_manifests_first(const MutexLock&, const std::vector<RowChange>& changes);
 
   // checkpoint.cc
@@ -229,6 +231,7 @@ class JournaledMetadataStore final : public MetadataStore {
   std::atomic<std::uint64_t> dirty_files_{0}, dirty_bytes_{0};
   std::atomic<std::uint64_t> applied_seen_{0};            // applied_, for the housekeeper
   std::atomic<std::size_t> cleaned_count_{0};
+  std::atomic<std::uint64_t> noted_{0};                   // since the last checkpoint, without a record
 
   Mutex checkpoint_mutex_{kCheckpointRank, "checkpoint"};
   // Guarded by mutex_.

@@ -47,8 +47,8 @@ Error failure_of(CURLcode code, CURL* easy, const std::string& base_url, const S
                  const std::string& detail) {
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY: return make(Code::kOffline, base_url, "cannot be found", detail);
-    case CURLE_COULDNT_CONNECT: return make(Code::kOffline, base_url, "does not answer", detail);
+    case CURLE_COULDNT_RESOLVE_PROXY: return make(Code::kOffline, base_url, "cannot be found", "no address for that name");
+    case CURLE_COULDNT_CONNECT: return make(Code::kOffline, base_url, "does not answer", "");
     case CURLE_OPERATION_TIMEDOUT: return make(Code::kTimedOut, base_url, "did not answer in time", "");
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
     case CURLE_PEER_FAILED_VERIFICATION:

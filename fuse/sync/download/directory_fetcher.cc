@@ -44,6 +44,7 @@ Result<MetadataStore::ListedRow> DirectoryFetcher::open_entry(const ListedEntry&
 
 Status DirectoryFetcher::fetch_pages(InodeId directory, const CallOptions& options) {
   Bytes cursor;
+  std::uint32_t subdirectories = 0;
   while (true) {
     auto page = remote_.list_directory(directory, cursor, kEntriesAtOnce, kSmallManifestBytes, options);
     connection_.note(page.ok() ? Status() : Status(page.error()));
@@ -53,10 +54,14 @@ Status DirectoryFetcher::fetch_pages(InodeId directory, const CallOptions& optio
     if (page->directory.inode != directory) return Error(Code::kCorrupt, "the server listed another directory");
     std::vector<MetadataStore::ListedRow> rows;
     rows.reserve(page->entries.size());
-    for (const ListedEntry& entry : page->entries) rows.push_back(TRY(open_entry(entry, directory)));
-    const auto self = TRY(open_row(page->directory, InodeId{}));
+    for (const ListedEntry& entry : page->entries) {
+      rows.push_back(TRY(open_entry(entry, directory)));
+      if (entry.inode.attributes.type == FileType::kDirectory) ++subdirectories;
+    }
+    auto self = TRY(open_row(page->directory, InodeId{}));
     if (!page->next.empty() && page->next == cursor) return Error(Code::kCorrupt, "the server's listing has no end");
     const bool complete = page->next.empty();
+    self.inode.links = 2 + subdirectories;
     show(TRY(store_.merge_listing(directory, page->sequence, self.inode, rows, complete)));
     if (complete) return {};
     cursor = std::move(page->next);

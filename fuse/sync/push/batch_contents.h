@@ -43,7 +43,7 @@ class BatchContents {
   bool ready(const Wanted& wanted) const;
   void give_up_on(const std::vector<Wanted>& wanted, Batch& batch);
 
-  static constexpr std::size_t kMaxKept = 20000;
+  static constexpr std::size_t kMaxKept = 10000;
   MetadataStore& store_;
   ContentPreparer& preparer_;
   UploadContext& upload_;

@@ -131,7 +131,7 @@ Status UploadRound::finish() {
   MutexLock lock(mutex_);
   while (!error_ && (tasks_ > 0 || !open_.empty())) {
     if (stop_.stop_requested()) return Error(Code::kCancelled, "stopped");
-    if (memory_ == open_memory_) {
+    if (!open_.empty() && memory_ == open_memory_) {
       dispatch(lock);  // everything is sealed: the last pack goes
     } else {
       changed_.wait_for(lock, std::chrono::milliseconds(250));

@@ -75,11 +75,18 @@ TEST_F(MountControlTest, SyncWithATimeLimitWaitsForTheServerThatLongAndNoLonger)
   EXPECT_GE(std::chrono::steady_clock::now() - start, 250ms);
   EXPECT_LT(std::chrono::steady_clock::now() - start, 2s);
 
+  engine_.state.online = true;
   engine_.on_sync = [](Lsn, Instant deadline) -> Status {
     std::this_thread::sleep_until(deadline);
     return Error(Code::kTimedOut, "slow");
   };
   EXPECT_EQ(read_control_answer(ask(sync_request(100ms)).back()).error().code(), Code::kTimedOut);
+  // Out of time because there is no server: that is what a person must know.
+  engine_.state.online = false;
+  engine_.state.reason = "the server does not answer";
+  auto away = read_control_answer(ask(sync_request(100ms)).back());
+  EXPECT_EQ(away.error().code(), Code::kOffline);
+  EXPECT_EQ(away.error().message(), "the server does not answer");
 }
 
 TEST_F(MountControlTest, WhatASyncCannotMendIsAnsweredAtOnce) {

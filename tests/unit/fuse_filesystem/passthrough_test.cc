@@ -9,7 +9,7 @@ namespace {
 class PassthroughTest : public FsTest {
  protected:
   void SetUp() override {
-    stack.options.passthrough = true;
+    stack.options.passthrough = stack.options.passthrough_empty = true;
     stack.open();
   }
   Opened open(InodeId inode, OpenFlags flags = FsStack::rw()) {
@@ -77,6 +77,19 @@ TEST_F(PassthroughTest, StatSeesUnseenWritesAndStaysTrue) {
   EXPECT_EQ(stack.node(a).attributes.mtime, seen.attributes.mtime);
   release(opened);
   EXPECT_EQ(stack.node(a).attributes.mtime, seen.attributes.mtime);   // as git's index expects
+}
+
+TEST_F(PassthroughTest, EveryAnswerWithAttributesSeesUnseenWrites) {
+  InodeId a = file("a", "x");
+  Opened opened = open(a);
+  kernel_writes(opened, 0, "123");
+  EXPECT_EQ(stack.fs->link(r, a, kRootInode, "b")->attributes.size, 3u);
+  kernel_writes(opened, 0, "12345");
+  EXPECT_EQ(stack.fs->read_directory(r, kRootInode, 0, 9, true).value()[0].node.attributes.size, 5u);
+  kernel_writes(opened, 0, "1234567");
+  SetAttributesRequest wanted;
+  wanted.mode = 0600;
+  EXPECT_EQ(stack.fs->set_attributes(r, a, wanted)->attributes.size, 7u);
 }
 
 TEST_F(PassthroughTest, EveryWriteIsNoticedHoweverFast) {
@@ -208,12 +221,24 @@ TEST_F(PassthroughTest, WritersFollowAConflictCopy) {
     ASSERT_OK(stack.backing->move(a, copy));
   }
   kernel_writes(opened, 0, "still mine");
+  EXPECT_CODE(stack.fs->open(r, a, FsStack::rw()), Code::kBusy);   // the kernel knows one file an inode
   stack.fs->tick();
   EXPECT_EQ(stack.row(copy).attributes.size, 10u);
   release(opened);
   stack.fs->tick();
   EXPECT_EQ(stack.content(copy), "still mine");
   EXPECT_FALSE(stack.backing->unseen(copy));
+}
+
+TEST_F(PassthroughTest, EmptyFilesAreWrittenThroughUsUnlessWished) {
+  stack.options.passthrough_empty = false;
+  stack.reopen();
+  auto made = stack.create("a");
+  EXPECT_FALSE(made.opened.passthrough);
+  ASSERT_OK(stack.write(made.opened.handle, 0, "x"));
+  release(made.opened);
+  Opened again = open(made.node.id);
+  EXPECT_TRUE(again.passthrough);
 }
 
 TEST_F(PassthroughTest, AbsentFilesAreNotPassedThrough) {

@@ -235,6 +235,40 @@ TEST_F(OpLogTest, FailedSyncIsSticky) {
   EXPECT_FALSE(log->sync(Lsn{1}).ok()) << "the kernel may have dropped the pages";
 }
 
+TEST_F(OpLogTest, FailedAppendThatCannotBeUndoneClosesTheLog) {
+  bool fail = false;
+  disk_ = std::make_unique<PosixDisk>([&](const FaultPoint& point) {
+    return fail && (point.name == "file.write" || point.name == "file.truncate") ? EIO : 0;
+  });
+  auto log = *open();
+  ASSERT_TRUE(append(*log, "one").ok());
+  fail = true;
+  EXPECT_FALSE(append(*log, "two").ok());
+  fail = false;
+  EXPECT_FALSE(append(*log, "three").ok()) << "part of 'two' may stand where it would go";
+  EXPECT_THAT(bodies(*log), testing::ElementsAre("one"));
+}
+
+TEST_F(OpLogTest, ANoteThatMattersIsSyncedThoughItsRecordIs) {
+  int syncs = 0;
+  disk_ = std::make_unique<PosixDisk>([&](const FaultPoint& point) {
+    syncs += point.name == "file.sync";
+    return 0;
+  });
+  auto log = *open();
+  ASSERT_TRUE(append(*log, "one").ok());
+  ASSERT_TRUE(log->sync(Lsn{1}).ok());
+  log->start(FrameKind::kNote, Lsn{1}, 0).raw(as_bytes("aside"));
+  ASSERT_TRUE(log->append().ok());
+  syncs = 0;
+  ASSERT_TRUE(log->sync(Lsn{1}).ok());
+  EXPECT_EQ(syncs, 0);
+  log->require_sync();
+  ASSERT_TRUE(log->sync(Lsn{1}).ok());
+  ASSERT_TRUE(log->sync(Lsn{1}).ok());
+  EXPECT_EQ(syncs, 1);
+}
+
 TEST_F(OpLogTest, ConcurrentSyncersShareSyncs) {
   std::atomic<int> syncs{0};
   disk_ = std::make_unique<PosixDisk>([&](const FaultPoint& point) {

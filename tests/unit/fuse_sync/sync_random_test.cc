@@ -1,0 +1,141 @@
+// Whole devices under random use, cut lines, lost answers and restarts: in the end all trees are one, byte for byte.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <iostream>
+#include <random>
+
+#include "tests/support/sync_device.h"
+
+namespace skymoor::client {
+namespace {
+
+/// One run: users that do what they like on devices that come and go.
+class RandomUse {
+ public:
+  RandomUse(std::uint64_t seed, const std::string& directory) : dice_(seed) {
+    for (std::uint32_t i = 0; i < 2 + seed % 2; ++i)
+      devices_.push_back(std::make_unique<SyncDevice>(volume_, "device" + std::to_string(i + 1), i + 1,
+                                                      directory + "/" + std::to_string(i)));
+  }
+
+  void run(int steps) {
+    for (int i = 0; i < steps; ++i) {
+      SyncDevice& device = *devices_[below(devices_.size())];
+      try {
+        step(device);
+      } catch (const std::runtime_error&) {
+        // Offline and not here, or taken away by another device in between: as on a real mount.
+      }
+    }
+    settle();
+  }
+
+ private:
+  std::size_t below(std::size_t n) { return dice_() % n; }
+  std::string content() { return std::string(1 + below(3) * 3000, static_cast<char>('a' + below(26))) + std::to_string(++made_); }
+  std::string name() { return std::string(1, static_cast<char>('a' + below(4))); }
+
+  void step(SyncDevice& device) {
+    const std::size_t choice = below(100);
+    if (choice < 6) return device.remote().set_offline(true);
+    if (choice < 14) return device.remote().set_offline(false);
+    if (choice < 17) return void(device.remote().lose_commit_answers = 1);
+    if (choice < 19) return void(device.remote().refuse_commits = 1);
+    if (choice < 22) {
+      device.stop();
+      const bool was_offline = device.remote().offline();
+      device.remote().set_offline(false);
+      device.start();
+      device.remote().set_offline(was_offline);
+      return;
+    }
+    if (choice < 25) return std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    use(device, choice);
+  }
+
+  void use(SyncDevice& device, std::size_t choice) {
+    std::vector<std::string> folders{""}, files, all;
+    for (const auto& [path, is_folder] : device.paths()) {
+      (is_folder ? folders : files).push_back(path);
+      all.push_back(path);
+    }
+    const std::string folder = folders[below(folders.size())];
+    const std::string fresh = folder.empty() ? name() : folder + "/" + name();
+    if (choice < 40 || all.empty()) {
+      if (std::count(fresh.begin(), fresh.end(), '/') < 3 && !device.exists(fresh)) {
+        if (choice % 3) device.write(fresh, content());
+        else device.make_directory(fresh);
+      }
+    } else if (choice < 58 && !files.empty()) {
+      device.write(files[below(files.size())], content());
+    } else if (choice < 64 && !files.empty()) {
+      device.write_at(files[below(files.size())], below(4000), "patch" + std::to_string(++made_));
+    } else if (choice < 72 && !files.empty()) {
+      device.unlink(files[below(files.size())]);
+    } else if (choice < 76 && folders.size() > 1) {
+      device.remove_directory(folders[1 + below(folders.size() - 1)]);
+    } else if (choice < 92) {
+      device.rename(all[below(all.size())], fresh);
+    } else if (choice < 95 && !files.empty()) {
+      device.link(files[below(files.size())], fresh);
+    } else {
+      device.chmod(all[below(all.size())], 0600 + static_cast<std::uint32_t>(below(64)));
+    }
+  }
+
+  void settle() {
+    for (auto& device : devices_) {
+      device->remote().set_offline(false);
+      device->remote().lose_commit_answers = device->remote().refuse_commits = 0;
+    }
+    for (int round = 0; round < 4; ++round)
+      for (auto& device : devices_) device->catch_up();
+    std::map<std::string, std::string> server;
+    for (const auto& [path, plain] : volume_.tree())
+      server[path] = plain.attributes.type == FileType::kDirectory ? "dir" : plain.bytes;
+    for (auto& device : devices_) {
+      const auto here = device->tree();
+      std::string differ;
+      for (const auto& [path, bytes] : server)
+        if (auto it = here.find(path); it == here.end()) differ += " -" + path;
+        else if (it->second != bytes) differ += " !" + path;
+      for (const auto& [path, bytes] : here)
+        if (!server.contains(path)) differ += " +" + path;
+      EXPECT_EQ(differ, "");
+      EXPECT_NO_THROW(device->check());
+      EXPECT_EQ(device->store().pending().records, 0u);
+    }
+  }
+
+  std::mt19937_64 dice_;
+  TestVolume volume_{9};
+  std::vector<std::unique_ptr<SyncDevice>> devices_;
+  int made_ = 0;
+};
+
+TEST(SyncRandom, DevicesConverge) {
+  const char* text = std::getenv("SKYMOOR_SEEDS");
+  const char* from = std::getenv("SKYMOOR_FIRST_SEED");
+  const std::uint64_t first = from ? std::strtoull(from, nullptr, 10) : 0;
+  const std::uint64_t count = text ? std::strtoull(text, nullptr, 10) : 8;
+  for (std::uint64_t seed = first; seed < first + count; ++seed) {
+    std::string path = std::filesystem::exists("/dev/shm") ? "/dev/shm" : "/tmp";
+    path += "/skymoor-random-XXXXXX";
+    ASSERT_NE(::mkdtemp(path.data()), nullptr);
+    try {
+      RandomUse use(seed, path);
+      use.run(120);
+    } catch (const std::exception& e) {
+      ADD_FAILURE() << e.what();
+    }
+    std::filesystem::remove_all(path);
+    if (testing::Test::HasFailure()) {
+      std::cout << "seed " << seed << "\n";
+      break;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace skymoor::client
