@@ -26,7 +26,8 @@ void Api::add_auth(Router& router) {
   AccountService& accounts = services_.accounts();
   SessionService& sessions = services_.sessions();
   router.add(open_post<protocol::RegisterStart>(
-      "/api/auth/register/start", [&](const auto& m, const std::string& peer) { return accounts.register_start(m, peer); }));
+      "/api/auth/register/start",
+      [&](const auto& m, const std::string& peer) { return accounts.register_start(m, peer); }));
   router.add(open_post<protocol::RegisterFinish>(
       "/api/auth/register/finish",
       [&](const auto& m, const std::string& peer) { return accounts.register_finish(m, peer); }));
@@ -37,8 +38,9 @@ void Api::add_auth(Router& router) {
       }));
   router.add(open_post<protocol::LoginStart>(
       "/api/auth/login/start", [&](const auto& m, const std::string& peer) { return accounts.login_start(m, peer); }));
-  router.add(open_post<protocol::LoginFinish>(
-      "/api/auth/login/finish", [&](const auto& m, const std::string& peer) { return accounts.login_finish(m, peer); }));
+  router.add(open_post<protocol::LoginFinish>("/api/auth/login/finish", [&](const auto& m, const std::string& peer) {
+    return accounts.login_finish(m, peer);
+  }));
   router.add(open_post<protocol::RefreshRequest>(
       "/api/auth/refresh",
       [&](const auto& m, const std::string& peer) { return sessions.refresh(m.refresh_token, peer); }));

@@ -14,7 +14,8 @@ void Api::add_events(Router& router) {
                 auto stream = std::make_shared<EventStream>();
                 // Heads only grow, so whoever knows the newest knows all: older ones that still wait are replaced.
                 auto tell = [stream, volume, after](Sequence head) {
-                  if (head > after) stream->send_latest(format_event("change", protocol::encode(protocol::ChangeEvent{volume, head})));
+                  if (head > after)
+                    stream->send_latest(format_event("change", protocol::encode(protocol::ChangeEvent{volume, head})));
                 };
                 auto subscription = TRY(services_.changes().subscribe(caller, volume, std::move(tell)));
                 Response response;

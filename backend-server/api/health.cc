@@ -9,7 +9,8 @@ void Api::add_health(Router& router) {
   router.add({.method = "GET",
               .pattern = "/healthz",
               .handler = [](Request&) -> Result<Response> {
-                return Response::json("{\"status\":\"ok\",\"protocol\":" + std::to_string(protocol::kProtocolVersion) + "}");
+                return Response::json("{\"status\":\"ok\",\"protocol\":" + std::to_string(protocol::kProtocolVersion) +
+                                      "}");
               },
               .max_body_bytes = 0,
               .inline_on_io = true});

@@ -19,7 +19,8 @@ using prometheus::Family;
 using prometheus::Gauge;
 using prometheus::Histogram;
 
-const Histogram::BucketBoundaries kSeconds{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+const Histogram::BucketBoundaries kSeconds{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                           0.1,    0.25,  0.5,    1,     2.5,  5,     10};
 
 Family<Counter>& counters(prometheus::Registry& registry, const char* name, const char* help) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
@@ -39,8 +40,8 @@ double resident_bytes() {
 double open_descriptors() {
   std::error_code ignored;
   std::size_t count = 0;
-  for (auto it = std::filesystem::directory_iterator("/proc/self/fd", ignored); it != std::filesystem::directory_iterator();
-       it.increment(ignored))
+  for (auto it = std::filesystem::directory_iterator("/proc/self/fd", ignored);
+       it != std::filesystem::directory_iterator(); it.increment(ignored))
     ++count;
   return static_cast<double>(count);
 }
@@ -59,7 +60,8 @@ struct Metrics::State {
   Counter& received = counters(registry, "skymoor_http_received_bytes_total", "Bytes of requests' bodies.").Add({});
   Counter& sent = counters(registry, "skymoor_http_sent_bytes_total", "Bytes of answers' bodies.").Add({});
   Counter& commits = counters(registry, "skymoor_commits_total", "Commits applied, repetitions included.").Add({});
-  Counter& uploaded_blocks = counters(registry, "skymoor_uploaded_blocks_total", "Blocks durable after an upload.").Add({});
+  Counter& uploaded_blocks =
+      counters(registry, "skymoor_uploaded_blocks_total", "Blocks durable after an upload.").Add({});
   Counter& uploaded_bytes = counters(registry, "skymoor_uploaded_pack_bytes_total", "Bytes of packs taken in.").Add({});
   Counter& cut_packs = counters(registry, "skymoor_truncated_packs_total", "Packs whose connection broke.").Add({});
   Gauge& connections = gauge(registry, "skymoor_connections", "Open connections.");

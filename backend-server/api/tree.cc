@@ -55,8 +55,9 @@ void Api::add_tree(Router& router) {
                 std::uint64_t epoch = TRY(query_number(request, "epoch"));
                 std::uint64_t max_bytes = TRY(query_number(request, "max_bytes", kDefaultPageBytes));
                 if (epoch > UINT32_MAX) return Error(Code::kInvalidArgument, "epoch: too large");
-                FeedPage page = TRY(services_.changes().page(caller, volume, after, Epoch(static_cast<std::uint32_t>(epoch)),
-                                                             std::min(max_bytes, kMaxPageBytes)));
+                FeedPage page =
+                    TRY(services_.changes().page(caller, volume, after, Epoch(static_cast<std::uint32_t>(epoch)),
+                                                 std::min(max_bytes, kMaxPageBytes)));
                 return Response::bytes(encode_feed_page(page));
               }),
               .max_body_bytes = 0});

@@ -46,7 +46,8 @@ using Chosen = std::function<ExitCode()>;
 void declare_serve(CLI::App& app, ServeArguments& arguments, Chosen& chosen) {
   CLI::App* serve = app.add_subcommand("serve", "run the server in the foreground");
   add_config_file(*serve, arguments.settings);
-  serve->add_option("--port-file", arguments.port_file, "write the port here once the server answers")->type_name("FILE");
+  serve->add_option("--port-file", arguments.port_file, "write the port here once the server answers")
+      ->type_name("FILE");
   for (const Setting& setting : server_settings_table()) add_setting(*serve, setting, arguments.settings);
   serve->footer(
       "Stops on SIGTERM and SIGINT after running requests are done (10 s at most); a second signal ends it at once.\n"
@@ -95,8 +96,9 @@ bool has_command(const CLI::App& app, const std::string& name) {
 
 int run_command_line(int argc, const char* const* argv) {
   try {
-    CLI::App app("skymoord: the Skymoor server. Keeps accounts, metadata and sealed blocks, and tells devices what changed.",
-                 "skymoord");
+    CLI::App app(
+        "skymoord: the Skymoor server. Keeps accounts, metadata and sealed blocks, and tells devices what changed.",
+        "skymoord");
     app.require_subcommand(1);
     app.footer(kExitCodeHelp);
     Chosen chosen;

@@ -11,8 +11,8 @@
 
 namespace skymoor::server {
 
-/// Compacts the block store, re-reads its blocks in passes, and drops abandoned uploads, in small steps on one thread of
-/// its own. Owns the thread. Failure: what fails is logged and tried again at the next round.
+/// Compacts the block store, re-reads its blocks in passes, and drops abandoned uploads, in small steps on one thread
+/// of its own. Owns the thread. Failure: what fails is logged and tried again at the next round.
 class Housekeeping {
  public:
   struct Options {

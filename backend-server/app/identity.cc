@@ -27,8 +27,9 @@ std::string quoted(const std::string& text) {
 }
 
 Error fixed(const std::string& name, const std::string& was) {
-  return Error(Code::kInvalidArgument, name + " was " + was + " at the first start and cannot be changed: logins are bound "
-                                              "to it. Start without it, or with a new data directory");
+  return Error(Code::kInvalidArgument, name + " was " + was +
+                                           " at the first start and cannot be changed: logins are bound "
+                                           "to it. Start without it, or with a new data directory");
 }
 
 Status write_identity(Disk& disk, const std::string& path, const LoginIdentity& identity) {

@@ -4,8 +4,8 @@
 
 namespace {
 
-/// Packs are 8 MiB and come many a second. By default each would be mapped and unmapped, and its 2,000 page faults cost more
-/// than decrypting it: here freed memory of that size stays with the process, up to 64 MiB an arena.
+/// Packs are 8 MiB and come many a second. By default each would be mapped and unmapped, and its 2,000 page faults cost
+/// more than decrypting it: here freed memory of that size stays with the process, up to 64 MiB an arena.
 /// Source: man 3 mallopt.
 void keep_large_buffers() {
   ::mallopt(M_MMAP_THRESHOLD, 32 << 20);

@@ -5,7 +5,8 @@
 
 namespace skymoor::server {
 
-/// Defaults, then the file, then the single values. Errors: NotFound (file), InvalidArgument naming file, line, setting.
+/// Defaults, then the file, then the single values. Errors: NotFound (file), InvalidArgument naming file, line,
+/// setting.
 Result<Settings> read_settings(const GivenSettings& given);
 
 }  // namespace skymoor::server

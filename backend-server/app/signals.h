@@ -5,7 +5,8 @@
 
 namespace skymoor::server {
 
-/// While it lives, SIGINT, SIGTERM and SIGPIPE are blocked in this thread and in those it starts. Make it before any thread.
+/// While it lives, SIGINT, SIGTERM and SIGPIPE are blocked in this thread and in those it starts. Make it before any
+/// thread.
 class StopSignals {
  public:
   StopSignals();

@@ -8,9 +8,10 @@
 
 namespace skymoor::server {
 
-/// A bounded queue of event texts from any thread to the connection that writes them. Thread-safe; shared by the handler's
-/// source of events and by the connection. What is sent before the connection takes the stream over waits in the queue.
-/// Failure: a client that does not read is dropped when its queue is full; it comes back and reads from its cursor.
+/// A bounded queue of event texts from any thread to the connection that writes them. Thread-safe; shared by the
+/// handler's source of events and by the connection. What is sent before the connection takes the stream over waits in
+/// the queue. Failure: a client that does not read is dropped when its queue is full; it comes back and reads from its
+/// cursor.
 class EventStream {
  public:
   static constexpr std::size_t kMaxQueuedBytes = 64 * 1024;

@@ -55,7 +55,8 @@ struct Target {
   std::vector<NamedText> query;
 };
 /// Decodes an origin-form target. Errors: InvalidArgument (absolute form, bad percent-encoding, empty, "." or ".."
-/// segments, NUL, control characters, '\', an encoded '/', not UTF-8, a query key twice), TooLarge (over 2 KiB or 32 keys).
+/// segments, NUL, control characters, '\', an encoded '/', not UTF-8, a query key twice), TooLarge (over 2 KiB or 32
+/// keys).
 Result<Target> parse_target(std::string_view target);
 
 }  // namespace skymoor::server

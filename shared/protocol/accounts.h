@@ -89,7 +89,8 @@ struct KeyBundle {
   UserKeys keys;
 };
 
-/// GET /api/auth/devices -> {"devices":[...]}; DELETE /api/auth/devices/ID revokes. POST /api/auth/logout ends a session.
+/// GET /api/auth/devices -> {"devices":[...]}; DELETE /api/auth/devices/ID revokes. POST /api/auth/logout ends a
+/// session.
 struct DeviceInfo {
   DevicePublic device;
   Timestamp created{}, last_seen{};

@@ -70,7 +70,8 @@ std::string FieldReader::text(std::string_view key, std::size_t max_bytes, std::
   if (!field) return {};
   if (!field->is_string()) return fail(key, "is not text"), std::string();
   const auto& value = field->get_ref<const std::string&>();
-  if (value.size() > max_bytes) return fail(key, "is longer than " + std::to_string(max_bytes) + " bytes"), std::string();
+  if (value.size() > max_bytes)
+    return fail(key, "is longer than " + std::to_string(max_bytes) + " bytes"), std::string();
   if (value.size() < min_bytes) return fail(key, "is too short"), std::string();
   return value;
 }

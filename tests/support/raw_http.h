@@ -69,7 +69,8 @@ class RawHttp {
     }
     return true;
   }
-  bool request(std::string_view method, std::string_view target, std::string_view body = {}, std::string_view headers = {}) {
+  bool request(std::string_view method, std::string_view target, std::string_view body = {},
+               std::string_view headers = {}) {
     std::string text = std::string(method) + " " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\n" +
                        std::string(headers);
     if (!body.empty() || method == "POST") text += "Content-Length: " + std::to_string(body.size()) + "\r\n";
@@ -103,7 +104,8 @@ class RawHttp {
     return answer;
   }
   /// Everything up to and with `mark`; nothing when the time runs out or the connection ends first.
-  std::optional<std::string> read_until(std::string_view mark, std::chrono::milliseconds time = std::chrono::seconds(10)) {
+  std::optional<std::string> read_until(std::string_view mark,
+                                        std::chrono::milliseconds time = std::chrono::seconds(10)) {
     auto until = std::chrono::steady_clock::now() + time;
     std::size_t at;
     while ((at = buffer_.find(mark)) == std::string::npos)

@@ -11,9 +11,9 @@ namespace skymoor::server {
 ///   handshake -> idle -> head -> [admit on a worker] -> [body] -> handler on a worker -> answer -> idle ...
 ///                                                                                          `-> stream until the end
 ///
-/// Lives on its transport's I/O thread: all state is touched there only; handlers get the request by reference while the
-/// connection waits for them. Kept alive by the callbacks under way; when none is left, it is gone. Failure: anything
-/// wrong is answered as far as the peer can be reached, then the connection ends.
+/// Lives on its transport's I/O thread: all state is touched there only; handlers get the request by reference while
+/// the connection waits for them. Kept alive by the callbacks under way; when none is left, it is gone. Failure:
+/// anything wrong is answered as far as the peer can be reached, then the connection ends.
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
   HttpConnection(ServerCore& core, std::shared_ptr<Transport> transport);

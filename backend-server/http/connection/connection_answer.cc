@@ -53,7 +53,8 @@ void HttpConnection::fail(const Error& error, int status) {
   response.status = status != 0 ? status : http_status_of(error.code());
   response.headers = std::move(response_.headers);
   if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
-  if (response.status == 429 || response.status == 503) response.headers.emplace_back("Retry-After", retry_after(error));
+  if (response.status == 429 || response.status == 503)
+    response.headers.emplace_back("Retry-After", retry_after(error));
   if (body_unread_) close_after_ = true;  // what follows cannot be told from the next request
   send(std::move(response));
 }

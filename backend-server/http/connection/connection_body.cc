@@ -28,10 +28,11 @@ void HttpConnection::receive_body() {
   std::size_t most = head_.chunked ? route_->max_body_bytes : *head_.content_length;
   if (!reserve_body(most)) return fail(Error(Code::kBusy, "too many large requests are under way"));
   if (!head_.expects_continue || filled_ > 0) return begin_body();
-  transport_->write(as_bytes(kContinue), {}, {core_.options.write_timeout, {}}, [self = shared_from_this()](Status done) {
-    if (!done.ok()) return self->close();
-    self->begin_body();
-  });
+  transport_->write(as_bytes(kContinue), {}, {core_.options.write_timeout, {}},
+                    [self = shared_from_this()](Status done) {
+                      if (!done.ok()) return self->close();
+                      self->begin_body();
+                    });
 }
 
 void HttpConnection::begin_body() {

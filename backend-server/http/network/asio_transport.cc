@@ -60,7 +60,8 @@ class AsioTransport final : public Transport, public std::enable_shared_from_thi
       : watch_(socket.get_executor()), timer_(socket.get_executor()), stream_(std::move(socket), arguments...) {
     error_code ignored;
     auto peer = lowest().remote_endpoint(ignored).address();
-    if (peer.is_v6() && peer.to_v6().is_v4_mapped()) peer = asio::ip::make_address_v4(asio::ip::v4_mapped, peer.to_v6());
+    if (peer.is_v6() && peer.to_v6().is_v4_mapped())
+      peer = asio::ip::make_address_v4(asio::ip::v4_mapped, peer.to_v6());
     if (peer.is_v6()) {
       auto without_scope = peer.to_v6();
       without_scope.scope_id(0);  // "%eth0" is ours, not the peer's

@@ -9,8 +9,8 @@
 
 namespace skymoor::server {
 
-/// One connection's bytes. Lives on one I/O thread: every call but `post` and `close_from_anywhere` is made there, and so
-/// is every callback. At most one read and one write are under way. Callbacks hold what they need: the transport is
+/// One connection's bytes. Lives on one I/O thread: every call but `post` is made there, and
+/// so is every callback. At most one read and one write are under way. Callbacks hold what they need: the transport is
 /// destroyed only after the last has been called or dropped.
 class Transport {
  public:

@@ -85,7 +85,8 @@ TEST_F(AccountsApi, EveryRouteButTheOpenOnesNeedsAToken) {
       {"POST", "/api/chunk/fetch?volume=" + id},
       {"GET", "/api/chunk/" + id + "/" + block},
   };
-  for (const auto& [method, target] : routes) EXPECT_EQ(client.call(method, target).status, 401) << method << " " << target;
+  for (const auto& [method, target] : routes)
+    EXPECT_EQ(client.call(method, target).status, 401) << method << " " << target;
 }
 
 TEST_F(AccountsApi, ARefreshTokenIsGoodOnce) {
@@ -123,8 +124,9 @@ TEST_F(AccountsApi, ADisabledUserIsOutUntilEnabled) {
   };
   ASSERT_TRUE(disable(true).ok());
   EXPECT_EQ(client.call("GET", "/api/volumes").status, 401);
-  EXPECT_EQ(client.call("POST", "/api/auth/refresh", encode(protocol::RefreshRequest{client.session.refresh_token})).status,
-            401);
+  EXPECT_EQ(
+      client.call("POST", "/api/auth/refresh", encode(protocol::RefreshRequest{client.session.refresh_token})).status,
+      401);
   EXPECT_EQ(client.log_in("ada", "password of ada").status, 403);
   EXPECT_EQ(stranger().log_in("ada", "wrong").status, 401);  // who does not know the password learns nothing
   ASSERT_TRUE(disable(false).ok());

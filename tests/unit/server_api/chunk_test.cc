@@ -58,7 +58,8 @@ TEST_F(ChunkApi, UploadAskFetch) {
   EXPECT_EQ(now[1].state, protocol::BlockState::kMissing);
   EXPECT_EQ(now[2].state, protocol::BlockState::kStored);
 
-  HttpAnswer fetched = ada_->call("POST", "/api/chunk/fetch" + query_, protocol::encode_block_ids({blocks[1].id, BlockId{}}));
+  HttpAnswer fetched =
+      ada_->call("POST", "/api/chunk/fetch" + query_, protocol::encode_block_ids({blocks[1].id, BlockId{}}));
   ASSERT_EQ(fetched.status, 200);
   auto pack = block::parse_pack(as_bytes(fetched.body));
   ASSERT_TRUE(pack.ok());

@@ -65,7 +65,8 @@ TEST_F(EventsApi, AClientThatGoesMakesRoom) {
   ApiClient ada = user("ada");
   VolumeId volume = ada.create_volume();
   for (int i = 0; i < 100; ++i) listen(ada, volume, 0);  // more than may be open at the same time
-  for (int i = 0; i < 400 && server_->gauges().streams > 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  for (int i = 0; i < 400 && server_->gauges().streams > 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   EXPECT_EQ(server_->gauges().streams, 0u);
 }
 

@@ -31,7 +31,8 @@ TEST_F(HealthApi, MetricsCountRequestsAndCommits) {
 
 TEST_F(HealthApi, WhatIsNotThereIs404InJson) {
   ApiClient client = stranger();
-  for (const char* path : {"/", "/api", "/admin", "/metrics/x", "/debug/pprof", "/.git/config", "/api/volumes/x/y/z/w"}) {
+  for (const char* path :
+       {"/", "/api", "/admin", "/metrics/x", "/debug/pprof", "/.git/config", "/api/volumes/x/y/z/w"}) {
     HttpAnswer answer = client.call("GET", path);
     EXPECT_EQ(answer.status, 404) << path;
     EXPECT_EQ(ApiClient::code_of(answer), "not_found");

@@ -105,8 +105,8 @@ TEST_F(TreeApi, CursorsThatAreNotOursAreAResync) {
   commit_file(1);
   EXPECT_EQ(ApiClient::code_of(ada_->call("GET", at_ + "/changes?after=99&epoch=1")), "resync");
   EXPECT_EQ(ApiClient::code_of(ada_->call("GET", at_ + "/changes?after=0&epoch=7")), "resync");
-  for (const char* bad : {"", "?after=0", "?epoch=1", "?after=-1&epoch=1", "?after=1.5&epoch=1", "?after=0&epoch=99999999999",
-                          "?after=0&epoch=1&max_bytes=x", "?after=0&after=1&epoch=1"})
+  for (const char* bad : {"", "?after=0", "?epoch=1", "?after=-1&epoch=1", "?after=1.5&epoch=1",
+                          "?after=0&epoch=99999999999", "?after=0&epoch=1&max_bytes=x", "?after=0&after=1&epoch=1"})
     EXPECT_EQ(ada_->call("GET", at_ + "/changes" + bad).status, 400) << bad;
 }
 

@@ -12,9 +12,15 @@ class CommandLine : public ServerProcessTest {};
 TEST_F(CommandLine, HelpForEveryCommand) {
   EXPECT_EQ(run({"--help"}).exit_code, 0);
   EXPECT_THAT(run({"--help"}).output, HasSubstr("Exit codes: 0 done, 1 failed, 2 wrong usage"));
-  for (std::vector<std::string> command :
-       {std::vector<std::string>{"serve"}, {"admin"}, {"admin", "user"}, {"admin", "user", "list"}, {"admin", "volume", "list"},
-        {"admin", "user", "disable"}, {"fingerprint"}, {"config"}, {"version"}}) {
+  for (std::vector<std::string> command : {std::vector<std::string>{"serve"},
+                                           {"admin"},
+                                           {"admin", "user"},
+                                           {"admin", "user", "list"},
+                                           {"admin", "volume", "list"},
+                                           {"admin", "user", "disable"},
+                                           {"fingerprint"},
+                                           {"config"},
+                                           {"version"}}) {
     command.emplace_back("--help");
     auto help = run(command);
     EXPECT_EQ(help.exit_code, 0) << command.front();

@@ -31,7 +31,8 @@ TEST_F(Serve, KeepsItsFilesToItself) {
   ::mkdir(data_.c_str(), 0755);
   start();
   EXPECT_EQ(mode_of(data_), 0700u);
-  for (const char* file : {"/tls.key", "/tls.crt", "/keyservice.secret", "/token.secret", "/metadata.db", "/server.toml"})
+  for (const char* file :
+       {"/tls.key", "/tls.crt", "/keyservice.secret", "/token.secret", "/metadata.db", "/server.toml"})
     EXPECT_EQ(mode_of(data_ + file), 0600u) << file;
   EXPECT_EQ(mode_of(data_ + "/blocks"), 0700u);
 }

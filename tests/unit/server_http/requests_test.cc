@@ -30,8 +30,10 @@ TEST_F(Requests, KeepsTheConnectionBetweenRequests) {
 TEST_F(Requests, PipelinedRequestsAreAnsweredInOrder) {
   RawHttp client = connect();
   std::string one = "GET /item/";
-  client.send("GET /item/1 HTTP/1.1\r\nHost: h\r\n\r\nPOST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabcGET /item/3 "
-              "HTTP/1.1\r\nHost: h\r\n\r\n");
+  client.send(
+      "GET /item/1 HTTP/1.1\r\nHost: h\r\n\r\nPOST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabcGET "
+      "/item/3 "
+      "HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_EQ(client.answer()->body, "1?none");
   EXPECT_EQ(client.answer()->body, "abc");
   EXPECT_EQ(client.answer()->body, "3?none");

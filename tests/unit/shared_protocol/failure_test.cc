@@ -22,8 +22,9 @@ TEST(Failure, EveryCodeOfTheServerComesBack) {
 
 TEST(Failure, TellsNothingOfTheServersInside) {
   Error inner = Error::from_errno(EACCES, "open /var/lib/skymoord/keyservice.secret");
-  for (const Error& error : {inner, inner.wrap("reading the secret /etc/x"), Error(Code::kCorrupt, "segment /data/7 is bad"),
-                             Error(Code::kInternal, "SELECT * FROM users")}) {
+  for (const Error& error :
+       {inner, inner.wrap("reading the secret /etc/x"), Error(Code::kCorrupt, "segment /data/7 is bad"),
+        Error(Code::kInternal, "SELECT * FROM users")}) {
     std::string text = encode_failure(error, "req-42");
     EXPECT_THAT(text, Not(HasSubstr("/")));
     EXPECT_THAT(text, Not(HasSubstr("SELECT")));
@@ -54,7 +55,9 @@ TEST(Failure, AnswersOfAProxyAreNotTakenForOurs) {
 }
 
 TEST(Failure, UnknownCodesFallBackOnTheStatus) {
-  auto with = [](int status) { return decode_failure(status, as_bytes(R"({"code":"newer_code","message":"m"})")).code(); };
+  auto with = [](int status) {
+    return decode_failure(status, as_bytes(R"({"code":"newer_code","message":"m"})")).code();
+  };
   EXPECT_EQ(with(401), Code::kUnauthenticated);
   EXPECT_EQ(with(404), Code::kNotFound);
   EXPECT_EQ(with(409), Code::kConflict);

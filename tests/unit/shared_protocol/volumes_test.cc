@@ -59,7 +59,8 @@ TEST(Volumes, EveryRoleAndKindHasItsWord) {
 }
 
 TEST(Volumes, ListsRoundTrip) {
-  auto volumes = decode<std::vector<VolumeInfo>>(as_bytes(encode(std::vector<VolumeInfo>{some_volume(), some_volume()})));
+  auto volumes =
+      decode<std::vector<VolumeInfo>>(as_bytes(encode(std::vector<VolumeInfo>{some_volume(), some_volume()})));
   ASSERT_TRUE(volumes.ok());
   EXPECT_EQ(volumes->size(), 2u);
   EXPECT_TRUE(decode<std::vector<VolumeInfo>>(as_bytes(encode(std::vector<VolumeInfo>{})))->empty());
