@@ -11,8 +11,7 @@ namespace skymoor::protocol {
 ///   A stored block is durable on reply (replica count of the volume). A body that ends early is kept as far as whole
 ///   segments arrived. Errors: TooLarge, QuotaExceeded, NoSpace, Forbidden, NotFound (volume).
 /// POST /api/chunk/fetch?volume=ID     body: block ids (at most 1,000) -> a pack of whole blocks, in the order asked,
-/// as
-///   many as fit 8 MiB (at least one). Unknown blocks are left out.
+///   as many as fit 8 MiB (at least one). Unknown blocks are left out.
 /// GET /api/chunk/VOLUME/BLOCK         -> the sealed bytes of one block (for scripts and comparison). Errors: NotFound.
 
 enum class BlockState : std::uint8_t {

@@ -54,9 +54,9 @@ struct CommitReply {
   Sequence head;            ///< newest sequence, so that the device knows whether to pull
 };
 
-/// GET /api/volumes/ID/devices -> {"devices":[DevicePublic]}: who may have signed what the feed holds (revoked ones
-/// too). GET /api/volumes/ID/changes?after=SEQ&epoch=E&max_bytes=N -> binary FeedPage. Errors: Resync. GET
-/// /api/volumes/ID/directories/INODE?after=CURSOR(base64url)&limit=N&manifests=BYTES -> binary DirectoryPage;
+/// GET /api/volumes/ID/devices -> {"devices":[DevicePublic]}: who may have signed what the feed holds, revoked ones too.
+/// GET /api/volumes/ID/changes?after=SEQ&epoch=E&max_bytes=N -> binary FeedPage. Errors: Resync.
+/// GET /api/volumes/ID/directories/INODE?after=CURSOR(base64url)&limit=N&manifests=BYTES -> binary DirectoryPage;
 ///   manifests up to BYTES long are included. Errors: NotFound, NotDirectory.
 /// POST /api/volumes/ID/inodes (binary: 8-byte ids) -> binary InodePage with manifests. At most 2,000 ids, 8 MiB.
 /// GET /api/events?volume=ID&after=SEQ -> text/event-stream; "event: change", "data: {"volume":ID,"sequence":N}" at
