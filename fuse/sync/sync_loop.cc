@@ -134,7 +134,10 @@ Status RunningSync::round(const CallOptions& options) {
   TRY(puller_.pull(options));
   // Everything that the server took is in the feed that was just read.
   outstanding_.reset();
-  heard_of(puller_.head());
+  {
+    MutexLock lock(mutex_);
+    head_ = std::max(head_, puller_.head());
+  }
   refresh_info(options);
   gather(options.stop);
   return push_all(options);
