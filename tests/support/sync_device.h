@@ -56,6 +56,7 @@ class SyncDevice {
   void catch_up(std::chrono::seconds limit = std::chrono::seconds(60));
   void check();          ///< the store's own check finds nothing wrong
 
+  const std::string& name() const { return name_; }
   FakeVolumeRemote& remote() { return *remote_; }
   SyncEngine& engine() { return *engine_; }
   MetadataStore& store() { return *store_; }

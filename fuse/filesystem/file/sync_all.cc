@@ -19,6 +19,10 @@ Status Engine::sync_all(Request&) {
   settle_unseen();
   Lsn target = store_.last_lsn();
   TRY(backing_.sync_all());
+  {
+    MutexLock lock(store_.mutex());
+    TRY(store_.note_data_durable(lock, InodeId{}, target));
+  }
   TRY(store_.sync(target));
   if (!options_.fsync_remote) return {};
   return fetcher_.sync_remote(target, clock_.monotonic() + options_.read_deadline, {});

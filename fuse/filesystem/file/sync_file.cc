@@ -44,14 +44,17 @@ Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode) {
 /// Syncs the backing file, without keeping writers out.
 Status Engine::sync_bytes(OpenInode& inode) {
   std::uint64_t changes;
+  Lsn before;
   {
     MutexLock lock(store_.mutex());
     changes = inode.unsynced.changes();
+    before = store_.last_lsn();
   }
   TRY(backing_.sync(inode.id));
   MutexLock lock(store_.mutex());
   if (inode.unsynced.changes() == changes) inode.unsynced.all_synced();
-  return {};
+  // What the log carries of the file from before is older than what it holds now: no replay over it.
+  return store_.note_data_durable(lock, inode.id, before);
 }
 
 /// Little enough is unsynced to go into the log with the record: one sync for both. The log keeps the bytes until the

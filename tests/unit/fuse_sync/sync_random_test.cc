@@ -24,7 +24,8 @@ class RandomUse {
       SyncDevice& device = *devices_[below(devices_.size())];
       try {
         step(device);
-      } catch (const std::runtime_error&) {
+      } catch (const std::runtime_error& e) {
+        trace(device, std::string("  failed: ") + e.what());
         // Offline and not here, or taken away by another device in between: as on a real mount.
       }
     }
@@ -36,8 +37,14 @@ class RandomUse {
   std::string content() { return std::string(1 + below(3) * 3000, static_cast<char>('a' + below(26))) + std::to_string(++made_); }
   std::string name() { return std::string(1, static_cast<char>('a' + below(4))); }
 
+  /// For looking at one seed: SKYMOOR_TRACE=1.
+  static void trace(SyncDevice& device, const std::string& what) {
+    if (std::getenv("SKYMOOR_TRACE")) std::cerr << device.name() << ": " << what << "\n";
+  }
+
   void step(SyncDevice& device) {
     const std::size_t choice = below(100);
+    if (choice < 25) trace(device, "line or restart " + std::to_string(choice));
     if (choice < 6) return device.remote().set_offline(true);
     if (choice < 14) return device.remote().set_offline(false);
     if (choice < 17) return void(device.remote().lose_commit_answers = 1);
@@ -64,23 +71,37 @@ class RandomUse {
     const std::string fresh = folder.empty() ? name() : folder + "/" + name();
     if (choice < 40 || all.empty()) {
       if (std::count(fresh.begin(), fresh.end(), '/') < 3 && !device.exists(fresh)) {
+        trace(device, (choice % 3 ? "create " : "mkdir ") + fresh);
         if (choice % 3) device.write(fresh, content());
         else device.make_directory(fresh);
       }
-    } else if (choice < 58 && !files.empty()) {
-      device.write(files[below(files.size())], content());
+      return;
+    }
+    const std::string any = all[below(all.size())];
+    const std::string file = files.empty() ? "" : files[below(files.size())];
+    if (choice < 58 && !files.empty()) {
+      const std::string bytes = content();
+      trace(device, "write " + file + " " + std::to_string(made_));
+      device.write(file, bytes);
     } else if (choice < 64 && !files.empty()) {
-      device.write_at(files[below(files.size())], below(4000), "patch" + std::to_string(++made_));
+      trace(device, "patch " + file + " " + std::to_string(made_ + 1));
+      device.write_at(file, below(4000), "patch" + std::to_string(++made_));
     } else if (choice < 72 && !files.empty()) {
-      device.unlink(files[below(files.size())]);
+      trace(device, "unlink " + file);
+      device.unlink(file);
     } else if (choice < 76 && folders.size() > 1) {
-      device.remove_directory(folders[1 + below(folders.size() - 1)]);
+      const std::string gone = folders[1 + below(folders.size() - 1)];
+      trace(device, "rmdir " + gone);
+      device.remove_directory(gone);
     } else if (choice < 92) {
-      device.rename(all[below(all.size())], fresh);
+      trace(device, "rename " + any + " to " + fresh);
+      device.rename(any, fresh);
     } else if (choice < 95 && !files.empty()) {
-      device.link(files[below(files.size())], fresh);
+      trace(device, "link " + file + " to " + fresh);
+      device.link(file, fresh);
     } else {
-      device.chmod(all[below(all.size())], 0600 + static_cast<std::uint32_t>(below(64)));
+      trace(device, "chmod " + any);
+      device.chmod(any, 0600 + static_cast<std::uint32_t>(below(64)));
     }
   }
 
@@ -99,7 +120,11 @@ class RandomUse {
       std::string differ;
       for (const auto& [path, bytes] : server)
         if (auto it = here.find(path); it == here.end()) differ += " -" + path;
-        else if (it->second != bytes) differ += " !" + path;
+        else if (it->second != bytes)
+          differ += " !" + path + " (" + std::to_string(it->second.size()) + " bytes ..." +
+                    it->second.substr(it->second.size() - std::min<std::size_t>(12, it->second.size())) + ", server " +
+                    std::to_string(bytes.size()) + " ..." + bytes.substr(bytes.size() - std::min<std::size_t>(12, bytes.size())) +
+                    ")";
       for (const auto& [path, bytes] : here)
         if (!server.contains(path)) differ += " +" + path;
       EXPECT_EQ(differ, "");
