@@ -76,7 +76,7 @@ Status check_device() {
   if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
     return Error(Code::kNotFound, "/dev/fuse is not there: load the kernel module with 'modprobe fuse'");
   if (errno == EACCES || errno == EPERM)
-    return Error(Code::kNotPermitted, "/dev/fuse may not be opened by this user: check its mode, or run as root");
+    return Error(Code::kNotPermitted, "/dev/fuse may not be opened by this user: as root, 'chmod 666 /dev/fuse', or mount as root");
   return Error::from_errno(errno, "open /dev/fuse");
 }
 
@@ -195,7 +195,7 @@ void FuseChannel::wake_threads() {
 
 void FuseChannel::stop() {
   stopping_ = true;
-  fuse_session_exit(session_);
+  if (session_) fuse_session_exit(session_);  // none after a mount that failed
 }
 
 FuseChannel::~FuseChannel() {
