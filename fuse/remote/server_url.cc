@@ -21,7 +21,7 @@ Result<std::string> normalize_server_url(std::string_view text) {
   auto refuse = [&](const std::string& why) {
     return Error(Code::kInvalidArgument, "server '" + std::string(text) + "': " + why);
   };
-  if (text.empty() || text.size() > 1024) return refuse("give its URL, like https://cloud.example.org:8443");
+  if (text.empty() || text.size() > 1024) return refuse("give its URL, like https://cloud.example.org:7443");
   std::string full(text);
   if (full.find("://") == std::string::npos) full = "https://" + full;
   curl::initialize_library();

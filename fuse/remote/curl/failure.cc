@@ -27,8 +27,13 @@ Error wrong_certificate(CURL* easy, const std::string& base_url, const ServerTru
                    ".\nIf that is your own server, accept its certificate with 'skymoor login'.");
 }
 
-Error make(Code code, const std::string& base_url, const char* what, const std::string& detail) {
-  return Error(code, base_url + " " + what + (detail.empty() ? "" : ": " + detail));
+Error make(Code code, const std::string& base_url, const std::string& what, const std::string& detail) {
+  return Error(code, "the server " + base_url + " " + what + (detail.empty() ? "" : " (" + detail + ")"));
+}
+
+/// What is known of why is in the first part; this is what a person can do.
+Error unreachable(const std::string& base_url, const char* what, const std::string& detail) {
+  return make(Code::kOffline, base_url, std::string(what) + ": check that it runs and that the address is right", detail);
 }
 
 }  // namespace
@@ -47,14 +52,14 @@ Error failure_of(CURLcode code, CURL* easy, const std::string& base_url, const S
                  const std::string& detail) {
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY: return make(Code::kOffline, base_url, "cannot be found", "no address for that name");
-    case CURLE_COULDNT_CONNECT: return make(Code::kOffline, base_url, "does not answer", "");
-    case CURLE_OPERATION_TIMEDOUT: return make(Code::kTimedOut, base_url, "did not answer in time", "");
+    case CURLE_COULDNT_RESOLVE_PROXY: return unreachable(base_url, "cannot be found", "no address for that name");
+    case CURLE_COULDNT_CONNECT: return unreachable(base_url, "does not answer", "");
+    case CURLE_OPERATION_TIMEDOUT: return make(Code::kTimedOut, base_url, "did not answer in time: check the network, and that it runs", "");
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_CACERT_BADFILE: return wrong_certificate(easy, base_url, trust, detail);
-    case CURLE_SSL_CONNECT_ERROR: return make(Code::kOffline, base_url, "does not speak TLS 1.3", detail);
+    case CURLE_SSL_CONNECT_ERROR: return make(Code::kOffline, base_url, "does not speak TLS 1.3: check the address and the port", detail);
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING:
@@ -64,7 +69,7 @@ Error failure_of(CURLcode code, CURL* easy, const std::string& base_url, const S
     case CURLE_BAD_CONTENT_ENCODING: return make(Code::kUnavailable, base_url, "is not a Skymoor server", detail);
     case CURLE_URL_MALFORMAT: return make(Code::kInvalidArgument, base_url, "is not a URL", detail);
     case CURLE_OUT_OF_MEMORY: return make(Code::kOutOfMemory, base_url, "cannot be called", detail);
-    default: return make(Code::kOffline, base_url, "cannot be reached", detail);
+    default: return unreachable(base_url, "cannot be reached", detail);
   }
 }
 
