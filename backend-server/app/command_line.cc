@@ -6,6 +6,7 @@
 
 #include "backend-server/app/commands.h"
 #include "backend-server/app/server_settings.h"
+#include "skymoor_version.h"
 
 namespace skymoor::server {
 namespace {
@@ -60,6 +61,7 @@ void declare_admin_action(CLI::App& parent, const char* name, const char* help, 
   CLI::App* command = parent.add_subcommand(name, help);
   add_data(*command, arguments.settings);
   command->add_flag("--json", arguments.json, "print JSON");
+  if (std::string_view(name) == "ls") command->alias("list");
   if (takes_user) command->add_option("NAME", arguments.user, "user name")->required();
   auto revoke = std::make_shared<bool>(false);
   if (action == AdminAction::kGrantAdmin) command->add_flag("--revoke", *revoke, "take the right away again");
@@ -77,13 +79,13 @@ void declare_admin(CLI::App& app, AdminArguments& arguments, Chosen& chosen) {
   auto user_action = [&](const char* name, const char* help, AdminAction action, bool takes_user) {
     declare_admin_action(*user, name, help, action, takes_user, arguments, chosen);
   };
-  user_action("list", "list all accounts", AdminAction::kListUsers, false);
+  user_action("ls", "list all accounts", AdminAction::kListUsers, false);
   user_action("disable", "refuse a user's logins and tokens; nothing is deleted", AdminAction::kDisable, true);
   user_action("enable", "let a disabled user in again", AdminAction::kEnable, true);
   user_action("admin", "make a user an administrator", AdminAction::kGrantAdmin, true);
   CLI::App* volume = admin->add_subcommand("volume", "volumes");
   volume->require_subcommand(1);
-  declare_admin_action(*volume, "list", "list all volumes", AdminAction::kListVolumes, false, arguments, chosen);
+  declare_admin_action(*volume, "ls", "list all volumes", AdminAction::kListVolumes, false, arguments, chosen);
 }
 
 bool has_command(const CLI::App& app, const std::string& name) {
@@ -101,6 +103,7 @@ int run_command_line(int argc, const char* const* argv) {
         "skymoord");
     app.require_subcommand(1);
     app.footer(kExitCodeHelp);
+    app.set_version_flag("--version", "skymoord " SKYMOOR_VERSION, "show the version");
     Chosen chosen;
     ServeArguments serve;
     AdminArguments admin;

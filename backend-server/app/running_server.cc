@@ -80,6 +80,7 @@ Status RunningServer::State::open_services(const LoginIdentity& identity) {
   options.login_limits.network_hourly = config.logins_per_network;
   options.default_quota_bytes = config.default_quota_bytes;
   options.access_lifetime = config.access_lifetime;
+  options.refresh_retry = config.refresh_retry;
   services = TRY(Services::open(std::move(options), {disk, *blocks, *partial, clock, random}));
   return {};
 }

@@ -19,6 +19,7 @@ struct ServerConfig {
   bool allow_signup = true;
   std::uint64_t default_quota_bytes = 0;
   std::chrono::seconds access_lifetime{600};
+  std::chrono::seconds refresh_retry{600};        ///< see SessionService::Options
   int logins_per_network = 100;
   bool metrics_for_all = false;
   std::chrono::milliseconds scrub_every{std::chrono::hours(24 * 30)};

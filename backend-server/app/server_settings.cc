@@ -24,6 +24,8 @@ constexpr Setting kTable[] = {
      "PEM file; empty: the server makes its own in the data directory"},
     {"tls-key", SettingType::kText, "", 0, 0, "PEM file of the certificate's private key"},
     {"access-token-lifetime", SettingType::kDuration, "10m", kMinute, 60 * kMinute, "how long an access token is good"},
+    {"refresh-retry", SettingType::kDuration, "10m", 0, 7 * kDay,
+     "how long a device that lost the answer to a renewal of its login may ask again, unless the new one was used; 0: never"},
     {"logins-per-network", SettingType::kInteger, "100", 1, 1'000'000,
      "logins and signups per hour from one IPv4 /24 or IPv6 /64"},
     {"io-threads", SettingType::kInteger, "0", 0, 64, "threads for connections; 0: by the number of processors"},
@@ -87,6 +89,7 @@ Result<ServerConfig> server_config_of(const Settings& settings) {
   config.allow_signup = settings.flag("allow-signup");
   config.default_quota_bytes = static_cast<std::uint64_t>(settings.number("default-quota"));
   config.access_lifetime = std::chrono::seconds(settings.number("access-token-lifetime") / 1000);
+  config.refresh_retry = std::chrono::seconds(settings.number("refresh-retry") / 1000);
   config.logins_per_network = static_cast<int>(settings.number("logins-per-network"));
   config.metrics_for_all = settings.flag("metrics-for-all");
   config.scrub_every = std::chrono::milliseconds(settings.number("scrub-every"));

@@ -34,8 +34,8 @@ TEST_F(Admin, ListsUsersAndVolumesWhileTheServerRuns) {
   ASSERT_EQ(volumes.size(), 1u);
   EXPECT_EQ(volumes[0].at("id"), volume.hex());
   EXPECT_EQ(volumes[0].at("owner"), "bob");
-  EXPECT_THAT(admin({"user", "list"}).output, HasSubstr("ada   false  false"));
-  EXPECT_THAT(admin({"volume", "list"}).output, HasSubstr(volume.hex()));
+  EXPECT_THAT(admin({"user", "ls"}).output, HasSubstr("ada   false  false"));
+  EXPECT_THAT(admin({"volume", "ls"}).output, HasSubstr(volume.hex()));
 }
 
 TEST_F(Admin, DisablesAndEnablesUsersOfARunningServer) {

@@ -50,6 +50,21 @@ TEST_P(Restart, EverythingAcknowledgedIsStillThere) {
 
 class Restarted : public ServerProcessTest {};
 
+TEST_F(Restarted, ADeviceThatLostARenewedLoginAsksAgain) {
+  start();
+  ApiClient ada = client();
+  ada.sign_up("ada", "secret words");
+  const std::string renewal = encode(protocol::RefreshRequest{ada.session.refresh_token});
+  ASSERT_EQ(ada.call("POST", "/api/auth/refresh", renewal).status, 200);  // and the device is killed before it is stored
+  EXPECT_EQ(end(SIGKILL), -SIGKILL);
+  start();
+  ApiClient again(port_, RawHttp::Security::kTls);
+  const auto answer = again.call("POST", "/api/auth/refresh", renewal);
+  ASSERT_EQ(answer.status, 200);
+  again.token = ApiClient::decoded<protocol::Session>(answer).access_token;
+  EXPECT_EQ(again.call("GET", "/api/volumes").status, 200);
+}
+
 TEST_F(Restarted, WhatLoginsAreBoundToCannotBeChanged) {
   start({"--server-name", "first.example"});
   EXPECT_EQ(end(SIGTERM), 0);

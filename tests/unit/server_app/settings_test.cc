@@ -40,6 +40,12 @@ TEST(ServerSettings, WhatIsNotGivenStaysAsAtTheFirstStart) {
   EXPECT_FALSE(config_with({{"server-name", ""}}).ok());
 }
 
+TEST(ServerSettings, ALostRenewalMayBeAskedForAgainForTenMinutes) {
+  EXPECT_EQ(config_with({})->refresh_retry, std::chrono::minutes(10));
+  EXPECT_EQ(config_with({{"refresh-retry", "0"}})->refresh_retry.count(), 0);
+  EXPECT_FALSE(config_with({{"refresh-retry", "8d"}}).ok()) << "longer than spent tokens are kept";
+}
+
 TEST(ServerSettings, CertificateAndKeyBelongTogether) {
   EXPECT_FALSE(config_with({{"tls-key", "k"}}).ok());
   EXPECT_TRUE(config_with({{"tls-key", "k"}, {"tls-certificate", "c"}}).ok());
