@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from harness import run, wait_until, world
+from harness import SKYMOOR, run, wait_until, world
 
 
 def fails(done, *words, code=None):
@@ -136,6 +136,31 @@ def test_state_disk_full():
         finally:
             a.clean_up()
             run("umount", "-l", a.root / "data", check=False)
+
+
+def test_no_way_to_the_kernel():
+    """/dev/fuse that this user may not open, or none at all: the reason, not a crash."""
+    with world(expect_clean=False) as w:
+        a, _ = w.two_devices()
+        (a.root / "drive").mkdir()
+        mount = f"exec {SKYMOOR} mount home {a.root}/drive"
+        closed = "mount --bind /dev/fuse /dev/fuse && mount -o remount,bind,nodev /dev/fuse && "
+        fails(run("unshare", "-m", "sh", "-c", closed + mount, env=a.env, check=False), "/dev/fuse", "chmod", code=9)
+        kept = "mkdir $HOME/dev && for d in null zero random urandom tty; do touch $HOME/dev/$d && mount --bind /dev/$d $HOME/dev/$d; done"
+        gone = kept + " && mount --rbind $HOME/dev /dev && "
+        fails(run("unshare", "-m", "sh", "-c", gone + mount, env=a.env, check=False), "/dev/fuse", "modprobe", code=8)
+
+
+def test_a_mount_right_after_umount_8():
+    """umount(8) does not wait for the process: the next mount does."""
+    with world() as w:
+        a, _ = w.two_devices()
+        for number in range(5):
+            drive = a.mount("home")
+            (drive / "file").write_text(str(number))
+            run("umount", drive)
+        drive = a.mount("home")
+        assert (drive / "file").read_text() == "4"
 
 
 def test_offline_mount_and_recovery():

@@ -17,9 +17,9 @@ void add_password_file(CLI::App* command, std::string& file) {
 void declare_signup(CLI::App& app, Declared& declared) {
   auto a = std::make_shared<SignupArguments>();
   CLI::App* c = add_command(app, declared, "signup", "Make an account and log this device in",
-                            "  skymoor signup https://cloud.example.org:8443 ada\n"
-                            "  skymoor signup cloud.example.org ada --password-file pw --fingerprint sha256:...");
-  c->add_option("URL", a->url, "the server")->required();
+                            "  skymoor signup https://cloud.example.org:7443 ada\n"
+                            "  skymoor signup cloud.example.org:7443 ada --password-file pw --fingerprint sha256:...");
+  c->add_option("URL", a->url, "the server: https://HOST:PORT (skymoord's usual port is 7443)")->required();
   c->add_option("USER", a->user, "user name: a-z 0-9 . _ - @")->required();
   add_password_file(c, a->password_file);
   add_trust_options(c, a->fingerprint, a->trust_first);
@@ -34,7 +34,7 @@ void declare_signup(CLI::App& app, Declared& declared) {
 void declare_login(CLI::App& app, Declared& declared) {
   auto a = std::make_shared<LoginArguments>();
   CLI::App* c = add_command(app, declared, "login", "Log this device in to an account",
-                            "  skymoor login https://cloud.example.org:8443 ada\n"
+                            "  skymoor login https://cloud.example.org:7443 ada\n"
                             "  skymoor login            (again, to the account this device had)");
   c->add_option("URL", a->url, "the server (default: the one of the last login)");
   c->add_option("USER", a->user, "user name (default: that of the last login)");
@@ -51,7 +51,7 @@ void declare_volume(CLI::App& app, Declared& declared) {
   auto create = std::make_shared<VolumeCreateArguments>();
   CLI::App* c = add_command(*volume, declared, "create", "Make a volume", "  skymoor volume create photos");
   c->add_option("NAME", create->name, "its name: only you can read it")->required();
-  c->add_flag("--managed", create->managed, "the server may hold the key too (for its file API and web page)");
+  c->add_flag("--managed", create->managed, "mark it so that the server may be given its key later (today it gets none)");
   choose_on_parse(c, declared, create);
   CLI::App* ls = add_command(*volume, declared, "ls", "List the account's volumes", "  skymoor volume ls");
   choose_on_parse(ls, declared, std::make_shared<VolumeListArguments>());

@@ -40,10 +40,11 @@ constexpr Setting kTable[] = {
 constexpr std::array<std::string_view, 9> kForKernel = {"nosuid", "suid", "nodev", "dev",    "noexec",
                                                         "exec",   "sync", "async", "dirsync"};
 /// For mount(8) and its kin, or the default anyway. Reads do not set times here: noatime and its family change nothing.
-constexpr std::array<std::string_view, 24> kDropped = {
+constexpr std::array<std::string_view, 29> kDropped = {
     "defaults", "_netdev",   "nofail",     "auto",        "noauto",        "user",     "nouser",     "users",
     "owner",    "group",     "loud",       "silent",      "mand",          "nomand",   "atime",      "noatime",
-    "diratime", "nodiratime", "relatime",  "norelatime",  "strictatime",   "nostrictatime", "lazytime", "nolazytime"};
+    "diratime", "nodiratime", "relatime",  "norelatime",  "strictatime",   "nostrictatime", "lazytime", "nolazytime",
+    "_rnetdev", "iversion",  "noiversion", "symfollow",   "sloppy"};
 
 template <std::size_t N>
 bool is_in(const std::array<std::string_view, N>& list, std::string_view word) {
@@ -63,25 +64,34 @@ std::vector<std::string> split(std::string_view text) {
   return parts;
 }
 
+/// With the suggestion that the settings make.
+Error unknown_option(MountOptions& options, const std::string& name) {
+  const std::string why = options.settings.set(name, "").error().message();
+  const auto suggestion = why.find("; did you mean");
+  return Error(Code::kInvalidArgument, "unknown mount option '" + name + "'" +
+                                           (suggestion == std::string::npos ? "" : why.substr(suggestion)) +
+                                           " ('skymoor mount --help' lists them)");
+}
+
 Status take(MountOptions& options, const std::string& option) {
   const auto equals = option.find('=');
   const std::string name = option.substr(0, equals);
+  if (name == "remount")
+    return Error(Code::kNotSupported, "the options of a mount cannot be changed while it lasts: unmount it and mount it again");
   if (option == "rw") return options.settings.set("ro", "false");
-  if (name.starts_with("x-") || name.starts_with("X-") || name == "comment" || is_in(kDropped, option))
+  if (name.starts_with("x-") || name.starts_with("X-") || name == "comment" || name == "user" || is_in(kDropped, option))
     return {};
   if (is_in(kForKernel, option)) {
     options.kernel_options.push_back(option);
     return {};
   }
+  if (std::none_of(std::begin(kTable), std::end(kTable), [&](const Setting& s) { return s.name == name; }))
+    return unknown_option(options, name);
   const bool is_flag = std::any_of(std::begin(kTable), std::end(kTable), [&](const Setting& s) {
     return s.name == name && s.type == SettingType::kBool;
   });
-  if (equals == std::string::npos && !is_flag) {
-    Status known = options.settings.set(name, "");
-    const bool unknown = std::none_of(std::begin(kTable), std::end(kTable), [&](const auto& s) { return s.name == name; });
-    if (unknown && !known.ok()) return known;
+  if (equals == std::string::npos && !is_flag)
     return Error(Code::kInvalidArgument, "mount option '" + name + "' needs a value: " + name + "=...");
-  }
   return options.settings.set(name, equals == std::string::npos ? "true" : option.substr(equals + 1));
 }
 

@@ -16,6 +16,9 @@ Result<std::vector<std::string>> problems_of(const LocalVolume& volume, CommandC
   if (opened.ok()) return opened->store->check();
   if (opened.error().code() == Code::kCorrupt) return std::vector<std::string>{opened.error().to_string()};
   if (opened.error().code() == Code::kNotFound) return std::vector<std::string>{};
+  if (opened.error().code() == Code::kBusy)
+    return Error(Code::kBusy, "volume '" + volume.label + "' is mounted (or just closing): 'skymoor umount DIR' first; 'skymoor " +
+                                  "status' says where it is");
   return opened.error().wrap("volume '" + volume.label + "' cannot be checked");
 }
 

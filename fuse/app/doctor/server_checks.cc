@@ -64,7 +64,7 @@ void check_server(Findings& out, Disk& disk, const Clock& clock, const StatePath
   check_clock(out, *health, clock);
   const auto volumes = (*server)->account().volumes(kCall);
   if (!volumes.ok()) return add_failure(out, "session", volumes.error(), "skymoor login");
-  out.push_back({"session", State::kOk, std::to_string(volumes->size()) + " volumes", ""});
+  out.push_back({"session", State::kOk, "logged in, " + std::to_string(volumes->size()) + (volumes->size() == 1 ? " volume" : " volumes"), ""});
 }
 
 }  // namespace skymoor::client

@@ -8,6 +8,7 @@
 #include "fuse/app/host/passthrough_support.h"
 #include "fuse/app/host/unmount.h"
 #include "fuse/app/mount/volume_opening.h"
+#include "fuse/remote/backoff.h"
 #include "shared/base/executor.h"
 #include "shared/base/log.h"
 #include "shared/protocol/json_fields.h"
@@ -18,6 +19,9 @@ namespace {
 using namespace std::chrono_literals;
 /// Bytes in memory of an inode row with its share of names.
 constexpr std::uint64_t kBytesPerInode = 1000;
+/// umount(8) returns while the process still closes its state; a mount that follows at once waits this long for it.
+constexpr auto kClosePatience = 15s;
+constexpr auto kCloseCheck = 50ms;
 
 Result<bool> choose_passthrough(const MountOptions& options) {
   const std::string& wish = options.settings.text("passthrough");
@@ -37,6 +41,14 @@ std::string holder_of(const std::string& directory) {
   if (!json.ok()) return {};
   protocol::FieldReader in(*json, "");
   return in.text("mount_point", 65536);
+}
+
+/// Whether the volume's holder serves no mount that can be seen: then it is about to end.
+bool is_ending(const std::string& where) {
+  const auto table = read_mount_table();
+  if (where.empty() || !table.ok()) return where.empty();
+  return std::none_of(table->begin(), table->end(),
+                      [&](const MountEntry& entry) { return entry.mount_point == where && entry.type == kMountType; });
 }
 
 /// After a crash the kernel keeps the mount of a process that is no more: whoever mounts again means to replace it.
@@ -81,7 +93,15 @@ Status MountSession::open_identity() {
 
 Status MountSession::lock_volume() {
   const std::string directory = options_.paths.volume(volume_.id);
+  const auto deadline = std::chrono::steady_clock::now() + kClosePatience;
   auto lock = lock_directory(directory);
+  std::string where;
+  while (!lock.ok() && lock.error().code() == Code::kBusy) {
+    where = holder_of(directory);
+    if (!is_ending(where) || std::chrono::steady_clock::now() > deadline) break;
+    if (!sleep_unless_stopped(kCloseCheck, stop_.get_token())) break;
+    lock = lock_directory(directory);
+  }
   if (lock.ok()) {
     lock_ = std::move(*lock);
     // Two first mounts at once may each have leased a writer id: the one that the state was made with counts.
@@ -90,7 +110,6 @@ Status MountSession::lock_volume() {
     return {};
   }
   if (lock.error().code() != Code::kBusy) return lock.error();
-  const std::string where = holder_of(directory);
   return Error(Code::kBusy, "volume '" + volume_.label + "' is already mounted" + (where.empty() ? "" : " on " + where) +
                                 " with this state directory (" + lock.error().message() +
                                 "); unmount it first, or give this mount a --state-dir of its own");

@@ -99,6 +99,24 @@ TEST(CommandLine, WrongUsageIsExitCodeTwoAndSaysWhat) {
   }
 }
 
+TEST(CommandLine, AWrongWordIsNamedWithTheRightOnes) {
+  auto text = [](const std::vector<std::string>& words) { return parse_command_line("skymoor", words).text; };
+  EXPECT_EQ(text({}).find("Skymoor"), 0u) << "no word at all: the help";
+  EXPECT_NE(text({"stauts"}).find("'stauts' is no command; the commands: signup"), std::string::npos) << text({"stauts"});
+  EXPECT_NE(text({"--state-dir", "/s", "stauts"}).find("'stauts' is no command"), std::string::npos);
+  EXPECT_NE(text({"volume", "lss"}).find("'lss' is no command; the commands: create, ls\n'skymoor volume --help'"),
+            std::string::npos);
+  EXPECT_NE(text({"volume"}).find("the commands: create, ls"), std::string::npos);
+  EXPECT_NE(text({"status", "--jason"}).find("--jason\n'skymoor status --help'"), std::string::npos);
+  EXPECT_NE(text({"mount", "home"}).find("skymoor: DIR is required"), std::string::npos);
+}
+
+TEST(CommandLine, VersionIsAnOptionToo) {
+  const auto parsed = parse_command_line("skymoor", {"--version"});
+  EXPECT_EQ(parsed.exit_code, 0);
+  EXPECT_EQ(parsed.text.find("skymoor "), 0u);
+}
+
 TEST(CommandLine, EveryCommandHasHelpWithUsageAndExamples) {
   auto help = parse_command_line("skymoor", {"--help"});
   EXPECT_EQ(help.exit_code, 0);

@@ -34,7 +34,7 @@ TEST(MountOptions, TheLastOfAKindCounts) {
 TEST(MountOptions, StandardOptionsOfMountAreTakenOrPassedOn) {
   auto options = parse_mount_options(
       {"defaults,rw,_netdev,nofail,noauto,user,users,relatime,noatime,nodiratime,lazytime,strictatime,x-systemd.automount,"
-       "x-gvfs-show,comment=mine,nosuid,nodev,noexec"});
+       "x-gvfs-show,comment=mine,user=ada,_rnetdev,sloppy,iversion,symfollow,nosuid,nodev,noexec"});
   ASSERT_TRUE(options.ok()) << options.error().message();
   EXPECT_EQ(options->kernel_options, (std::vector<std::string>{"nosuid", "nodev", "noexec"}));
 }
@@ -45,6 +45,19 @@ TEST(MountOptions, AMisspeltOptionIsRefusedWithASuggestion) {
   EXPECT_EQ(options.error().code(), Code::kInvalidArgument);
   EXPECT_NE(options.error().message().find("cache-size"), std::string::npos) << options.error().message();
   EXPECT_NE(parse_mount_options({"allow-other"}).error().message().find("allow_other"), std::string::npos);
+}
+
+TEST(MountOptions, AnUnknownOptionIsNamedAndToldWhereTheListIs) {
+  const std::string why = parse_mount_options({"uid=0"}).error().message();
+  EXPECT_NE(why.find("unknown mount option 'uid'"), std::string::npos) << why;
+  EXPECT_NE(why.find("skymoor mount --help"), std::string::npos) << why;
+}
+
+TEST(MountOptions, ARemountIsRefusedWithWhatToDoInstead) {
+  const auto options = parse_mount_options({"remount,ro"});
+  ASSERT_FALSE(options.ok());
+  EXPECT_EQ(options.error().code(), Code::kNotSupported);
+  EXPECT_NE(options.error().message().find("unmount it and mount it again"), std::string::npos);
 }
 
 TEST(MountOptions, BadValuesAreRefused) {
