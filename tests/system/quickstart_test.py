@@ -1,0 +1,140 @@
+"""packaging/quickstart, as a new user runs it: with its own directory, drive and port, and the build that is there."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+import pytest
+from harness import BUILD, mounted, run, unmount_by_force, wait_until
+
+QUICKSTART = pathlib.Path(__file__).parents[2] / "packaging" / "quickstart"
+
+
+def free_port():
+    """One that nobody listens on now."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Home:
+    """A user's home directory, and what quickstart keeps in it. A blank in the names finds missing quotes."""
+
+    def __init__(self, root):
+        self.root = root
+        self.directory = root / "quick start"
+        self.drive = root / "My Drive"
+        self.port = free_port()
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith(("SKYMOOR", "XDG_"))}
+        self.env.update(HOME=str(root), SKYMOOR_QUICKSTART_DIR=str(self.directory), SKYMOOR_DRIVE=str(self.drive),
+                        SKYMOOR_PORT=str(self.port), SKYMOOR_BUILD=str(BUILD))
+
+    def quickstart(self, *options, **kwargs):
+        """Runs the script with nobody there to answer."""
+        return run(QUICKSTART, *options, env=self.env, stdin="", **kwargs)
+
+    def client(self, *words, **kwargs):
+        """The client that quickstart leaves for its user."""
+        return run(self.directory / "skymoor", *words, env=self.env, **kwargs)
+
+    def processes(self):
+        """{pid: command line} of what runs for this home."""
+        found = {}
+        for entry in pathlib.Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and str(self.root).encode() in (entry / "cmdline").read_bytes():
+                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        return found
+
+    def clean_up(self):
+        """Leaves no mount and no process, whatever has failed."""
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            self.quickstart("--stop", check=False, timeout=30)
+        unmount_by_force(self.drive)
+        for pid in self.processes():
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not self.processes(), 10, "the processes are gone")
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+@pytest.fixture(name="home")
+def _home():
+    home = Home(pathlib.Path(tempfile.mkdtemp(prefix="skymoor-quickstart-", dir=os.environ.get("SKYMOOR_TEST_DIR", "/var/tmp"))))
+    try:
+        yield home
+    finally:
+        home.clean_up()
+
+
+def test_from_nothing_to_a_drive_and_back(home):
+    told = home.quickstart().stdout
+    assert str(home.drive) in told and f"https://127.0.0.1:{home.port}" in told
+    assert mounted(home.drive)
+    (home.drive / "directory").mkdir()
+    (home.drive / "directory" / "file").write_text("kept")
+    home.client("sync", home.drive, "--timeout", "30s")
+    assert str(home.drive) in home.client("status").stdout
+    assert home.client("doctor").returncode == 0
+
+    before = set(home.processes())
+    assert len(before) == 2
+    home.quickstart()
+    assert set(home.processes()) == before, "what runs is left alone"
+    assert (home.drive / "directory" / "file").read_text() == "kept"
+
+    assert home.quickstart("--stop").returncode == 0
+    assert not mounted(home.drive)
+    assert not home.processes()
+    assert home.quickstart("--stop").returncode == 0
+
+    home.quickstart()
+    assert f"https://127.0.0.1:{home.port}" in home.client("whoami").stdout
+    assert (home.drive / "directory" / "file").read_text() == "kept"
+    home.quickstart("--purge")
+    assert not home.processes() and not home.directory.exists() and not home.drive.exists()
+
+
+def test_what_has_died_is_started_again(home):
+    home.quickstart()
+    (home.drive / "file").write_text("written before the crash")
+    for pid in home.processes():
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not home.processes(), 10, "both are dead")
+    home.quickstart()
+    assert (home.drive / "file").read_text() == "written before the crash"
+    home.client("sync", "--timeout", "30s")
+    for pid, words in home.processes().items():
+        if "skymoord" in words.split()[0]:
+            os.kill(pid, signal.SIGKILL)
+    home.quickstart("--stop")
+    assert not home.processes() and not mounted(home.drive)
+
+
+def test_nothing_secret_is_shown(home):
+    told = home.quickstart().stdout
+    secrets = [(home.directory / "password").read_text().strip(),
+               *[word for word in (home.directory / "recovery-code").read_text().split() if word.count("-") > 5]]
+    assert len(secrets) == 2
+    shown = [told, *home.processes().values(), *[log.read_text(errors="replace") for log in home.directory.rglob("*.log")]]
+    for secret in secrets:
+        assert not any(secret in text for text in shown)
+    for path in home.directory.rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0 or path.is_socket(), f"{path} can be read by others"
+
+
+def test_busy_drive_and_wrong_words(home):
+    home.quickstart()
+    with subprocess.Popen(["sleep", "60"], cwd=home.drive) as user:
+        stopped = home.quickstart("--stop", check=False)
+        user.kill()
+    assert stopped.returncode == 1 and "sleep" in stopped.stderr and mounted(home.drive)
+    assert home.quickstart("--no-such", check=False).returncode == 2
+    assert home.quickstart("--stop", "--purge", check=False).returncode == 2
+    told = home.quickstart("--help").stdout
+    assert "SKYMOOR_DRIVE" in told and "pipefail" not in told
