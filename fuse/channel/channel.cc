@@ -127,6 +127,9 @@ Status FuseChannel::mount() {
     int err = errno;
     fuse_session_destroy(session_);
     session_ = nullptr;
+    if (err == EPERM && options_.allow_other)
+      return Error(Code::kNotPermitted, "mounting on " + options_.mount_point + " with allow_other is not permitted: only " +
+                                            "root may, unless /etc/fuse.conf has the line user_allow_other");
     if (err == EPERM)
       return Error(Code::kNotPermitted, "mounting on " + options_.mount_point +
                                             " is not permitted: install fuse3 (fusermount3), or run as root");
