@@ -1,6 +1,9 @@
 #include "fuse/app/console.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -41,14 +44,46 @@ class EchoOff {
   const bool changed_;
 };
 
-Result<crypto::SecretBytes> read_answer(int fd) {
+/// Keeps the signals that would end or stop the process for a scope, so that it first sets the terminal right again.
+class HeldSignals {
+ public:
+  HeldSignals() {
+    sigset_t held;
+    sigemptyset(&held);
+    for (int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP}) sigaddset(&held, number);
+    ::pthread_sigmask(SIG_BLOCK, &held, &before_);
+    fd_ = UniqueFd(::signalfd(-1, &held, SFD_CLOEXEC));
+  }
+  ~HeldSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  HeldSignals(const HeldSignals&) = delete;
+  HeldSignals& operator=(const HeldSignals&) = delete;
+
+  /// Waits until `fd` can be read. The signal that came first, or 0.
+  int wait_for(int fd) const {
+    pollfd waited[] = {{fd, POLLIN, 0}, {fd_.get(), POLLIN, 0}};
+    while (::poll(waited, 2, -1) < 0 && errno == EINTR) {
+    }
+    signalfd_siginfo came = {};
+    if ((waited[1].revents & POLLIN) == 0 || ::read(fd_.get(), &came, sizeof came) != sizeof came) return 0;
+    return static_cast<int>(came.ssi_signo);
+  }
+
+ private:
+  sigset_t before_ = {};
+  UniqueFd fd_;
+};
+
+/// `signals`: answered by `interrupted` set and an error; whoever asked raises it again.
+Result<crypto::SecretBytes> read_answer(int fd, const HeldSignals* signals = nullptr, int* interrupted = nullptr) {
   crypto::SecretBytes line(kMaxAnswerBytes);
   std::size_t size = 0;
   for (;;) {
+    if (signals && (*interrupted = signals->wait_for(fd)) != 0) return Error(Code::kCancelled, "interrupted");
     std::uint8_t c = 0;
     const ssize_t n = ::read(fd, &c, 1);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return Error::from_errno(errno, "read the answer");
+    if (n == 0 && size == 0) return Error(Code::kCancelled, "no answer: nothing was done");
     if (n == 0 || c == '\n') break;
     if (size == kMaxAnswerBytes) return Error(Code::kInvalidArgument, "the answer is too long");
     line.mutable_view()[size++] = c;
@@ -89,11 +124,19 @@ Result<std::string> Console::ask(std::string_view question, std::string_view ins
 
 Result<crypto::SecretBytes> Console::ask_secret(std::string_view question, std::string_view instead) {
   UniqueFd terminal = TRY(open_terminal(instead));
-  (void)!::write(terminal.get(), question.data(), question.size());
-  EchoOff silent(terminal.get());
-  auto answer = read_answer(terminal.get());
-  (void)!::write(terminal.get(), "\n", 1);
-  return answer;
+  for (;;) {
+    int interrupted = 0;
+    (void)!::write(terminal.get(), question.data(), question.size());
+    auto answer = [&] {
+      HeldSignals signals;
+      EchoOff silent(terminal.get());
+      return read_answer(terminal.get(), &signals, &interrupted);
+    }();
+    (void)!::write(terminal.get(), "\n", 1);
+    if (interrupted == 0) return answer;
+    ::raise(interrupted);  // comes back from a stop only: the question is asked again then
+    if (interrupted != SIGTSTP) return answer;
+  }
 }
 
 }  // namespace skymoor::client

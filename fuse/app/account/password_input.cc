@@ -19,6 +19,7 @@ Result<crypto::SecretBytes> first_line(int fd, const std::string& name) {
     const ssize_t n = ::read(fd, text.mutable_view().data() + size, 1);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return Error::from_errno(errno, "password file " + name);
+    if (n == 0 && size == 0) return Error(Code::kInvalidArgument, name + " is empty: the password belongs on its first line");
     if (n == 0 || text.view()[size] == '\n') break;
     ++size;
   }

@@ -5,6 +5,7 @@
 
 #include "fuse/app/command_line/command_line.h"
 #include "fuse/app/commands/commands.h"
+#include "shared/protocol/json_fields.h"
 
 namespace skymoor::client {
 
@@ -34,6 +35,8 @@ int run_program(const std::string& program, const std::vector<std::string>& word
   const ParsedCommandLine parsed = parse_command_line(program, words);
   if (!parsed.invocation) {
     std::fputs(parsed.text.c_str(), parsed.exit_code == 0 ? stdout : stderr);
+    if (parsed.exit_code != 0 && std::find(words.begin(), words.end(), "--json") != words.end())
+      Console(true).result(protocol::dump({{"ok", false}, {"code", wire_name_of(Code::kInvalidArgument)}, {"message", parsed.text}}));
     return parsed.exit_code;
   }
   Console console(parsed.invocation->json);

@@ -7,6 +7,7 @@ namespace {
 using namespace std::chrono_literals;
 using State = Finding::State;
 constexpr auto kMuchSkew = 25s;   ///< the server forgives 30
+constexpr auto kSameTime = 2s;    ///< the server tells whole seconds
 const CallOptions kCall{10s, {}};
 
 void add_failure(Findings& out, const std::string& check, const Error& error, const std::string& advice) {
@@ -42,6 +43,8 @@ bool check_certificate(Findings& out, const Account& account) {
 void check_clock(Findings& out, const AccountRemote::Health& health, const Clock& clock) {
   if (!health.server_time) return;
   const auto skew = std::chrono::duration_cast<std::chrono::milliseconds>(clock.now() - *health.server_time);
+  if (std::chrono::abs(skew) < kSameTime)
+    return out.push_back({"clock", State::kOk, "this machine's clock agrees with the server's", ""});
   const bool much = skew > kMuchSkew || skew < -kMuchSkew;
   out.push_back({"clock", much ? State::kWarning : State::kOk,
                  "this machine's clock is " + format_duration_ms(std::abs(skew.count())) +

@@ -48,12 +48,14 @@ std::string server_line(const Json& mount) {
   return line;
 }
 
+std::string age(std::int64_t seconds) { return seconds < 1 ? "under 1 s" : format_duration_ms(seconds * 1000); }
+
 std::string unsent_line(const Json& pending) {
   if (pending.at("records").get<std::uint64_t>() == 0) return "nothing: the server has everything";
   std::string line = count(pending.at("records"), "change", "changes") + ", " + count(pending.at("files"), "file", "files") +
                      ", " + format_bytes(pending.at("bytes").get<std::uint64_t>());
   if (pending.at("oldest_age_s").is_number())
-    line += ", the oldest " + format_duration_ms(pending.at("oldest_age_s").get<std::int64_t>() * 1000) + " old";
+    line += ", the oldest " + age(pending.at("oldest_age_s")) + " old";
   return line;
 }
 
@@ -76,7 +78,10 @@ std::string describe(const Json& mount) {
   text += "\n  cache     " + cache_line(mount.at("cache"));
   if (const auto conflicts = mount.at("conflicts").get<std::uint64_t>(); conflicts > 0)
     text += "\n  conflicts " + count(conflicts, "copy was", "copies were") + " kept: look for '(conflict' in names";
-  return text + "\n  process   " + std::to_string(mount.at("pid").get<int>()) + ", log " + mount.at("log_file").get<std::string>();
+  const bool passthrough = mount.value("passthrough", false);
+  return text + "\n  process   " + std::to_string(mount.at("pid").get<int>()) +
+         (passthrough ? ", passthrough" : ", no passthrough ('skymoor doctor' says why)") + ", log " +
+         mount.at("log_file").get<std::string>();
 }
 
 }  // namespace

@@ -68,7 +68,7 @@ TEST_F(MountStatusTest, IsToldToPeople) {
   ASSERT_TRUE(text.ok()) << text.error().message();
   for (const char* part : {"home on /mnt/dri\"ve", "offline: the server does not answer",
                            "1 change, 1 file, 2.0 KiB, the oldest 1 min 30 s old", "25 % of 200 B  big.bin",
-                           "1 copy was kept", "42"})
+                           "1 copy was kept", "42, no passthrough"})
     EXPECT_NE(text->find(part), std::string::npos) << part << "\n" << *text;
   EXPECT_FALSE(describe_mount_status("{}").ok());
   EXPECT_FALSE(describe_mount_status("nonsense").ok());
