@@ -10,9 +10,12 @@ import subprocess
 import tempfile
 
 import pytest
-from harness import BUILD, mounted, run, unmount_by_force, wait_until
+from harness import BUILD, mounted, run, unmount_by_force, wait_until, world
 
-QUICKSTART = pathlib.Path(__file__).parents[2] / "packaging" / "quickstart"
+PACKAGING = pathlib.Path(__file__).parents[2] / "packaging"
+QUICKSTART = PACKAGING / "quickstart"
+# What people write into fstab, and what mount(8) and systemd add to it.
+FSTAB_OPTIONS = "rw,relatime,nodiratime,lazytime,strictatime,defaults,_netdev,nofail,noauto,user,x-systemd.automount,nosuid,nodev"
 
 
 def free_port():
@@ -138,3 +141,31 @@ def test_busy_drive_and_wrong_words(home):
     assert home.quickstart("--stop", "--purge", check=False).returncode == 2
     told = home.quickstart("--help").stdout
     assert "SKYMOOR_DRIVE" in told and "pipefail" not in told
+
+
+def test_installed_with_the_helper_of_mount_8():
+    with world() as w:
+        a, _ = w.two_devices()
+        image = w.root / "image"
+        env = dict(a.env, DESTDIR=str(image), SKYMOOR_BUILD=str(BUILD), PATH=f"{image}/usr/local/bin:{os.environ['PATH']}")
+        run(PACKAGING / "install", env=env)
+        assert (image / "usr/local/share/bash-completion/completions/skymoor").read_text()
+        drive = a.root / "drive"
+        drive.mkdir()
+        a.mounts.append(drive)
+        helper = image / "usr/sbin/mount.skymoor"
+        run(helper, "home", drive, "-f", "-o", "rw", env=env)
+        assert not mounted(drive)
+        run(helper, "home", drive, "-o", FSTAB_OPTIONS, env=env)
+        (drive / "file").write_text("through the helper")
+        pid = a.pid(drive)
+        run("umount", drive)
+        wait_until(lambda: not pathlib.Path(f"/proc/{pid}/exe").exists(), 20, "the process has ended")
+        run(helper, "home", drive, "-r", env=env)
+        assert (drive / "file").read_text() == "through the helper"
+        with pytest.raises(OSError):
+            (drive / "other").write_text("x")
+        assert run(helper, "home", drive, "-o", "remount,rw", env=env, check=False).returncode == 2
+        a.umount(drive)
+        run(PACKAGING / "install", "--uninstall", env=env)
+        assert not [path for path in image.rglob("*") if path.is_file()]
