@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from harness import SKYMOOR, run, wait_until, world
+from harness import PASSWORD, SKYMOOR, run, wait_until, world
 
 
 def fails(done, *words, code=None):
@@ -29,6 +29,12 @@ def test_account_errors():
         fails(b.login(w.server, user="nobody", check=False), "password")
         b.password_file.write_text("short\n")
         fails(b.signup(w.server, user="grace", check=False), "password")
+        b.password_file.write_text(PASSWORD + "\n")
+        fails(b.signup(w.server, check=False), "choose another name", "login")
+        (b.root / "recovery").write_text("somebody's")
+        fails(b.signup(w.server, user="grace", check=False), "recovery file", "exists")
+        assert (b.root / "recovery").read_text() == "somebody's"
+        fails(b.skymoor("signup", "https://127.0.0.1:1", "ada", "--trust-first", check=False), "server", "check", code=4)
         w.server.stop()
         fails(b.login(w.server, check=False), "server")
 

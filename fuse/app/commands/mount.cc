@@ -51,6 +51,8 @@ int serve_in_background(const MountSession::Options& options, const LogOptions& 
 
 Result<MountSession::Options> resolve(const MountArguments& arguments, CommandContext& context) {
   MountSession::Options options;
+  if (arguments.volume.empty() || arguments.directory.empty())
+    return Error(Code::kInvalidArgument, "VOLUME or DIR is empty: skymoor mount VOLUME DIR");
   options.mount = TRY(parse_mount_options(arguments.options));
   const Settings& settings = options.mount.settings;
   const std::string& state = settings.text("state-dir");

@@ -61,15 +61,20 @@ Result<ExitCode> run_command(const SignupArguments& arguments, CommandContext& c
   AccountRemote remote(*http);
   const auto recovery = crypto::RecoveryCode::generate(context.random);
   const std::string page = recovery_page(account, recovery);
-  bool file_written = false;
+  bool file_written = false, file_refused = false;
   auto enrolled = sign_up(remote, account, password, recovery, context.clock, context.random, [&]() -> Status {
-    TRY(write_recovery_file(context, arguments.recovery_file, page));
+    Status written = write_recovery_file(context, arguments.recovery_file, page);
+    file_refused = !written.ok();
+    if (file_refused) return written;
     file_written = !arguments.recovery_file.empty();
     return {};
   });
   if (!enrolled.ok()) {
     // A refusal made no account. After a lost answer there may be one: its code must stay.
     if (file_written && retry_of(enrolled.error().code()) == Retry::kNever) (void)context.disk.unlink(arguments.recovery_file);
+    if (enrolled.error().code() == Code::kAlreadyExists && !file_refused)
+      return Error(Code::kAlreadyExists, "there is a user '" + account.user_name + "' at " + account.server_url +
+                                             " already: choose another name, or 'skymoor login' if it is you");
     return enrolled.error();
   }
   account.user = enrolled->user;

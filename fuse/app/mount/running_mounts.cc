@@ -47,7 +47,7 @@ Result<RunningMount> find_running_mount(Disk& disk, const StatePaths& paths, con
   const auto table = TRY(read_mount_table());
   const MountEntry* entry = mount_holding(table, full);
   if (!entry || entry->type != kMountType)
-    return Error(Code::kNotFound, full + " is not in a mounted volume");
+    return Error(Code::kNotFound, full + " is not in a mounted volume ('skymoor status' lists them)");
   for (RunningMount& mount : TRY(running_mounts(disk, paths)))
     if (mount.mount_point == entry->mount_point) return std::move(mount);
   return Error(Code::kNotFound, entry->mount_point +

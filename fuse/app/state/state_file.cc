@@ -10,7 +10,8 @@ constexpr std::size_t kMaxBytes = 1u << 20;
 
 Error damaged_state_file(const std::string& path, const Error& why) {
   return Error(Code::kCorrupt, path + " is damaged (" + why.message() +
-                                   "): put a good copy back, or move it away and run 'skymoor login' again");
+                                   "): put a good copy back, or move it away and run " +
+                                   (path.ends_with("/volume.json") ? "'skymoor mount'" : "'skymoor login'") + " again");
 }
 
 Result<protocol::Json> read_state_file(Disk& disk, const std::string& path, std::string_view kind) {

@@ -89,7 +89,7 @@ Result<LocalVolume> find_local_volume(Disk& disk, const StatePaths& paths, const
   }
   // A damaged file may be the very one that was asked for.
   if (!damaged.empty()) return damaged.front();
-  return Error(Code::kNotFound, "no volume '" + name + "' is known here");
+  return Error(Code::kNotFound, "no volume '" + name + "' is known here: it was never mounted on this device");
 }
 
 }  // namespace skymoor::client
