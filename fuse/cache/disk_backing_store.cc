@@ -160,6 +160,7 @@ Status DiskBackingStore::make_clean(InodeId inode) {
 Status DiskBackingStore::remove_locked(const MutexLock& lock, InodeId inode) {
   auto entry = locate(lock, inode);
   if (!entry) return {};
+  log_debug("cache.remove", {{"inode", inode.value}, {"dirty", entry->dirty}});
   Status removed = disk_.unlink(path_of(inode, entry->dirty));
   if (!removed.ok() && removed.error().code() != Code::kNotFound) return removed;
   drop_entry(lock, inode);
@@ -184,6 +185,7 @@ Status DiskBackingStore::move(InodeId from, InodeId to) {
   wait_settled(lock, to);
   if (from == to) return {};
   auto entry = locate(lock, from);
+  log_debug("cache.move", {{"from", from.value}, {"to", to.value}, {"exists", entry.has_value()}});
   if (!entry) return {};
   if (unseen_->contains(from)) TRY(unseen_->set(to, true));
   TRY(remove_locked(lock, to));

@@ -3,6 +3,8 @@
 #define FUSE_USE_VERSION 314
 #include <fuse3/fuse_lowlevel.h>
 
+#include <unordered_set>
+
 #include "fuse/channel/lock_ranks.h"
 #include "shared/base/executor.h"
 #include "shared/base/log.h"
@@ -54,6 +56,10 @@ void Invalidator::notify(const VisibleChanges& changes) {
   };
   for (const auto& name : changes.names)
     report(fuse_lowlevel_notify_inval_entry(session_, name.directory.value, name.name.data(), name.name.size()), "name");
+  // The kernel forgets a directory's listing with an entry only where it knows the entry.
+  std::unordered_set<InodeId> directories;
+  for (const auto& name : changes.names) directories.insert(name.directory);
+  for (InodeId inode : directories) report(fuse_lowlevel_notify_inval_inode(session_, inode.value, 0, 0), "listing");
   for (InodeId inode : changes.attributes) report(fuse_lowlevel_notify_inval_inode(session_, inode.value, -1, 0), "attr");
   for (InodeId inode : changes.contents) report(fuse_lowlevel_notify_inval_inode(session_, inode.value, 0, 0), "data");
 }

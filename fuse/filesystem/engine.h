@@ -216,6 +216,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   // Guarded by store_.mutex().
   HandleTable handles_;
   std::unordered_map<InodeId, std::shared_ptr<OpenInode>> open_;
+  CondVar unseen_held_;   // an inode has its unseen_file again, or is no longer watched
   std::unordered_set<InodeId> orphans_;
   std::unordered_set<InodeId> changed_elsewhere_;   ///< content changed by another device since the last open
   bool trust_no_pages_ = false;                     ///< too many of those to remember

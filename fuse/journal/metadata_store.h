@@ -158,6 +158,13 @@ class MetadataStore {
 
   // ---- For sync: one consumer thread. None of these may be called under mutex() unless it takes the lock. ----
   virtual SyncPosition position() = 0;
+  /// A commit of the records up to `up_to` is about to be sent: from now on the server, and so others, may know of them.
+  virtual void note_offered(Lsn up_to) = 0;
+  /// Whether a conflict can still bring back what this inode holds: it has content that the server lacks, and the server
+  /// may know the inode. Its backing file must stay then, even when its last name is gone.
+  virtual bool may_come_back(const MutexLock&, const InodeRow& row) = 0;
+  /// Whether a record that is pending may name the inode, though it has no row now.
+  virtual bool may_be_named(InodeId inode) = 0;
   /// Records after `lsn`, in order, at most `max_records` and about `max_bytes`; the log is read from disk.
   virtual Result<std::vector<LogRecord>> records_after(Lsn lsn, std::size_t max_records, std::size_t max_bytes) = 0;
   struct Pending {
@@ -169,7 +176,7 @@ class MetadataStore {
   virtual Pending pending() = 0;
 
   /// The confirmed tree. Dead inodes stay readable (links 0, `parent` and name of their last place) while any record is
-  /// pending.
+  /// pending. A name that is not known in a directory that was not listed answers NotPresent.
   class Confirmed {
    public:
     virtual ~Confirmed() = default;
@@ -208,8 +215,10 @@ class MetadataStore {
     std::vector<std::pair<std::string, Bytes>> xattrs;
     Bytes manifest;   ///< encode_manifest, empty when left out
   };
+  /// `first`: a listing begins with this page. Names that no page of it had are gone when it is complete. Pages of one
+  /// directory's listings must not mix: one listing at a time. `rows` empty, neither first nor complete: only the row.
   virtual Result<VisibleChanges> merge_listing(InodeId directory, Sequence sequence, const InodeRow& directory_row,
-                                               const std::vector<ListedRow>& rows, bool complete) = 0;
+                                               const std::vector<ListedRow>& rows, bool complete, bool first = true) = 0;
 
   /// Re-plan: takes the visible tree back to the confirmed one for everything pending, then `redo` is called under the
   /// lock with each pending record in order and answers the row changes that its re-planned effects amount to. Reads

@@ -5,10 +5,13 @@
 
 namespace skymoor::client {
 
-/// Borrows the snapshot. Notes what a NotPresent answer was about, so that the caller can get it from the server.
+/// Borrows the snapshot. Notes what a NotPresent answer was about, so that the caller can get it from the server; or
+/// takes it for "nothing", where the answer has been given before and only what is known here can have mattered.
 class ConfirmedView final : public TreeView {
  public:
-  explicit ConfirmedView(MetadataStore::Confirmed& tree) : tree_(tree) {}
+  enum class Unlisted { kAsk, kEmpty };
+  explicit ConfirmedView(MetadataStore::Confirmed& tree, Unlisted unlisted = Unlisted::kAsk)
+      : tree_(tree), unlisted_(unlisted) {}
   Result<std::optional<TreeNode>> node(InodeId inode) override;
   Result<std::optional<InodeId>> slot(const Place& place) override;
   Result<std::vector<Place>> places(InodeId inode) override;
@@ -21,11 +24,14 @@ class ConfirmedView final : public TreeView {
  private:
   template <typename T>
   Result<T> noted(Result<T> answer, InodeId about) {
-    if (!answer.ok() && answer.error().code() == Code::kNotPresent) lacking_ = about;
+    if (answer.ok() || answer.error().code() != Code::kNotPresent) return answer;
+    if (unlisted_ == Unlisted::kEmpty) return T{};
+    lacking_ = about;
     return answer;
   }
 
   MetadataStore::Confirmed& tree_;
+  const Unlisted unlisted_;
   std::optional<InodeId> lacking_;
 };
 

@@ -32,7 +32,7 @@ RunningSync::RunningSync(Dependencies dependencies, Options options)
       senders_(pool("send", std::max<std::size_t>(1, options_.parallel_transfers))),
       fetchers_(pool("fetch", std::max<std::size_t>(1, options_.parallel_transfers))),
       blocks_(d_.remote, download_throttle_, progress_, connection_),
-      directories_(d_.store, d_.remote, cipher_, connection_, d_.listener),
+      directories_(d_.store, d_.remote, cipher_, connection_, d_.listener, d_.clock),
       contents_({d_.store, d_.backing, blocks_, directories_, fetchers_, progress_, d_.clock,
                  std::max<std::size_t>(1, options_.parallel_transfers)}),
       state_file_(d_.disk, options_.state_directory),
@@ -42,9 +42,9 @@ RunningSync::RunningSync(Dependencies dependencies, Options options)
       comparer_(d_.store, d_.backing, d_.remote, upload_.block_key, cipher_),
       batch_contents_(d_.store, preparer_, upload_, context_.writer),
       opener_(d_.remote, cipher_, d_.store.identity(), d_.device_key.public_key),
-      applier_(d_.store, state_, state_file_, d_.listener, progress_),
+      applier_(d_.store, d_.backing, state_, state_file_, d_.listener, progress_),
       rebaser_({d_.store, d_.backing, comparer_, context_, state_, state_file_}),
-      puller_({d_.store, d_.remote, opener_, applier_, rebaser_, connection_, cipher_, context_, state_, outstanding_}),
+      puller_({d_.store, d_.remote, opener_, applier_, rebaser_, directories_, connection_, cipher_, context_, state_, outstanding_}),
       pusher_({d_.store, d_.backing, d_.remote, batch_contents_, known_, sealer_, applier_, connection_, d_.clock,
                context_, state_, state_file_, outstanding_, options_.max_batch_records}),
       backoff_(d_.random, std::chrono::milliseconds(500), std::chrono::seconds(60)) {}
@@ -127,7 +127,9 @@ Status RunningSync::sync_to(Lsn lsn, Instant deadline, std::stop_token stop) {
 Status RunningSync::fetch_directory(InodeId directory, Instant deadline, std::stop_token stop) {
   TRY(connection_.ready());
   if (never_synced()) TRY(until([&] { return !never_synced(); }, deadline, stop));
-  return answer(directories_.fetch_directory(directory, call_options(deadline, std::move(stop))));
+  Status done = answer(directories_.fetch_directory(directory, call_options(deadline, std::move(stop))));
+  if (directories_.replan_wanted()) wake();
+  return done;
 }
 
 Status RunningSync::fetch_inode(InodeId inode, Instant deadline, std::stop_token stop) {
@@ -136,7 +138,9 @@ Status RunningSync::fetch_inode(InodeId inode, Instant deadline, std::stop_token
     TRY(until([&] { return !never_synced(); }, deadline, stop));
     if (inode == kRootInode) return {};
   }
-  return answer(directories_.fetch_inode(inode, call_options(deadline, std::move(stop))));
+  Status done = answer(directories_.fetch_inode(inode, call_options(deadline, std::move(stop))));
+  if (directories_.replan_wanted()) wake();
+  return done;
 }
 
 Status RunningSync::fetch_content(InodeId inode, Extent extent, Instant deadline, std::stop_token stop) {

@@ -7,6 +7,7 @@ namespace skymoor::client {
 
 inline constexpr LockRank kSyncThreadRank = 45000;     ///< what wakes the sync thread and who waits for it
 inline constexpr LockRank kSyncConnectionRank = 45100;
+inline constexpr LockRank kListingsRank = 45150;       ///< directories being listed
 inline constexpr LockRank kUploadRoundRank = 45200;
 inline constexpr LockRank kKnownBlocksRank = 45300;
 inline constexpr LockRank kFlightsRank = 45400;        ///< downloads under way

@@ -122,6 +122,8 @@ Status RunningSync::push_all(const CallOptions& options) {
         break;
       case Pusher::Outcome::kFetch:
         TRY(directories_.fetch_directory(pusher_.lacking(), options));
+        TRY(puller_.pull(options));  // the listing may be ahead of the feed
+        TRY(puller_.rebase_if_needed(options));
         break;
       case Pusher::Outcome::kAgain: break;
     }
@@ -132,6 +134,7 @@ Status RunningSync::push_all(const CallOptions& options) {
 Status RunningSync::round(const CallOptions& options) {
   if (!greeted_) TRY(greet(options));
   TRY(puller_.pull(options));
+  TRY(puller_.rebase_if_needed(options));
   // Everything that the server took is in the feed that was just read.
   outstanding_.reset();
   {

@@ -77,7 +77,7 @@ auto SyncDevice::must(const char* what, Call call) {
     auto result = call(request);
     if (result.ok()) return std::move(result).value();
     if (result.error().code() != Code::kNotPresent || !request.need || round == 50)
-      throw std::runtime_error(name_ + ": " + what + ": " + result.error().to_string());
+      throw std::runtime_error(name_ + ": " + what + ": " + result.error().to_string() + (request.need ? " inode " + std::to_string(request.need->inode.value) : ""));
     if (Status fetched = files_->fetch(*request.need, {}); !fetched.ok())
       throw std::runtime_error(name_ + ": " + what + ": fetch: " + fetched.error().to_string());
   }
@@ -106,7 +106,7 @@ void SyncDevice::start() {
                                  options));
   ok(backing_->sweep([&](InodeId id) {
     MutexLock lock(store_->mutex());
-    return store_->inode(lock, id).ok();
+    return store_->inode(lock, id).ok() || store_->may_be_named(id);
   }));
   bridge_->files = files_.get();
   bridge_->engine = engine_.get();
@@ -226,7 +226,7 @@ std::string SyncDevice::read_inode(InodeId id, std::uint64_t offset, std::size_t
   std::string out;
   while (out.size() < size) {
     const std::size_t want = std::min<std::size_t>(size - out.size(), 1u << 20);
-    auto reply = must("read", [&](Request& r) { return files_->read(r, handle, offset + out.size(), want); });
+    auto reply = must(("read of inode " + std::to_string(id.value)).c_str(), [&](Request& r) { return files_->read(r, handle, offset + out.size(), want); });
     if (reply.length == 0) break;
     if (!reply.file) {
       out.append(as_text(reply.bytes).substr(0, reply.length));

@@ -26,7 +26,7 @@ class BackingReplay final : public DataReplay {
 inline bool is_known(MetadataStore& store, InodeId inode) {
   MutexLock lock(store.mutex());
   auto row = store.inode(lock, inode);
-  return row.ok() || (row.error().code() != Code::kNotFound && row.error().code() != Code::kNotPresent);
+  return row.ok() || store.may_be_named(inode) || (row.error().code() != Code::kNotFound && row.error().code() != Code::kNotPresent);
 }
 
 }  // namespace skymoor::client

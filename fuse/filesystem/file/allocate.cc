@@ -36,7 +36,7 @@ Status Engine::allocate(Request& request, HandleId id, int mode, std::uint64_t o
     inode = handle->inode;
   }
   ContentChange change(*this, inode);
-  TRY(change.begin());
+  TRY(change.begin(request));
   TRY(disk_.fault("filesystem.allocate", {}));
   return allocate_in(request, change, mode, {offset, offset + length});
 }

@@ -50,6 +50,20 @@ Status ContentChange::begin() {
   return trim();
 }
 
+/// The manifest says how to get the rest. Once the file is changed here, the server may let that version go.
+Status ContentChange::begin(Request& request) {
+  TRY(begin());
+  MutexLock lock(engine_.store_.mutex());
+  InodeRow row = TRY(engine_.row_of(lock, request, inode_->id));
+  auto known = [&] { return inode_->view.has_manifest() || inode_->view.wholly_valid(row.attributes.size); };
+  if (row.content == OpId{} || row.attributes.size == 0) return {};
+  TRY(engine_.load_view(lock, *inode_, row));
+  if (known()) return {};
+  TRY(engine_.reload_view(lock, *inode_, row));  // fetched, perhaps, since it was loaded
+  if (known()) return {};
+  return engine_.lacks(request, Need::Kind::kInode, inode_->id);
+}
+
 void ContentChange::mark(const MutexLock&, Change& change, const InodeRow& row, Extent written,
                          std::uint64_t old_size) {
   std::uint64_t size = row.attributes.size;

@@ -19,6 +19,9 @@ class ContentChange {
   ContentChange(Engine& engine, std::shared_ptr<OpenInode> inode) : engine_(engine), inode_(std::move(inode)) {}
   /// Blocks: on other changes of the file. Not under the store's mutex. Errors: NoSpace, Io.
   Status begin();
+  /// The same for a change that leaves some of the bytes as they are: those that are not here can be fetched later, or
+  /// this fails. Errors: NotPresent too.
+  Status begin(Request& request);
   BackingFile& file() { return *file_; }
   /// Commits: `written` is right in the backing file now, and the file is `size` long. Bytes between the old end and
   /// `written` are zeros. Updates `row`, mtime and ctime included.

@@ -83,7 +83,7 @@ Result<std::size_t> Engine::copy_into(Request& request, BackingFile& source, std
                                       const std::shared_ptr<OpenInode>& to, std::uint64_t to_offset,
                                       std::size_t length) {
   ContentChange change(*this, to);
-  TRY(change.begin());
+  TRY(change.begin(request));
   TRY(disk_.fault("filesystem.copy", {}));
   auto done = copy_bytes(source, from_offset, change.file(), to_offset, length);
   MutexLock lock(store_.mutex());

@@ -15,6 +15,8 @@ namespace skymoor::client {
 namespace {
 
 /// Larger files are written through us when they are updated in place, so that only touched chunks are sent again.
+constexpr int kMaxLettingGo = 100;  // times an open waits for the last writer of the same file to be gone
+constexpr std::chrono::milliseconds kLettingGo{50};
 constexpr std::uint64_t kMaxUnseenBytes = 4ull << 30;
 
 }  // namespace
@@ -38,18 +40,23 @@ Result<bool> Engine::may_pass_through(const MutexLock& lock, Request& request, O
 
 /// Before the kernel gets the file for writing: on return a crash finds out what it wrote.
 Status Engine::begin_unseen(const std::shared_ptr<OpenInode>& inode) {
-  ContentChange change(*this, inode);
-  TRY(change.begin());
-  if (inode->watched.load(std::memory_order_acquire)) {
+  for (int attempt = 0;; ++attempt) {
+    ContentChange change(*this, inode);
+    TRY(change.begin());
+    if (!inode->watched.load(std::memory_order_acquire)) {
+      TRY(backing_.set_unseen(inode->id, true));
+      Status watched = watch(change, *inode);
+      if (!watched.ok()) (void)backing_.set_unseen(inode->id, false);
+      return watched;
+    }
     MutexLock lock(store_.mutex());
     if (inode->unseen_file.get() == &change.file()) return {};
     // Earlier writers still have the file that a conflict copy took; the kernel knows one file an inode.
-    return Error(Code::kBusy, "the file is still open as the copy that a conflict made of it");
+    if (inode->unseen_file || attempt == kMaxLettingGo)
+      return Error(Code::kBusy, "the file is still open as the copy that a conflict made of it");
+    // The last writer is going this moment (end_unseen asks who else can write): it says when it knows.
+    unseen_held_.wait_for(lock, kLettingGo);
   }
-  TRY(backing_.set_unseen(inode->id, true));
-  Status watched = watch(change, *inode);
-  if (!watched.ok()) (void)backing_.set_unseen(inode->id, false);
-  return watched;
 }
 
 Status Engine::watch(ContentChange& change, OpenInode& inode) {
@@ -142,6 +149,7 @@ void Engine::end_unseen(const std::shared_ptr<OpenInode>& inode, InodeId holder)
   {
     MutexLock lock(store_.mutex());
     if (file.ok() && !inode->unseen_file) inode->unseen_file = *file;
+    unseen_held_.notify_all();
   }
   auto settled = settle(inode);   // after the question: what wrote before it is seen now
   if (!settled.ok()) log_error("filesystem.settle.failed", {{"inode", inode->id.value}, {"error", settled.error()}});

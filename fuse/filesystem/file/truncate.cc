@@ -7,7 +7,7 @@ Status Engine::truncate(Request& request, const std::shared_ptr<OpenInode>& inod
                         bool kill_suid_sgid) {
   if (size > kMaxFileBytes) return Error(Code::kFileTooLarge, "larger than the largest file");
   ContentChange change(*this, inode);
-  TRY(change.begin());
+  TRY(size == 0 ? change.begin() : change.begin(request));
   std::uint64_t old_size;
   {
     MutexLock lock(store_.mutex());

@@ -30,7 +30,7 @@ Result<std::size_t> Engine::write_bytes(Request& request, const std::shared_ptr<
                                         std::optional<std::uint64_t> offset, std::size_t size,
                                         const WriteSource& source) {
   ContentChange change(*this, inode);
-  TRY(change.begin());
+  TRY(change.begin(request));
   if (options_.log_small_syncs) change.plain_write();
   if (!offset) {
     MutexLock lock(store_.mutex());

@@ -12,13 +12,15 @@ void Engine::forget(InodeId inode) {
       return;
     }
     auto row = store_.inode(lock, inode);
+    // Another device's change may still give it a name. Once the server knows that it is gone, tree_changed tells.
+    if (row.ok() && row->links == 0 && store_.may_come_back(lock, *row)) return;
     orphans_.erase(inode);
     allocated_.erase(inode);
     if (row.ok()) {
       if (row->links != 0) return;   // it came back: a conflict or another device gave it a name
       Change change = store_.begin(lock, LocalIntent{});
       change.erase_inode(inode);
-      if (Status done = store_.commit(lock, std::move(change)); !done.ok()) {
+      if (Status done = commit(lock, std::move(change)); !done.ok()) {
         // It stays an orphan; the next start removes it.
         log_warn("filesystem.orphan.kept", {{"inode", inode.value}, {"error", done.error()}});
         return;

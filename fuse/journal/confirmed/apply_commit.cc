@@ -89,7 +89,8 @@ Status JournaledMetadataStore::forget_listings(Sequence cursor) {
 
 Result<VisibleChanges> JournaledMetadataStore::merge_listing(InodeId directory, Sequence sequence,
                                                              const InodeRow& directory_row,
-                                                             const std::vector<ListedRow>& rows, bool complete) {
+                                                             const std::vector<ListedRow>& rows, bool complete,
+                                                             bool first) {
   MutexLock one(checkpoint_mutex_);
   SyncPosition position = this->position();
   if (position.cursor > sequence) return Error(Code::kConflict, "the feed has moved on since the listing was made");
@@ -104,21 +105,31 @@ Result<VisibleChanges> JournaledMetadataStore::merge_listing(InodeId directory, 
     self.inode.id = directory;
     TRY(edit.merge(self));
     TRY(edit.expect_listing(directory));
+    if (is_directory && first) listing_now_[directory] = {sequence, TRY(edit.known_names(directory))};
+    auto listing = listing_now_.find(directory);
     for (const ListedRow& row : rows) {
       TRY(edit.merge(row));
       TRY(edit.merge_name(directory, row));
+      if (listing != listing_now_.end()) listing->second.unseen.erase(row.name);
     }
     if (!is_directory) return {};
-    if (complete) TRY(edit.set_listed(directory, true));
+    if (complete) {
+      TRY(edit.set_listed(directory, true));
+      if (listing != listing_now_.end())
+        for (const std::string& name : listing->second.unseen) TRY(edit.drop_name(directory, name));
+    }
     // With the last page the caller has counted the subdirectories.
     if (ConfirmedEdit::Inode* counted = TRY(edit.inode(directory)); complete && counted->row)
       counted->row->links = std::max(directory_row.links, 2u);
-    if (sequence == position.cursor) return {};
+    if (listing == listing_now_.end() || listing->second.sequence <= position.cursor) return {};
     auto put = TRY(writer_->db().prepare("INSERT OR REPLACE INTO listing(directory,sequence) VALUES(?1,?2)"));
-    return put.bind(1, directory.value).bind(2, sequence.value).run();
+    return put.bind(1, directory.value).bind(2, listing->second.sequence.value).run();
   };
   VisibleChanges changes = TRY(edit_confirmed(lock, writer, position, true, edit, fill));
-  if (is_directory && sequence > position.cursor) listings_[directory] = sequence;
+  if (auto listing = listing_now_.find(directory); listing != listing_now_.end()) {
+    if (listing->second.sequence > position.cursor) listings_[directory] = listing->second.sequence;
+    if (complete) listing_now_.erase(listing);
+  }
   return changes;
 }
 

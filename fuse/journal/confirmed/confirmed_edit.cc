@@ -78,6 +78,8 @@ Result<ConfirmedEdit::ContentState> ConfirmedEdit::content(InodeId id) {
 
 Status ConfirmedEdit::write(VisibleChanges& changes) {
   for (auto& [id, inode] : inodes_) TRY(write_inode(id, inode, changes));
+  for (InodeId id : orphans_)
+    if (!inodes_.at(id).row) changes.dead.push_back(id);
   for (auto& [key, dentry] : dentries_) TRY(write_dentry(key, dentry, changes));
   for (auto& [key, xattr] : xattrs_) TRY(write_xattr(key, xattr, changes));
   for (auto& [id, listed] : listed_) patches_[id].listed = listed;
@@ -220,6 +222,11 @@ Status ConfirmedEdit::write_clean(InodeId id, Inode& inode, const Visible& seen,
 }
 
 Status ConfirmedEdit::patch_flags(InodeId id, const Patch& patch) {
+  if (auto base = TRY(sql_.base_inode(id)); base && base->row) {
+    if (patch.listed) base->row->listed = *patch.listed;
+    if (patch.has_xattrs) base->row->has_xattrs = *patch.has_xattrs;
+    TRY(sql_.put_base_inode(id, *base));
+  }
   auto it = inodes_.find(id);
   if (it == inodes_.end() || !it->second.stored) return {};
   InodeRow row = *it->second.stored;

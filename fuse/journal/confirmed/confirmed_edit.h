@@ -2,6 +2,7 @@
 #pragma once
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "fuse/journal/store/store.h"
@@ -59,6 +60,10 @@ class ConfirmedEdit {
   /// Takes over an inode as the server listed it, if that is newer than what is known.
   Status merge(const MetadataStore::ListedRow& listed);
   Status merge_name(InodeId directory, const MetadataStore::ListedRow& listed);
+  /// The names known here of a directory that is about to be listed; empty when none is.
+  Result<std::unordered_set<std::string>> known_names(InodeId directory);
+  /// A complete listing did not have it; what became of the inode the feed tells.
+  Status drop_name(InodeId directory, std::string_view name);
   /// Own commits: everything whose last record the commit covers is looked at, not only what its effects name.
   Status settle_covered();
   /// The directory is (not) known in full from now on.
@@ -78,7 +83,7 @@ class ConfirmedEdit {
   Result<bool> any_base();
   bool known_before(const Inode& inode) const;  ///< a listing brought a state that includes this commit
   bool listed_since(InodeId directory) const;
-  Result<bool> knows_slot(InodeId directory, const Dentry& slot);
+  Result<bool> knows_slot(InodeId directory, const std::string& slot_name, const Dentry& slot);
 
   struct Patch {
     std::optional<bool> listed, has_xattrs;
@@ -118,6 +123,7 @@ class ConfirmedEdit {
   InodeId empty_directory_;                             // the database holds none of its entries
   std::unordered_map<InodeId, bool> listed_;            // new value of the flag
   std::unordered_map<InodeId, bool> has_xattrs_;
+  std::vector<InodeId> orphans_;                        // that nothing pending can bring back
 
   // What to tell memory after the transaction.
   std::vector<std::pair<InodeId, std::optional<InodeRow>>> new_inodes_;

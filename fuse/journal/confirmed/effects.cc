@@ -82,8 +82,12 @@ bool ConfirmedEdit::listed_since(InodeId directory) const {
 
 // Names come into a directory that is known in full, or take the place of one that is known. All others come with the
 // listing, when somebody looks.
-Result<bool> ConfirmedEdit::knows_slot(InodeId directory, const Dentry& slot) {
+Result<bool> ConfirmedEdit::knows_slot(InodeId directory, const std::string& slot_name, const Dentry& slot) {
   if (slot.before) return true;
+  if (auto listing = store_.listing_now_.find(directory); listing != store_.listing_now_.end()) {
+    listing->second.unseen.erase(slot_name);
+    return true;
+  }
   Inode& inode = *TRY(this->inode(directory));
   if (!inode.row) return false;
   if (auto it = listed_.find(directory); it != listed_.end()) return it->second;
@@ -122,7 +126,7 @@ Status ConfirmedEdit::apply_one(const LinkEffect& effect) {
   Inode& directory = *TRY(this->inode(effect.directory));
   Dentry& slot = *TRY(dentry(effect.directory, effect.name));
   if (!inode.row) TRY(revive(effect.inode, inode));
-  bool in_known_slot = TRY(knows_slot(effect.directory, slot));
+  bool in_known_slot = TRY(knows_slot(effect.directory, effect.name, slot));
   if (!inode.row) {
     // It was moved here from a part of the tree that is not known. Listing the directory again will bring it.
     if (in_known_slot && !options_.own && !listed_since(effect.directory)) TRY(set_listed(effect.directory, false));
@@ -170,6 +174,8 @@ Status ConfirmedEdit::apply_one(const UnlinkEffect& effect) {
 
 Status ConfirmedEdit::apply_one(const PutEffect& effect) {
   Inode& inode = *TRY(this->inode(effect.inode));
+  if (inode.row && known_before(inode) && inode.row->content == effect.content)
+    inode.put = ManifestRow{effect.content, effect.manifest};  // the listing may have left it out
   if (!inode.row || known_before(inode)) return {};
   inode.row->content = effect.content;
   inode.row->attributes.size = effect.size;
@@ -234,6 +240,22 @@ Status ConfirmedEdit::merge_name(InodeId directory, const MetadataStore::ListedR
   return {};
 }
 
+Result<std::unordered_set<std::string>> ConfirmedEdit::known_names(InodeId directory) {
+  std::unordered_set<std::string> names;
+  auto find = TRY(sql_.db().prepare(
+      "SELECT name FROM base_dentry WHERE directory=?1 AND present=1 UNION ALL SELECT d.name FROM dentry d "
+      "WHERE d.directory=?1 AND d.changed<=?2 AND NOT EXISTS "
+      "(SELECT 1 FROM base_dentry b WHERE b.directory=d.directory AND b.name=d.name)"));
+  find.bind(1, directory.value).bind(2, store_.acknowledged_.load());
+  while (TRY(find.step())) names.emplace(as_text(find.blob(0)));
+  return names;
+}
+
+Status ConfirmedEdit::drop_name(InodeId directory, std::string_view name) {
+  TRY(dentry(directory, name))->row.reset();
+  return {};
+}
+
 Status ConfirmedEdit::set_listed(InodeId directory, bool listed) {
   TRY(inode(directory));
   listed_[directory] = listed;
@@ -247,6 +269,11 @@ Status ConfirmedEdit::settle_covered() {
   find.bind(1, options_.acknowledged.value);
   while (TRY(find.step())) inodes.push_back(InodeId{find.u64(0)});
   for (InodeId id : inodes) TRY(inode(id));
+  // Deleted here before the server, or anybody else, ever heard of what was in them.
+  find = TRY(db.prepare("SELECT id FROM inode WHERE links=0 AND changed>0 AND changed<=?1"));
+  find.bind(1, options_.acknowledged.value);
+  while (TRY(find.step())) orphans_.push_back(InodeId{find.u64(0)});
+  for (InodeId id : orphans_) TRY(inode(id));
   std::vector<NameKey> names;
   find = TRY(db.prepare("SELECT directory,name FROM base_dentry WHERE changed<=?1"));
   find.bind(1, options_.acknowledged.value);

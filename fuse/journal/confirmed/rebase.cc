@@ -45,6 +45,7 @@ class Rebase {
   const Lsn acknowledged_;
   std::set<InodeId> touched_;        // content rows with something pending about them
   std::set<InodeId> was_pending_;    // of them: the visible row named a pending record's content
+  std::set<InodeId> erased_;         // had no row after everything pending was taken back
   std::set<InodeId> moved_;          // gave their content away in this rebase
 };
 
@@ -89,6 +90,7 @@ Status Rebase::revert_inodes() {
       }
       store_.count(lock_, visible ? &*visible : nullptr, row ? &*row : nullptr);
       TRY(row ? sql_.put_inode(*row) : sql_.erase_inode(id));
+      if (!row) erased_.insert(id);
       TRY(sql_.erase_base_inode(id));
       changes_.attributes.push_back(id);
     }
@@ -216,6 +218,8 @@ Status Rebase::flush() {
 
 Status Rebase::finish() {
   for (InodeId id : touched_) TRY(finish_content(id));
+  for (InodeId id : erased_)
+    if (!touched_.count(id) && !TRY(sql_.inode(id))) TRY(finish_content(id));
   return {};
 }
 
@@ -321,6 +325,7 @@ Status JournaledMetadataStore::reset_mirror(Epoch epoch, Sequence head, const Ha
   dependency_write_ = ++database_writes_;
   forget_everything(lock);
   listings_.clear();
+  listing_now_.clear();
   cleaned_.clear();
   totals_ = totals_on_disk_ = {1, 0};
   dirty_files_ = dirty_bytes_ = 0;

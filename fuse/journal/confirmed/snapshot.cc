@@ -38,6 +38,7 @@ class ConfirmedSnapshot final : public MetadataStore::Confirmed {
 
   Result<std::optional<InodeId>> dentry(InodeId directory, std::string_view name) override {
     auto row = TRY(dentry_row(directory, name));
+    if (!row) TRY(check_listed(directory));
     return row ? std::optional<InodeId>(row->inode) : std::nullopt;
   }
 
@@ -66,6 +67,7 @@ class ConfirmedSnapshot final : public MetadataStore::Confirmed {
     names_.bind(1, directory.value).bind_blob(2, as_bytes(after)).bind(3, acknowledged_.value).bind(4, std::uint64_t{limit});
     std::vector<std::string> names;
     while (TRY(names_.step())) names.emplace_back(as_text(names_.blob(0)));
+    if (names.size() < limit) TRY(check_listed(directory));
     return names;
   }
 
@@ -96,6 +98,17 @@ class ConfirmedSnapshot final : public MetadataStore::Confirmed {
     auto row = TRY(sql_->dentry(directory, name));
     if (row && row->changed <= acknowledged_) return row;
     return std::optional<DentryRow>{};
+  }
+
+  /// A name that is not known here may still be at the server, if the directory lives and was not listed.
+  Status check_listed(InodeId directory) {
+    const auto base = TRY(sql_->base_inode(directory));
+    const auto visible = TRY(sql_->inode(directory));
+    const bool clean = visible && visible->changed <= acknowledged_;
+    const InodeRow* row = base ? (base->row ? &*base->row : nullptr) : clean ? &*visible : nullptr;
+    if (!row || row->links == 0) return {};  // dead, or made here: nothing is in it but what is known
+    if (visible ? visible->listed : row->listed) return {};
+    return Error(Code::kNotPresent, "directory is not listed");
   }
 
   Result<std::optional<InodeRow>> dead(InodeId id) {

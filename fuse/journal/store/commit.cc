@@ -146,6 +146,22 @@ Status JournaledMetadataStore::noted(const MutexLock& lock) {
   return checkpoint_inline(lock, writer);
 }
 
+void JournaledMetadataStore::note_offered(Lsn up_to) {
+  std::uint64_t known = offered_;
+  while (known < up_to.value && !offered_.compare_exchange_weak(known, up_to.value)) {
+  }
+}
+
+bool JournaledMetadataStore::may_come_back(const MutexLock&, const InodeRow& row) {
+  const bool pending = row.content.writer == identity_.writer && row.content.counter > acknowledged_;
+  const std::uint64_t made_by = row.id.value & ((1ull << kInodeCounterBits) - 1);
+  return pending && (row.version || writer_of(row.id) != identity_.writer || made_by <= offered_);
+}
+
+bool JournaledMetadataStore::may_be_named(InodeId inode) {
+  return writer_of(inode) == identity_.writer && (inode.value & ((1ull << kInodeCounterBits) - 1)) > acknowledged_;
+}
+
 // A note of log data without bytes: only a file that has some in the log needs it.
 Status JournaledMetadataStore::note_data_durable(const MutexLock& lock, InodeId inode, Lsn up_to) {
   if (closed_) return Error(Code::kIo, "the metadata store is closed");

@@ -173,6 +173,7 @@ Status JournaledMetadataStore::open_log() {
   OpLog::Known known{applied_, std::min(Lsn{acknowledged_}, data_lsn_), transaction_, power_lost_};
   log_ = TRY(OpLog::open(disk_, clock_,
                          {options_.directory, identity_.volume, identity_.writer, options_.segment_bytes}, known));
+  offered_ = log_->last().value;  // what was sent before this start is not known
   if (log_->last() < Lsn{acknowledged_})
     return Error(Code::kCorrupt, "the op log in " + options_.directory + " ends at record " +
                                      std::to_string(log_->last().value) + ", but the server has records up to " +

@@ -67,13 +67,16 @@ class JournaledMetadataStore final : public MetadataStore {
   Status checkpoint() override;
 
   SyncPosition position() override;
+  void note_offered(Lsn up_to) override;
+  bool may_come_back(const MutexLock&, const InodeRow& row) override;
+  bool may_be_named(InodeId inode) override;
   Result<std::vector<LogRecord>> records_after(Lsn lsn, std::size_t max_records, std::size_t max_bytes) override;
   Pending pending() override;
   Result<std::unique_ptr<Confirmed>> confirmed() override;
   Result<VisibleChanges> apply_commit(Sequence sequence, const Hash256& hash, const std::vector<TreeEffect>& effects,
                                       Lsn own_up_to) override;
   Result<VisibleChanges> merge_listing(InodeId directory, Sequence sequence, const InodeRow& directory_row,
-                                       const std::vector<ListedRow>& rows, bool complete) override;
+                                       const std::vector<ListedRow>& rows, bool complete, bool first) override;
   Result<VisibleChanges> rebase(const Redo& redo) override;
   Status reset_mirror(Epoch epoch, Sequence head, const Hash256& hash, const InodeRow& root) override;
   Result<std::vector<std::string>> check() override;
@@ -225,6 +228,7 @@ class JournaledMetadataStore final : public MetadataStore {
 
   // Own synchronisation.
   std::atomic<std::uint64_t> acknowledged_{0};
+  std::atomic<std::uint64_t> offered_{0};   // records up to here may be at the server
   std::atomic<std::uint64_t> database_writes_{0};         // transactions that must survive before later records do
   std::atomic<std::uint64_t> database_writes_synced_{0};
   std::atomic<std::uint64_t> dependency_write_{0};        // the last one that records depend on
@@ -248,6 +252,11 @@ class JournaledMetadataStore final : public MetadataStore {
   std::uint64_t cleaned_checked_ = 0;                     // transactions synced when it was last gone through
   std::unordered_set<InodeId> logged_data_;
   std::unordered_map<InodeId, Sequence> listings_;        // listed at a sequence that the cursor has not reached
+  struct Listing {
+    Sequence sequence;                      // of its first page: what came later may be missing in it
+    std::unordered_set<std::string> unseen; // names known before that no page has had so far
+  };
+  std::unordered_map<InodeId, Listing> listing_now_;      // begun, not complete: the feed's names belong in there
   Totals totals_, totals_on_disk_;
   std::uint64_t next_cookie_ = 1;
   std::uint64_t transaction_ = 0;   // last one that records depend on

@@ -1,6 +1,6 @@
 #include "fuse/sync/download/directory_fetcher.h"
 
-#include <unordered_set>
+#include "fuse/sync/waiting.h"
 
 namespace skymoor::client {
 namespace {
@@ -10,7 +10,9 @@ constexpr int kMaxRestarts = 10;                  // of a listing that the feed 
 }  // namespace
 
 void DirectoryFetcher::show(const VisibleChanges& changes) {
-  if (!changes.names.empty() || !changes.attributes.empty() || !changes.contents.empty()) listener_.tree_changed(changes);
+  if (changes.replan) replan_ = true;
+  if (!changes.names.empty() || !changes.attributes.empty() || !changes.contents.empty() || !changes.dead.empty())
+    listener_.tree_changed(changes);
 }
 
 Result<MetadataStore::ListedRow> DirectoryFetcher::open_row(const InodeRecord& record, InodeId parent) const {
@@ -45,7 +47,7 @@ Result<MetadataStore::ListedRow> DirectoryFetcher::open_entry(const ListedEntry&
 Status DirectoryFetcher::fetch_pages(InodeId directory, const CallOptions& options) {
   Bytes cursor;
   std::uint32_t subdirectories = 0;
-  while (true) {
+  for (bool first = true;; first = false) {
     auto page = remote_.list_directory(directory, cursor, kEntriesAtOnce, kSmallManifestBytes, options);
     connection_.note(page.ok() ? Status() : Status(page.error()));
     if (!page.ok() && page.error().code() == Code::kNotFound)
@@ -62,13 +64,50 @@ Status DirectoryFetcher::fetch_pages(InodeId directory, const CallOptions& optio
     if (!page->next.empty() && page->next == cursor) return Error(Code::kCorrupt, "the server's listing has no end");
     const bool complete = page->next.empty();
     self.inode.links = 2 + subdirectories;
-    show(TRY(store_.merge_listing(directory, page->sequence, self.inode, rows, complete)));
+    show(TRY(store_.merge_listing(directory, page->sequence, self.inode, rows, complete, first)));
     if (complete) return {};
     cursor = std::move(page->next);
   }
 }
 
+/// False when somebody else has listed it meanwhile.
+Result<bool> DirectoryFetcher::begin_listing(InodeId directory, const CallOptions& options) {
+  const Instant deadline = clock_.monotonic() + options.timeout;
+  bool waited = false;
+  {
+    NotifyOnStop wake(options.stop, mutex_, ended_);
+    MutexLock lock(mutex_);
+    for (; listing_.contains(directory); waited = true) {
+      if (options.stop.stop_requested()) return Error(Code::kCancelled, "stopped");
+      if (clock_.monotonic() >= deadline) return Error(Code::kTimedOut, "the directory is being listed");
+      wait_a_while(ended_, lock, clock_, deadline, options.stop);
+    }
+    listing_.insert(directory);
+  }
+  if (!waited) return true;
+  bool listed;
+  {
+    MutexLock lock(store_.mutex());
+    auto row = store_.inode(lock, directory);
+    listed = row.ok() && row->listed;
+  }
+  if (listed) end_listing(directory);
+  return !listed;
+}
+
+void DirectoryFetcher::end_listing(InodeId directory) {
+  MutexLock lock(mutex_);
+  listing_.erase(directory);
+  ended_.notify_all();
+}
+
 Status DirectoryFetcher::fetch_directory(InodeId directory, const CallOptions& options) {
+  if (!TRY(begin_listing(directory, options))) return {};
+  struct Ending {
+    DirectoryFetcher& fetcher;
+    InodeId directory;
+    ~Ending() { fetcher.end_listing(directory); }
+  } ending{*this, directory};
   for (int round = 1;; ++round) {
     Status done = fetch_pages(directory, options);
     if (done.ok() || done.error().code() != Code::kConflict || round == kMaxRestarts) return done;
@@ -84,7 +123,7 @@ Status DirectoryFetcher::fetch_inode(InodeId inode, const CallOptions& options) 
     if (page->inodes.empty()) return Error(Code::kStale, "the inode was removed elsewhere");
     if (page->inodes.front().inode != inode) return Error(Code::kCorrupt, "the server answered for another inode");
     auto row = TRY(open_row(page->inodes.front(), InodeId{}));
-    auto merged = store_.merge_listing(inode, page->sequence, row.inode, {}, false);
+    auto merged = store_.merge_listing(inode, page->sequence, row.inode, {}, false, false);
     if (!merged.ok() && merged.error().code() == Code::kConflict && round < kMaxRestarts) continue;
     show(TRY(std::move(merged)));
     if (row.inode.attributes.type != FileType::kFile || row.manifest.empty()) return {};

@@ -1,10 +1,13 @@
 #include "fuse/sync/feed/applier.h"
 
+#include "shared/base/log.h"
+
 namespace skymoor::client {
 
 void Applier::show(const VisibleChanges& changes) {
   if (changes.replan) rebase_needed_ = true;
-  if (!changes.names.empty() || !changes.attributes.empty() || !changes.contents.empty()) listener_.tree_changed(changes);
+  if (!changes.names.empty() || !changes.attributes.empty() || !changes.contents.empty() || !changes.dead.empty())
+    listener_.tree_changed(changes);
 }
 
 /// Before the acknowledgement: planned again with these entries, the records come to the same.
@@ -12,6 +15,18 @@ Status Applier::remember(const Own& own) {
   if (own.made.empty()) return {};
   state_.aliases.merge(own.made);
   return file_.save(state_);
+}
+
+/// Files that turned out to be others kept their bytes, for a later plan might have told them apart again.
+void Applier::remove_merged(const Own& own) {
+  for (const auto& [merged, into] : own.made.inodes) {
+    {
+      MutexLock lock(store_.mutex());
+      if (auto row = store_.inode(lock, merged); row.ok() || row.error().code() != Code::kNotFound) continue;
+    }
+    if (Status removed = backing_.remove(merged); !removed.ok())
+      log_warn("sync.merged.kept", {{"inode", merged.value}, {"error", removed.error()}});
+  }
 }
 
 /// Records made after the last re-plan name what is visible: once the older ones are acknowledged, no alias is needed.
@@ -27,17 +42,21 @@ Status Applier::apply_own(Sequence sequence, const Hash256& hash, const std::vec
   TRY(remember(own));
   show(TRY(store_.apply_commit(sequence, hash, effects, own.up_to)));
   progress_.conflicts += own.conflict_names;
+  remove_merged(own);
   return forget_aliases();
 }
 
 Status Applier::acknowledge(const Own& own) {
   TRY(remember(own));
   show(TRY(store_.acknowledge(own.up_to)));
+  remove_merged(own);
   return forget_aliases();
 }
 
 Status Applier::apply_foreign(Sequence sequence, const Hash256& hash, const std::vector<TreeEffect>& effects) {
   show(TRY(store_.apply_commit(sequence, hash, effects, Lsn{})));
+  // Where conflicts were settled, the plan rests on things that no pending change touches.
+  if (!state_.visible.empty()) rebase_needed_ = true;
   return {};
 }
 

@@ -1,5 +1,6 @@
 // Applier: puts commits into the store, this device's own and those of others.
 #pragma once
+#include "fuse/cache/backing_store.h"
 #include "fuse/sync/progress.h"
 #include "fuse/sync/sync_state.h"
 
@@ -8,8 +9,9 @@ namespace skymoor::client {
 /// Used by the sync thread alone.
 class Applier {
  public:
-  Applier(MetadataStore& store, SyncState& state, SyncStateFile& file, TreeListener& listener, Progress& progress)
-      : store_(store), state_(state), file_(file), listener_(listener), progress_(progress) {}
+  Applier(MetadataStore& store, BackingStore& backing, SyncState& state, SyncStateFile& file, TreeListener& listener,
+          Progress& progress)
+      : store_(store), backing_(backing), state_(state), file_(file), listener_(listener), progress_(progress) {}
 
   struct Own {
     Lsn up_to;
@@ -24,14 +26,17 @@ class Applier {
 
   /// A foreign change met something pending: the visible tree has to be planned anew before anything else.
   bool rebase_needed() const { return rebase_needed_; }
+  void need_rebase() { rebase_needed_ = true; }
   void rebase_done() { rebase_needed_ = false; }
   void show(const VisibleChanges& changes);
 
  private:
   Status remember(const Own& own);
+  void remove_merged(const Own& own);
   Status forget_aliases();
 
   MetadataStore& store_;
+  BackingStore& backing_;
   SyncState& state_;
   SyncStateFile& file_;
   TreeListener& listener_;

@@ -80,7 +80,7 @@ Result<Applier::Own> Puller::own_commit(OpId op) {
     return own;
   }
   if (own.up_to <= d_.store.position().acknowledged) return own;
-  auto batch = TRY(Batch::open(d_.store, d_.state.aliases, d_.context));
+  auto batch = TRY(Batch::open(d_.store, d_.state.aliases, d_.context, Batch::Unlisted::kEmpty));
   const std::size_t any = std::size_t(-1);
   TRY(batch->extend(own.up_to, {any, any, any, any}));
   own.made = batch->made();
@@ -89,7 +89,9 @@ Result<Applier::Own> Puller::own_commit(OpId op) {
 }
 
 Status Puller::rebase_if_needed(const CallOptions& options, bool force) {
-  if (!force && !d_.applier.rebase_needed()) return {};
+  const bool listed = d_.directories.take_replan();
+  if (!force && !listed && !d_.applier.rebase_needed()) return {};
+  d_.applier.need_rebase();  // until it is done
   auto outcome = d_.rebaser.run(!d_.outstanding.has_value(), options);
   if (!outcome.ok()) return outcome.error().wrap("plan the pending changes anew");
   d_.applier.rebase_done();

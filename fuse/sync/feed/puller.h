@@ -1,6 +1,7 @@
 // Puller: brings this device up to the server's head.
 #pragma once
 #include "fuse/sync/connection.h"
+#include "fuse/sync/download/directory_fetcher.h"
 #include "fuse/sync/feed/applier.h"
 #include "fuse/sync/feed/feed_opener.h"
 #include "fuse/sync/push/batch.h"
@@ -24,6 +25,7 @@ class Puller {
     FeedOpener& opener;
     Applier& applier;
     Rebaser& rebaser;
+    DirectoryFetcher& directories;
     Connection& connection;
     const crypto::VolumeCipher& cipher;
     const PlanContext& context;

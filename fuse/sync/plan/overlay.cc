@@ -100,6 +100,12 @@ Result<std::vector<std::string>> Overlay::children(InodeId directory, std::size_
   return found;
 }
 
+Result<bool> Overlay::is_new(InodeId inode) {
+  const NodeState* state = TRY(load(inode));
+  if (!state->now) return false;
+  return state->base ? base_.is_new(inode) : Result<bool>(true);
+}
+
 void Overlay::weigh(const NodeState& state, bool add) {
   if (!state.live()) return;
   std::size_t count = 0, bytes = 0;

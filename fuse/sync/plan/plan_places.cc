@@ -57,7 +57,12 @@ Result<std::optional<Place>> PlanRun::find_place(InodeId inode, const Place& wan
     auto it = aliases->moved.find({wanted, inode});
     if (it != aliases->moved.end() && TRY(tree_.slot(it->second)) == inode) return std::optional(it->second);
   }
-  return std::optional<Place>();
+  // Shown elsewhere by an earlier plan: wherever this one has put it is where the author saw it.
+  if (!TRY(tree_.is_new(inode))) return std::optional<Place>();
+  auto places = TRY(tree_.places(inode));
+  for (Place& place : places)
+    if (place.directory == wanted.directory) return std::optional(std::move(place));
+  return places.empty() ? std::nullopt : std::optional(std::move(places.front()));
 }
 
 Result<std::optional<Place>> PlanRun::any_place(InodeId inode) {

@@ -36,6 +36,7 @@ class PlanRun {
   /// What a rename may replace at `to`: changes `to` to where this device's own object went, and answers whether it may.
   Result<bool> may_replace(const RenameIntent& intent, bool moving_directory, Place& to);
   Status put_attributes();
+  Status stamp_directories();
 
   // Places.
   /// The directory, made alive at its old place if it is dead; or the one that owns the place by now.

@@ -1,5 +1,8 @@
 #include "fuse/sync/plan/planner.h"
 
+#include <algorithm>
+#include <set>
+
 #include "fuse/sync/plan/plan_run.h"
 
 namespace skymoor::client {
@@ -11,7 +14,30 @@ Result<Plan> plan(const LogRecord& record, TreeView& tree, const Aliases& known,
 Result<Plan> PlanRun::run() {
   TRY(std::visit([&](const auto& intent) { return on(intent); }, record_.intent));
   if (!plan_.dropped && !std::holds_alternative<LocalIntent>(record_.intent)) TRY(put_attributes());
+  TRY(stamp_directories());
   return std::move(plan_);
+}
+
+/// A directory that only the plan touches (a conflict copy beside a file, something revived) changes its times, too:
+/// whoever has listed it must notice.
+Status PlanRun::stamp_directories() {
+  std::set<InodeId> touched;
+  for (const TreeEffect& effect : plan_.effects) {
+    if (const auto* link = std::get_if<LinkEffect>(&effect)) touched.insert(link->directory);
+    if (const auto* unlink = std::get_if<UnlinkEffect>(&effect)) touched.insert(unlink->directory);
+  }
+  for (const RowChange& change : record_.changes)
+    if (const auto* put = std::get_if<PutInode>(&change)) touched.erase(resolve(put->row.id));
+  for (InodeId directory : touched) {
+    const auto node = TRY(tree_.node(directory));
+    if (!node || !node->live()) continue;
+    Attributes values = node->attributes;
+    values.mtime = std::max(values.mtime, record_.time);
+    values.ctime = std::max(values.ctime, record_.time);
+    const std::uint8_t fields = differing_fields(node->attributes, values, kFieldMtime | kFieldCtime);
+    if (fields) TRY(emit(AttributeEffect{directory, fields, values}));
+  }
+  return {};
 }
 
 Status PlanRun::on(const CreateIntent& intent) {

@@ -38,6 +38,11 @@ class TreeView {
   virtual Result<std::optional<Place>> last_place(InodeId inode) = 0;
   /// Names in a directory, at most `limit`, in no order that counts.
   virtual Result<std::vector<std::string>> children(InodeId directory, std::size_t limit) = 0;
+  /// Whether the inode exists only in what is being planned: nobody else can have moved it.
+  virtual Result<bool> is_new(InodeId inode) {
+    (void)inode;
+    return false;
+  }
 };
 
 }  // namespace skymoor::client

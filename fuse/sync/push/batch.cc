@@ -6,9 +6,10 @@ constexpr std::size_t kRecordsAtOnce = 1000;
 constexpr std::size_t kBytesAtOnce = 4u << 20;
 }  // namespace
 
-Result<std::unique_ptr<Batch>> Batch::open(MetadataStore& store, const Aliases& known, const PlanContext& context) {
+Result<std::unique_ptr<Batch>> Batch::open(MetadataStore& store, const Aliases& known, const PlanContext& context,
+                                           Unlisted unlisted) {
   auto confirmed = TRY(store.confirmed());
-  std::unique_ptr<Batch> batch(new Batch(store, std::move(confirmed), known, context));
+  std::unique_ptr<Batch> batch(new Batch(store, std::move(confirmed), known, context, unlisted));
   batch->cut_ = store.position().acknowledged;
   return batch;
 }

@@ -19,7 +19,9 @@ class Batch {
     std::size_t reads = kMaxCommitReads - 1000;
     std::size_t bytes = kMaxCommitBytes - (2u << 20);
   };
-  static Result<std::unique_ptr<Batch>> open(MetadataStore& store, const Aliases& known, const PlanContext& context);
+  using Unlisted = ConfirmedView::Unlisted;
+  static Result<std::unique_ptr<Batch>> open(MetadataStore& store, const Aliases& known, const PlanContext& context,
+                                             Unlisted unlisted = Unlisted::kAsk);
 
   /// Plans further records until `up_to` or a limit. Errors: NotPresent (see `lacking`), Internal, Io.
   Status extend(Lsn up_to, const Limits& limits);
@@ -37,8 +39,8 @@ class Batch {
 
  private:
   Batch(MetadataStore& store, std::unique_ptr<MetadataStore::Confirmed> confirmed, Aliases known,
-        const PlanContext& context)
-      : store_(store), context_(context), confirmed_(std::move(confirmed)), view_(*confirmed_), tree_(view_),
+        const PlanContext& context, Unlisted unlisted)
+      : store_(store), context_(context), confirmed_(std::move(confirmed)), view_(*confirmed_, unlisted), tree_(view_),
         known_(std::move(known)) {}
   Status add(const LogRecord& record);
 

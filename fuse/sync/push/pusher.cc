@@ -69,6 +69,7 @@ Result<Pusher::Outcome> Pusher::send(Batch& batch, std::vector<TreeEffect> effec
   if (!sealed.ok()) return sealed.error().wrap("make a commit of " + std::to_string(batch.records()) + " changes");
   // From here on the fate of the commit is the server's: what it was planned with must survive a crash.
   TRY(d_.file.save(d_.state));
+  d_.store.note_offered(batch.cut());
   d_.outstanding = Outstanding{{d_.context.writer, batch.cut().value},
                                {batch.cut(), batch.made(), batch.conflict_names()}};
   auto reply = d_.remote.commit(*sealed, options);

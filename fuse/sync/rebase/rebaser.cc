@@ -1,6 +1,7 @@
 #include "fuse/sync/rebase/rebaser.h"
 
 #include <mutex>
+#include <set>
 #include <shared_mutex>
 
 #include "fuse/sync/confirmed_view.h"
@@ -26,7 +27,6 @@ struct Rebaser::Survey {
   };
   std::map<InodeId, Written> written;                ///< last content that the plan gives an inode
   std::map<Lsn, std::pair<InodeId, InodeId>> moves;  ///< at which record whose content goes where
-  std::vector<InodeId> merged;                       ///< inodes that are another one now
 };
 
 struct Rebaser::Frozen {
@@ -38,7 +38,7 @@ Result<Rebaser::Survey> Rebaser::survey(MetadataStore::Confirmed& confirmed) {
   Survey survey;
   survey.aliases = d_.state.aliases;
   survey.up_to = d_.store.position().acknowledged;
-  ConfirmedView view(confirmed);
+  ConfirmedView view(confirmed, ConfirmedView::Unlisted::kEmpty);
   Overlay tree(view);
   while (true) {
     const auto records = TRY(d_.store.records_after(survey.up_to, kRecordsAtOnce, kBytesAtOnce));
@@ -51,7 +51,6 @@ Result<Rebaser::Survey> Rebaser::survey(MetadataStore::Confirmed& confirmed) {
         const auto* write = std::get_if<WriteIntent>(&record.intent);
         if (put && write) survey.written[put->inode] = {put->content, write->inode};
       }
-      for (const auto& [from, to] : planned.aliases.inodes) survey.merged.push_back(from);
       survey.aliases.merge(planned.aliases);
       survey.questions.insert(survey.questions.end(), planned.questions.begin(), planned.questions.end());
       survey.conflict_names += planned.conflict_names;
@@ -92,6 +91,8 @@ Result<bool> Rebaser::answer(const Survey& survey, MetadataStore::Confirmed& con
 /// Where the bytes of each planned content are now, if not where they belong. Errors: Busy (one was written since).
 Status Rebaser::find_moves(Survey& survey) {
   survey.moves.clear();
+  std::set<OpId> placed;
+  for (const auto& [target, written] : survey.written) placed.insert(written.content);
   for (const auto& [target, written] : survey.written) {
     const InodeId seen = TRY(visible_of(written.named));
     MutexLock lock(d_.store.mutex());
@@ -100,7 +101,10 @@ Status Rebaser::find_moves(Survey& survey) {
       if (!row.ok() || row->content.writer != d_.context.writer) continue;
       if (row->content.counter < written.content.counter) continue;
       if (candidate == target) break;
-      if (row->content != written.content) return Error(Code::kBusy, "a file changed while the tree was planned anew");
+      if (row->content.counter > survey.up_to.value)
+        return Error(Code::kBusy, "a file changed while the tree was planned anew");
+      // One file may have been two by turns: what it holds now may be another's.
+      if (row->content != written.content && placed.contains(row->content)) continue;
       survey.moves[Lsn{written.content.counter}] = {candidate, target};
       break;
     }
@@ -158,7 +162,7 @@ Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) 
     Frozen frozen;
     if (!TRY(freeze(survey, frozen)) && round < kMaxRounds) continue;
 
-    ConfirmedView view(*confirmed);
+    ConfirmedView view(*confirmed, ConfirmedView::Unlisted::kEmpty);
     Overlay tree(view);
     Aliases known = d_.state.aliases;
     Outcome outcome;
@@ -167,11 +171,11 @@ Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) 
     });
     if (!changes.ok() && changes.error().code() == Code::kBusy && round < kMaxRounds) continue;
     if (!changes.ok()) return std::move(changes).error();
+    log_debug("sync.rebased", {{"from", d_.store.position().acknowledged.value}, {"up_to", survey.up_to.value}});
     outcome.changes = std::move(changes).value();
     outcome.conflict_names = survey.conflict_names;
     for (const auto& [from, to] : d_.state.moves) TRY(d_.backing.move(from, to));
     frozen.locks.clear();
-    for (InodeId merged : survey.merged) TRY(d_.backing.remove(merged));
     d_.state.moves.clear();
     for (const auto& [from, copy] : survey.aliases.copies) d_.state.aliases.shown.insert(copy.inode);
     d_.state.visible = survey.aliases;

@@ -28,6 +28,8 @@ class Rebaser {
     VisibleChanges changes;
     unsigned conflict_names = 0;
   };
+  /// Names that are not known in directories that were not listed count as free: the pusher lists those directories
+  /// before it commits, and a name that turns up then leads here again.
   /// `may_ask`: questions about equal contents may be answered anew (never while a commit's fate is unknown).
   Result<Outcome> run(bool may_ask, const CallOptions& options);
   /// After a crash between the rows and the backing files: gives each moved content its file. For start.

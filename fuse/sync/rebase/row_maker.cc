@@ -115,6 +115,38 @@ Result<bool> RowMaker::is_orphan(InodeId inode) {
   return *known && (*known)->links == 0;
 }
 
+/// Where the bytes that a record put into `inode` belong now; nothing when the plan has no use for them.
+Result<std::optional<InodeId>> RowMaker::holder_of(InodeId inode, TreeView& tree, const Aliases& known) {
+  const auto* write = std::get_if<WriteIntent>(&record_.intent);
+  const InodeId resolved = known.resolve(inode);
+  if (!write || write->inode != inode) {  // a file without a name, as it was then
+    if (resolved != inode || !*TRY(look(inode))) return std::optional<InodeId>();
+    return std::optional(inode);
+  }
+  const Aliases::Copy* copy = known.copy_of(resolved);
+  for (InodeId candidate : {copy ? copy->inode : resolved, resolved}) {
+    const auto node = TRY(tree.node(candidate));
+    if (node && node->content.writer == writer_ && node->content.counter >= record_.lsn.value)
+      return std::optional(candidate);
+  }
+  return std::optional<InodeId>();
+}
+
+Status RowMaker::add_content(InodeId inode, const RowChange& change, TreeView& tree, const Aliases& known) {
+  const auto holder = TRY(holder_of(inode, tree, known));
+  if (!holder) return {};
+  if (const auto* mark = std::get_if<MarkContent>(&change)) {
+    MarkContent moved = *mark;
+    moved.inode = *holder;
+    changes_.push_back(moved);
+  } else if (const auto* put = std::get_if<PutManifest>(&change)) {
+    PutManifest moved = *put;
+    moved.inode = *holder;
+    changes_.push_back(std::move(moved));
+  }
+  return {};
+}
+
 Status RowMaker::add_local(TreeView& tree, const Aliases& known) {
   for (const RowChange& change : record_.changes) {
     const InodeId inode = std::visit(
@@ -126,11 +158,12 @@ Status RowMaker::add_local(TreeView& tree, const Aliases& known) {
           else return c.inode;
         },
         change);
-    if (!inode || known.resolve(inode) != inode) continue;
+    if (!inode) continue;
     if (std::holds_alternative<MarkContent>(change) || std::holds_alternative<PutManifest>(change)) {
-      if (*TRY(look(inode))) changes_.push_back(change);
+      TRY(add_content(inode, change, tree, known));
       continue;
     }
+    if (known.resolve(inode) != inode) continue;
     // What the tree knows comes from effects; a row without links tells of an open file that only this device has.
     const auto* put = std::get_if<PutInode>(&change);
     const bool planned = TRY(tree.node(inode)).has_value();

@@ -13,7 +13,7 @@ namespace skymoor::client {
 class RowMaker {
  public:
   RowMaker(MetadataStore& store, MetadataStore::Confirmed& confirmed, const MutexLock& lock, const LogRecord& record)
-      : store_(store), confirmed_(confirmed), lock_(lock), record_(record) {}
+      : store_(store), confirmed_(confirmed), lock_(lock), record_(record), writer_(store.identity().writer) {}
 
   Status add(const TreeEffect& effect);
   /// What the record did to inodes that only this device knows (unlinked or unnamed open files) stays as it was.
@@ -32,12 +32,15 @@ class RowMaker {
   Result<std::optional<InodeRow>*> look(InodeId inode);
   Result<std::optional<InodeRow>*> row(InodeId inode);   ///< to be changed
   Result<bool> is_orphan(InodeId inode);
+  Result<std::optional<InodeId>> holder_of(InodeId inode, TreeView& tree, const Aliases& known);
+  Status add_content(InodeId inode, const RowChange& change, TreeView& tree, const Aliases& known);
   std::uint64_t cookie_for(const LinkEffect& effect) const;
 
   MetadataStore& store_;
   MetadataStore::Confirmed& confirmed_;
   const MutexLock& lock_;
   const LogRecord& record_;
+  const WriterId writer_;
   std::map<InodeId, std::optional<InodeRow>> rows_;
   std::set<InodeId> changed_;
   std::map<InodeId, std::uint32_t> unlinked_directories_;   ///< their link counts, for when they are linked again

@@ -27,7 +27,7 @@ Result<std::optional<ContentPreparer::State>> ContentPreparer::look(InodeId inod
     auto row = d_.store.inode(lock, inode);
     if (!row.ok() && row.error().code() == Code::kNotFound) return std::optional<State>();
     if (!row.ok()) return std::move(row).error();
-    if (row->links == 0 || row->attributes.type != FileType::kFile) return std::optional<State>();
+    if (row->attributes.type != FileType::kFile) return std::optional<State>();
     state.prepared = {row->content, row->attributes.size, row->attributes.mtime, row->attributes.ctime,
                       std::make_shared<Manifest>()};
     state.row = TRY(d_.store.content(lock, inode));
@@ -119,7 +119,7 @@ Result<bool> ContentPreparer::unchanged(const State& state, BackingFile& file, s
   auto row = d_.store.inode(lock, state.inode);
   if (!row.ok() && row.error().code() == Code::kNotFound) return false;
   if (!row.ok()) return std::move(row).error();
-  return row->content == state.prepared.content && row->links > 0;
+  return row->content == state.prepared.content;
 }
 
 Status ContentPreparer::cut(State& state, ByteSource& source, UploadRound& round) {

@@ -366,7 +366,7 @@ TEST_F(ConfirmedTest, ListingInPagesAndNewerThanTheCursor) {
   self.version = Sequence{5};
   ASSERT_TRUE(store_->merge_listing(dir, Sequence{5}, self, {rows[0]}, false).ok());
   EXPECT_FALSE(row(dir)->listed);
-  auto changes = store_->merge_listing(dir, Sequence{5}, self, {rows[1]}, true);
+  auto changes = store_->merge_listing(dir, Sequence{5}, self, {rows[1]}, true, false);
   ASSERT_TRUE(changes.ok());
   EXPECT_TRUE(row(dir)->listed);
   EXPECT_EQ(at("a", dir), other(70));
