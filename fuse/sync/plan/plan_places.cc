@@ -76,7 +76,11 @@ Result<bool> PlanRun::is_under(InodeId directory, InodeId ancestor) {
     if (directory == ancestor) return true;
     if (directory == kRootInode) return false;
     const auto places = TRY(tree_.places(directory));
-    if (places.empty()) return false;
+    if (places.empty()) {
+      // It lives where this device has not looked, perhaps below `ancestor`: the move is given up rather than refused.
+      const auto node = TRY(tree_.node(directory));
+      return node && node->live();
+    }
     directory = places.front().directory;
   }
   return Error(Code::kInternal, "plan: the tree has a loop of directories");

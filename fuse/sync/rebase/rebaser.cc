@@ -130,7 +130,7 @@ Result<bool> Rebaser::freeze(Survey& survey, Frozen& frozen) {
 Result<std::vector<RowChange>> Rebaser::redo_one(Survey& survey, MetadataStore::Confirmed& confirmed, Overlay& tree,
                                                  Aliases& known, const MutexLock& lock, const LogRecord& record) {
   Plan planned = TRY(plan(record, tree, known, d_.context));
-  RowMaker maker(d_.store, confirmed, lock, record);
+  RowMaker maker(d_.store, confirmed, lock, tree, record);
   for (const TreeEffect& effect : planned.effects) {
     TRY(tree.apply(effect));
     TRY(maker.add(effect));
@@ -139,7 +139,7 @@ Result<std::vector<RowChange>> Rebaser::redo_one(Survey& survey, MetadataStore::
     if (new_copy && record.lsn > survey.up_to) return Error(Code::kBusy, "a file changed while the tree was planned anew");
   }
   known.merge(planned.aliases);
-  TRY(maker.add_local(tree, known));
+  TRY(maker.add_local(known));
   if (auto move = survey.moves.find(record.lsn); move != survey.moves.end())
     maker.move_content(move->second.first, move->second.second);
   return maker.take();

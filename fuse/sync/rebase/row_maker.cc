@@ -21,7 +21,22 @@ Result<std::optional<InodeRow>*> RowMaker::look(InodeId inode) {
 
 Result<std::optional<InodeRow>*> RowMaker::row(InodeId inode) {
   changed_.insert(inode);
-  return look(inode);
+  auto* known = TRY(look(inode));
+  if (*known) return known;
+  // Erased by an earlier record that the plan has now overruled: made anew from what the plan knows of it.
+  const auto node = TRY(tree_.node(inode));
+  if (!node) return known;
+  InodeRow made;
+  made.id = inode;
+  made.attributes = node->attributes;
+  made.target = node->target;
+  made.content = node->content;
+  if (node->directory()) {
+    made.listed = TRY(tree_.is_new(inode));
+    unlinked_directories_[inode] = 2;
+  }
+  *known = std::move(made);
+  return known;
 }
 
 Status RowMaker::add(const TreeEffect& effect) {
@@ -116,7 +131,7 @@ Result<bool> RowMaker::is_orphan(InodeId inode) {
 }
 
 /// Where the bytes that a record put into `inode` belong now; nothing when the plan has no use for them.
-Result<std::optional<InodeId>> RowMaker::holder_of(InodeId inode, TreeView& tree, const Aliases& known) {
+Result<std::optional<InodeId>> RowMaker::holder_of(InodeId inode, const Aliases& known) {
   const auto* write = std::get_if<WriteIntent>(&record_.intent);
   const InodeId resolved = known.resolve(inode);
   if (!write || write->inode != inode) {  // a file without a name, as it was then
@@ -125,15 +140,15 @@ Result<std::optional<InodeId>> RowMaker::holder_of(InodeId inode, TreeView& tree
   }
   const Aliases::Copy* copy = known.copy_of(resolved);
   for (InodeId candidate : {copy ? copy->inode : resolved, resolved}) {
-    const auto node = TRY(tree.node(candidate));
+    const auto node = TRY(tree_.node(candidate));
     if (node && node->content.writer == writer_ && node->content.counter >= record_.lsn.value)
       return std::optional(candidate);
   }
   return std::optional<InodeId>();
 }
 
-Status RowMaker::add_content(InodeId inode, const RowChange& change, TreeView& tree, const Aliases& known) {
-  const auto holder = TRY(holder_of(inode, tree, known));
+Status RowMaker::add_content(InodeId inode, const RowChange& change, const Aliases& known) {
+  const auto holder = TRY(holder_of(inode, known));
   if (!holder) return {};
   if (const auto* mark = std::get_if<MarkContent>(&change)) {
     MarkContent moved = *mark;
@@ -147,7 +162,7 @@ Status RowMaker::add_content(InodeId inode, const RowChange& change, TreeView& t
   return {};
 }
 
-Status RowMaker::add_local(TreeView& tree, const Aliases& known) {
+Status RowMaker::add_local(const Aliases& known) {
   for (const RowChange& change : record_.changes) {
     const InodeId inode = std::visit(
         [](const auto& c) {
@@ -160,13 +175,13 @@ Status RowMaker::add_local(TreeView& tree, const Aliases& known) {
         change);
     if (!inode) continue;
     if (std::holds_alternative<MarkContent>(change) || std::holds_alternative<PutManifest>(change)) {
-      TRY(add_content(inode, change, tree, known));
+      TRY(add_content(inode, change, known));
       continue;
     }
     if (known.resolve(inode) != inode) continue;
     // What the tree knows comes from effects; a row without links tells of an open file that only this device has.
     const auto* put = std::get_if<PutInode>(&change);
-    const bool planned = TRY(tree.node(inode)).has_value();
+    const bool planned = TRY(tree_.node(inode)).has_value();
     if (planned && put && put->row.links > 0) continue;
     if (planned && !TRY(is_orphan(inode))) continue;
     if (put) {

@@ -12,13 +12,14 @@ namespace skymoor::client {
 /// inode (a dead one that comes back), the confirmed tree.
 class RowMaker {
  public:
-  RowMaker(MetadataStore& store, MetadataStore::Confirmed& confirmed, const MutexLock& lock, const LogRecord& record)
-      : store_(store), confirmed_(confirmed), lock_(lock), record_(record), writer_(store.identity().writer) {}
+  /// `tree` is the planned tree, in each call with the effects so far.
+  RowMaker(MetadataStore& store, MetadataStore::Confirmed& confirmed, const MutexLock& lock, TreeView& tree,
+           const LogRecord& record)
+      : store_(store), confirmed_(confirmed), lock_(lock), tree_(tree), record_(record), writer_(store.identity().writer) {}
 
   Status add(const TreeEffect& effect);
   /// What the record did to inodes that only this device knows (unlinked or unnamed open files) stays as it was.
-  /// `tree` is the planned tree with the record's effects.
-  Status add_local(TreeView& tree, const Aliases& known);
+  Status add_local(const Aliases& known);
   void move_content(InodeId from, InodeId to) { moves_.push_back(MoveContent{from, to}); }
   std::vector<RowChange> take();
 
@@ -32,13 +33,14 @@ class RowMaker {
   Result<std::optional<InodeRow>*> look(InodeId inode);
   Result<std::optional<InodeRow>*> row(InodeId inode);   ///< to be changed
   Result<bool> is_orphan(InodeId inode);
-  Result<std::optional<InodeId>> holder_of(InodeId inode, TreeView& tree, const Aliases& known);
-  Status add_content(InodeId inode, const RowChange& change, TreeView& tree, const Aliases& known);
+  Result<std::optional<InodeId>> holder_of(InodeId inode, const Aliases& known);
+  Status add_content(InodeId inode, const RowChange& change, const Aliases& known);
   std::uint64_t cookie_for(const LinkEffect& effect) const;
 
   MetadataStore& store_;
   MetadataStore::Confirmed& confirmed_;
   const MutexLock& lock_;
+  TreeView& tree_;
   const LogRecord& record_;
   const WriterId writer_;
   std::map<InodeId, std::optional<InodeRow>> rows_;

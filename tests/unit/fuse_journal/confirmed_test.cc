@@ -92,7 +92,7 @@ class ConfirmedTest : public testing::Test {
   FakeClock clock_;
   MetadataStore::Options options_ = quiet_options(directory_.path());
   std::unique_ptr<MetadataStore> store_;
-  Tree tree_{*static_cast<MetadataStore*>(nullptr)};
+  Tree tree_;
   Hash256 hash_;
   std::uint64_t sequence_ = 0, counter_ = 0;
 };

@@ -91,7 +91,7 @@ struct Workload {
   FakeClock clock;
   MetadataStore::Options options;
   std::unique_ptr<MetadataStore> store;
-  Tree tree{*static_cast<MetadataStore*>(nullptr)};
+  Tree tree;
   InodeId dir, a, c;
 };
 

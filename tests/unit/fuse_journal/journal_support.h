@@ -67,6 +67,7 @@ std::string row_text(const InodeRow& row);
 /// the reference follows only when it went well.
 class Tree {
  public:
+  Tree() = default;  ///< `use` comes before anything else
   explicit Tree(MetadataStore& store) : store_(&store) {}
   void use(MetadataStore& store) { store_ = &store; }
   MetadataStore& store() { return *store_; }
@@ -89,7 +90,7 @@ class Tree {
  private:
   InodeRow row(InodeId id) { return reference.inodes.at(id).row; }
   Status run(Intent intent, const std::function<void(Change&, Reference&)>& body);
-  MetadataStore* store_;
+  MetadataStore* store_ = nullptr;
 };
 
 Bytes text_manifest(std::uint64_t size, std::initializer_list<int> blocks);  ///< chunks of equal length

@@ -454,7 +454,7 @@ class Model {
   MetadataStore::Options options_;
   std::vector<std::unique_ptr<TemporaryDirectory>> directories_;
   std::unique_ptr<MetadataStore> store_;
-  Tree tree_{*static_cast<MetadataStore*>(nullptr)};
+  Tree tree_;
   Reference confirmed_;
   std::deque<std::pair<Lsn, Reference>> history_;   // trees at records that are not acknowledged
   std::map<InodeId, Lsn> pending_inodes_;

@@ -56,7 +56,7 @@ class RecoveryTest : public testing::Test {
   FakeReplay replay_;
   MetadataStore::Options options_ = quiet_options(directory_.path());
   std::unique_ptr<MetadataStore> store_;
-  Tree tree_{*static_cast<MetadataStore*>(nullptr)};
+  Tree tree_;
 };
 
 TEST_F(RecoveryTest, IdentityIsKeptAndGuarded) {

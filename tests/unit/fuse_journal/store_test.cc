@@ -32,7 +32,7 @@ class StoreTest : public testing::Test {
   FakeClock clock_;
   MetadataStore::Options options_ = quiet_options(directory_.path());
   std::unique_ptr<MetadataStore> store_;
-  Tree tree_{*static_cast<MetadataStore*>(nullptr)};
+  Tree tree_;
 };
 
 TEST_F(StoreTest, EveryOperationShowsAtOnceAfterACheckpointAndAfterReopen) {
