@@ -68,9 +68,16 @@ Result<ReadReply> Engine::read_inline(const std::shared_ptr<OpenInode>& inode, E
   reply.offset = extent.begin;
   reply.length = extent.length();
   if (written.empty()) return reply;
-  auto file = TRY(backing_of(inode, false));
+  auto file = backing_of(inode, false);
+  if (!file.ok() && file.error().code() == Code::kNotFound) {
+    // A wiped cache: what was clean is not counted on any more, and the manifest has it.
+    MutexLock lock(store_.mutex());
+    if (inode->view.valid_set().present(extent).empty()) return reply;
+    return Error(Code::kIo, "the local copy of unsent changes is gone");
+  }
+  if (!file.ok()) return std::move(file).error();
   for (const Extent& part : written)
-    TRY(file->file().read_at(part.begin, std::span(reply.bytes).subspan(part.begin - extent.begin, part.length())));
+    TRY((*file)->file().read_at(part.begin, std::span(reply.bytes).subspan(part.begin - extent.begin, part.length())));
   return reply;
 }
 

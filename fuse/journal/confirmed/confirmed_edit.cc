@@ -184,7 +184,8 @@ InodeRow ConfirmedEdit::shown(const Inode& inode, const Visible& seen) const {
   } else {
     row = confirmed;
     row.changed = Lsn{};
-    row.listed = seen.row ? seen.row->listed : confirmed.listed;
+    // A dead directory's flag says nothing of the one that has come back.
+    row.listed = seen.row && seen.row->links > 0 ? seen.row->listed : confirmed.listed;
   }
   row.has_xattrs = confirmed.has_xattrs || (seen.row && seen.row->has_xattrs);
   if (auto it = listed_.find(row.id); it != listed_.end()) row.listed = it->second;

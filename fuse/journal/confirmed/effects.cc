@@ -92,7 +92,7 @@ Result<bool> ConfirmedEdit::knows_slot(InodeId directory, const std::string& slo
   if (!inode.row) return false;
   if (auto it = listed_.find(directory); it != listed_.end()) return it->second;
   Visible seen = visible(directory, inode);
-  return seen.row ? seen.row->listed : inode.row->listed;
+  return seen.row && seen.row->links > 0 ? seen.row->listed : inode.row->listed;
 }
 
 Status ConfirmedEdit::apply_one(const NewEffect& effect) {
@@ -149,7 +149,9 @@ Status ConfirmedEdit::apply_one(const LinkEffect& effect) {
     return {};
   }
   if (is_directory && directory.row && !already) ++directory.row->links;
-  if (!in_known_slot && !options_.own) return {};
+  // Nor does it show in a new directory that itself lies where nobody has looked.
+  const bool shows = in_known_slot && (!directory.fresh || directory.reachable);
+  if (!shows && !options_.own) return {};
   inode.reachable = true;
   slot.row = DentryRow{effect.directory, effect.name, effect.inode, inode.row->attributes.type, 0, Lsn{}};
   return {};

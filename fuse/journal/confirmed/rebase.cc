@@ -45,7 +45,7 @@ class Rebase {
   const Lsn acknowledged_;
   std::set<InodeId> touched_;        // content rows with something pending about them
   std::set<InodeId> was_pending_;    // of them: the visible row named a pending record's content
-  std::set<InodeId> erased_;         // had no row after everything pending was taken back
+  std::set<InodeId> put_;            // rows that came, went or changed
   std::set<InodeId> moved_;          // gave their content away in this rebase
 };
 
@@ -90,7 +90,7 @@ Status Rebase::revert_inodes() {
       }
       store_.count(lock_, visible ? &*visible : nullptr, row ? &*row : nullptr);
       TRY(row ? sql_.put_inode(*row) : sql_.erase_inode(id));
-      if (!row) erased_.insert(id);
+      put_.insert(id);
       TRY(sql_.erase_base_inode(id));
       changes_.attributes.push_back(id);
     }
@@ -198,7 +198,10 @@ Status Rebase::moved(const MoveContent& move, const std::shared_ptr<CachedConten
 
 void Rebase::report(const std::vector<RowChange>& changes) {
   for (const RowChange& change : changes) {
-    if (const auto* put = std::get_if<PutInode>(&change)) changes_.attributes.push_back(put->row.id);
+    if (const auto* put = std::get_if<PutInode>(&change)) {
+      changes_.attributes.push_back(put->row.id);
+      put_.insert(put->row.id);
+    }
     if (const auto* erase = std::get_if<EraseInode>(&change)) changes_.attributes.push_back(erase->inode);
     if (const auto* put = std::get_if<PutXattr>(&change)) changes_.attributes.push_back(put->inode);
     if (const auto* erase = std::get_if<EraseXattr>(&change)) changes_.attributes.push_back(erase->inode);
@@ -218,8 +221,8 @@ Status Rebase::flush() {
 
 Status Rebase::finish() {
   for (InodeId id : touched_) TRY(finish_content(id));
-  for (InodeId id : erased_)
-    if (!touched_.count(id) && !TRY(sql_.inode(id))) TRY(finish_content(id));
+  for (InodeId id : put_)
+    if (!touched_.count(id)) TRY(finish_content(id));
   return {};
 }
 
@@ -240,6 +243,8 @@ Status Rebase::finish_content(InodeId id) {
   if (!was_pending_.count(id) && !content.row.dirty.empty()) return {};
   ManifestRow now{content.row.manifest_content, content.row.manifest};
   if (auto kept_aside = TRY(sql_.base_manifest(id))) now = std::move(*kept_aside);
+  if (now.content == OpId{} && content.row.valid.empty()) return {};  // nothing of it was ever here
+  if (now.content != visible->content) now = {visible->content, {}};  // of a version that is no more: to be fetched
   ExtentSet clean = content.row.valid;
   for (const Extent& part : content.row.dirty.all()) clean.remove(part);
   ExtentSet valid = kept_ranges(clean, {content.row.manifest_content, content.row.manifest}, now);
