@@ -6,8 +6,8 @@
 namespace skymoor::client {
 namespace {
 
-Executor::Options pool(const char* name, std::size_t threads) {
-  return {.name = name, .threads = threads, .queue_limit = 1u << 16};
+Executor::Options pool(const char* name, std::size_t threads, int nice) {
+  return {.name = name, .threads = threads, .queue_limit = 1u << 16, .nice = nice};
 }
 
 }  // namespace
@@ -28,9 +28,9 @@ RunningSync::RunningSync(Dependencies dependencies, Options options)
       connection_(d_.clock),
       upload_throttle_(d_.clock, options_.upload_bytes_per_s),
       download_throttle_(d_.clock, options_.download_bytes_per_s),
-      sealers_(pool("seal", std::max(1u, std::min(4u, std::thread::hardware_concurrency())))),
-      senders_(pool("send", std::max<std::size_t>(1, options_.parallel_transfers))),
-      fetchers_(pool("fetch", std::max<std::size_t>(1, options_.parallel_transfers))),
+      sealers_(pool("seal", std::max(1u, std::min(4u, std::thread::hardware_concurrency())), kUploadNice)),
+      senders_(pool("send", std::max<std::size_t>(1, options_.parallel_transfers), kUploadNice)),
+      fetchers_(pool("fetch", std::max<std::size_t>(1, options_.parallel_transfers), 0)),
       blocks_(d_.remote, download_throttle_, progress_, connection_),
       directories_(d_.store, d_.remote, cipher_, connection_, d_.listener, d_.clock),
       contents_({d_.store, d_.backing, blocks_, directories_, fetchers_, progress_, d_.clock,
@@ -110,8 +110,10 @@ Status RunningSync::until(const std::function<bool()>& done, Instant deadline, c
     if (done()) return {};
     if (stop.stop_requested()) return Error(Code::kInterrupted, "interrupted");
     if (connection_.stopped()) return connection_.last_failure();
-    if (d_.clock.monotonic() >= deadline) return Error(Code::kTimedOut, "the server did not take it in time");
+    const bool late = d_.clock.monotonic() >= deadline;
     MutexLock lock(mutex_);
+    if (late && trouble_) return Error(Code::kTimedOut, "the server did not take it in time: " + trouble_->to_string());
+    if (late) return Error(Code::kTimedOut, "the server did not take it in time");
     if (rounds_ > first && trouble_ && unreachable(*trouble_))
       return Error(Code::kOffline, "the server cannot be reached: " + trouble_->to_string());
     if (rounds_ > first && trouble_ && trouble_->code() != Code::kConflict) return *trouble_;

@@ -9,6 +9,9 @@
 
 namespace skymoor::client {
 
+/// Uploading runs beside the user's own work, and gives way to it: the bytes are safe on this disk already.
+inline constexpr int kUploadNice = 10;
+
 /// One sync thread runs the rounds:
 ///
 ///   wait (wake, head, timer) -> greet (first contact) -> pull [-> re-plan] -> gather -> push -> wait

@@ -185,6 +185,7 @@ void RunningSync::rest(const Status& outcome, const std::stop_token& stop) {
 
 void RunningSync::run(std::stop_token stop) {
   set_thread_name("sync");
+  set_thread_nice(kUploadNice);
   NotifyOnStop wake(stop, mutex_, changed_);
   while (!stop.stop_requested() && !connection_.stopped()) {
     Status outcome;

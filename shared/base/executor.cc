@@ -1,6 +1,8 @@
 #include "shared/base/executor.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "shared/base/log.h"
 
@@ -11,10 +13,13 @@ constexpr LockRank kExecutorRank = 60000;  // a leaf: nothing is called with it 
 
 void set_thread_name(const std::string& name) { pthread_setname_np(pthread_self(), name.substr(0, 15).c_str()); }
 
+void set_thread_nice(int nice) { (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), nice); }
+
 Executor::Executor(Options options) : options_(std::move(options)), mutex_(kExecutorRank, "executor") {
   for (std::size_t i = 0; i < options_.threads; ++i)
     threads_.emplace_back([this, i] {
       set_thread_name(options_.name + "-" + std::to_string(i));
+      if (options_.nice != 0) set_thread_nice(options_.nice);
       run();
     });
 }

@@ -19,6 +19,7 @@ class Executor {
     std::string name = "worker";   ///< thread name, at most 12 characters
     std::size_t threads = 1;
     std::size_t queue_limit = 1024;
+    int nice = 0;                  ///< of its threads: background work gives way to what somebody waits for
   };
   explicit Executor(Options options);
   ~Executor();
@@ -49,5 +50,7 @@ class Executor {
 
 /// Names the calling thread (at most 15 characters), as ps and gdb show it.
 void set_thread_name(const std::string& name);
+/// Of the calling thread alone, from -20 to 19; more is less of the processor. Best effort. Source: man 2 setpriority.
+void set_thread_nice(int nice);
 
 }  // namespace skymoor

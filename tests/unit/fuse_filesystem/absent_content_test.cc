@@ -57,6 +57,23 @@ TEST_F(AbsentContentTest, AWriteNeverWaits) {
   EXPECT_EQ(stack.content(id("big")), expected);
 }
 
+TEST_F(AbsentContentTest, AWriteOverAnUnknownVersionAsksForItsManifest) {
+  // Its version may be gone from the server when somebody else writes it: then nothing could fill in the rest.
+  FsStack bare(dir / "bare");
+  bare.root_listed = false;
+  bare.open();
+  bare.publish({{"big", big}}, false);
+  const InodeId file = bare.find("big")->id;
+  HandleId handle = bare.open_file(file);
+  auto source = [](int, std::uint64_t) -> Result<std::size_t> { return Error(Code::kInternal, "not to be called"); };
+  EXPECT_CODE(bare.fs->write(r, handle, 100000, 5, source), Code::kNotPresent);
+  ASSERT_TRUE(r.need);
+  EXPECT_EQ(r.need->kind, Need::Kind::kInode);
+  EXPECT_TRUE(bare.content_row(file).dirty.empty());
+  ASSERT_OK(bare.set_size(file, 0));
+  ASSERT_OK(bare.write(handle, 0, "all of it is new"));
+}
+
 TEST_F(AbsentContentTest, OverwritingAndCuttingNeedNothing) {
   OpenFlags flags = FsStack::rw();
   flags.truncate = true;
@@ -129,6 +146,17 @@ TEST_F(AbsentContentTest, AWipedCacheIsFetchedAgain) {
   EXPECT_EQ(stack.content(file), big);
   EXPECT_GT(stack.fetcher.needs().size(), before);
   (void)handle;
+}
+
+TEST_F(AbsentContentTest, AWipedCacheOfASmallFileIsReadFromItsManifest) {
+  InodeId file = id("small");
+  ASSERT_OK(stack.backing->open_file(file, true).value()->file().write_at(0, as_bytes("a small file")));
+  {
+    MutexLock lock(stack.store->mutex());
+    ASSERT_TRUE(stack.store->note_content(lock, file, {0, 12}, true).ok());
+  }
+  ASSERT_OK(stack.backing->remove(file));
+  EXPECT_EQ(stack.content(file), "a small file");
 }
 
 TEST_F(AbsentContentTest, ACacheFileCutByAPowerCutIsFetchedAgain) {

@@ -397,6 +397,30 @@ TEST_F(ConfirmedTest, ListingInPagesAndNewerThanTheCursor) {
   ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{6}, root, {in_root}, true).ok());
 }
 
+TEST_F(ConfirmedTest, ACompleteListingEndsNamesThatItDoesNotHave) {
+  remote_file("kept");
+  remote_file("deleted before the listing");
+  // Something from a part of the tree that is not known here comes into the root: it has to be listed again.
+  feed({LinkEffect{kRootInode, "from afar", other(90)}});
+  EXPECT_FALSE(row(kRootInode)->listed);
+  EXPECT_EQ(confirmed()->dentry(kRootInode, "anything").error().code(), Code::kNotPresent);
+  EXPECT_TRUE(confirmed()->dentry(kRootInode, "kept").ok());
+  MetadataStore::ListedRow kept;
+  kept.name = "kept";
+  kept.inode = *row(at("kept"));
+  const Sequence now{sequence_ + 2};  // two changes that the feed has not brought yet
+  kept.inode.version = now;
+  ASSERT_TRUE(store_->merge_listing(kRootInode, now, root_row(now.value), {kept}, false, true).ok());
+  // The first of them comes while the listing is under way.
+  feed({UnlinkEffect{kRootInode, "deleted before the listing", at("deleted before the listing")}});
+  ASSERT_TRUE(store_->merge_listing(kRootInode, now, root_row(now.value), {}, true, false).ok());
+  EXPECT_TRUE(at("kept"));
+  EXPECT_FALSE(at("deleted before the listing"));
+  feed({});
+  feed({NewEffect{other(91), {}, ""}, LinkEffect{kRootInode, "after", other(91)}});
+  EXPECT_TRUE(at("after"));
+}
+
 TEST_F(ConfirmedTest, ListingMeetsPendingNames) {
   InodeId mine = *tree_.create(kRootInode, "n");
   MetadataStore::ListedRow theirs;
