@@ -147,10 +147,17 @@ Status JournaledMetadataStore::remove_orphans() {
                                        "(SELECT 1 FROM base_inode b WHERE b.id=i.id AND b.present=1)"));
   while (TRY(find.step())) orphans.push_back(InodeId{find.u64(0)});
   find.reset();
+  // What the server knows and a conflict may bring back waits until the server has heard of its end, as it did before.
+  for (InodeId& id : orphans) {
+    auto row = TRY(reads_->inode(id));
+    const bool known = row && (row->version || writer_of(id) != identity_.writer);
+    if (known && may_come_back(lock, *row)) id = kRootInode;
+  }
+  std::erase(orphans, kRootInode);
   for (std::size_t at = 0; at < orphans.size(); at += kOrphansAtOnce) {
     Change change = begin(lock, LocalIntent{});
     for (std::size_t i = at; i < std::min(orphans.size(), at + kOrphansAtOnce); ++i)
-      if (orphans[i] != kRootInode) change.erase_inode(orphans[i]);
+      change.erase_inode(orphans[i]);
     TRY(commit(lock, std::move(change)));
   }
   if (!orphans.empty()) log_info("journal.orphans_removed", {{"count", orphans.size()}});
