@@ -52,6 +52,8 @@ RunningSync::RunningSync(Dependencies dependencies, Options options)
 Status RunningSync::begin() {
   state_ = TRY(state_file_.load());
   TRY(Rebaser::finish_moves(d_.store, d_.backing, state_));
+  // The last process may have ended between taking in a foreign change and planning anew.
+  if (d_.store.last_lsn() > d_.store.position().acknowledged) applier_.need_rebase();
   prefetcher_ = std::make_unique<Prefetcher>(contents_, connection_, d_.clock);
   subscription_ = d_.remote.subscribe([this](Sequence head) { heard_of(head); },
                                       [this](const Status& state) {
