@@ -105,7 +105,13 @@ Status ConfirmedEdit::write_inode(InodeId id, Inode& inode, VisibleChanges& chan
     stale_contents_.push_back(id);
   } else if (inode.row && (inode.put || (options_.own && seen.row && seen.row->content != inode.row->content))) {
     bool content_waits = TRY(content_pending(id, inode, seen, pending));
-    if (inode.put) TRY(write_put(id, *inode.put, content_waits, changes));
+    if (inode.put) {
+      TRY(write_put(id, *inode.put, content_waits, options_.own, changes));
+    } else if (!content_waits) {
+      // What was pending came to nothing: the content is another's, and what is here of it has to be told apart.
+      auto confirmed = TRY(sql_.base_manifest(id));
+      TRY(write_put(id, confirmed ? *confirmed : ManifestRow{inode.row->content, {}}, false, false, changes));
+    }
     // An inode's row names its content: while that is pending, so is the row.
     if (content_waits && (!options_.own || (seen.row && seen.row->content != inode.row->content))) pending = true;
   }
@@ -121,10 +127,11 @@ Result<bool> ConfirmedEdit::content_pending(InodeId id, const Inode& inode, cons
   return touched || !seen.row || seen.row->content != inode.put->content;
 }
 
-Status ConfirmedEdit::write_put(InodeId id, const ManifestRow& put, bool pending, VisibleChanges& changes) {
+Status ConfirmedEdit::write_put(InodeId id, const ManifestRow& put, bool pending, bool own_bytes,
+                                VisibleChanges& changes) {
   if (pending) return sql_.put_base_manifest(id, put);
   ContentState state = TRY(content(id));
-  if (options_.own) {
+  if (own_bytes) {
     cleaned_.push_back(id);  // the bytes are as they were; they just are at the server now
   } else {
     ExtentSet valid = kept_ranges(state.row.valid, {state.row.manifest_content, state.row.manifest}, put);

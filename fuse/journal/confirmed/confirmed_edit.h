@@ -106,7 +106,7 @@ class ConfirmedEdit {
   Status write_clean(InodeId id, Inode& inode, const Visible& seen, VisibleChanges& changes);
   InodeRow shown(const Inode& inode, const Visible& seen) const;
   Result<bool> content_pending(InodeId id, const Inode& inode, const Visible& seen, bool row_pending);
-  Status write_put(InodeId id, const ManifestRow& put, bool pending, VisibleChanges& changes);
+  Status write_put(InodeId id, const ManifestRow& put, bool pending, bool own_bytes, VisibleChanges& changes);
   Status write_content(InodeId id, ContentState content, const ManifestRow& manifest);
   Status bury(InodeId id, const Inode& inode);
   Status write_dentry(const NameKey& key, Dentry& dentry, VisibleChanges& changes);

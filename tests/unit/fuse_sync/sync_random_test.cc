@@ -140,7 +140,11 @@ class RandomUse {
       };
       for (const auto& [path, bytes] : server)
         if (auto it = here.find(path); it == here.end()) differ += " -" + path;
-        else if (it->second != bytes) differ += " !" + path + " (" + end(it->second) + ", server " + end(bytes) + ")";
+        else if (it->second != bytes) {
+          const auto at = static_cast<std::size_t>(std::mismatch(bytes.begin(), bytes.end(), it->second.begin(), it->second.end()).first - bytes.begin());
+          differ += " !" + path + " (" + end(it->second) + ", server " + end(bytes) + ", from " + std::to_string(at) + " on: " +
+                    it->second.substr(std::min(at, it->second.size()), 8) + ", server " + bytes.substr(at, 8) + ")";
+        }
       for (const auto& [path, bytes] : here)
         if (!server.contains(path)) differ += " +" + path;
     } catch (const std::runtime_error& e) {
