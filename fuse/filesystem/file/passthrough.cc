@@ -15,9 +15,11 @@ namespace skymoor::client {
 namespace {
 
 /// Larger files are written through us when they are updated in place, so that only touched chunks are sent again.
-constexpr int kMaxLettingGo = 100;  // times an open waits for the last writer of the same file to be gone
-constexpr std::chrono::milliseconds kLettingGo{50};
 constexpr std::uint64_t kMaxUnseenBytes = 4ull << 30;
+
+/// How often, and for how long each time, an open waits for the last writer of the same file to be gone.
+constexpr int kMaxLettingGo = 100;
+constexpr std::chrono::milliseconds kLettingGo{50};
 
 }  // namespace
 

@@ -87,7 +87,7 @@ JournaledMetadataStore::Batch JournaledMetadataStore::take_batch(const MutexLock
   noted_ = 0;
   batch.transaction = transaction_;
   batch.inodes.reserve(inodes_.pinned_count());
-  inodes_.each_pinned([&](auto& e) { 
+  inodes_.each_pinned([&](auto& e) {
     batch.inodes.push_back({&e, e.version, *e.key, e.row, e.changed, created_since_checkpoint(*e.key)});
   });
   batch.dentries.reserve(dentries_.pinned_count());
