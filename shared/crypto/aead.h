@@ -1,6 +1,7 @@
 // Authenticated encryption: AES-256-GCM for blocks, AES-256-SIV for names, manifests and key wraps.
 #pragma once
 #include <initializer_list>
+#include <span>
 
 #include "shared/crypto/secret.h"
 
@@ -12,6 +13,10 @@ inline constexpr std::size_t kTagBytes = 16;
 void gcm_seal(ByteView key, ByteView nonce, ByteView aad, ByteView plaintext, Bytes& out);
 /// Errors: Corrupt when the tag does not match or the input is shorter than a tag; `out` is then left as it was.
 Status gcm_open(ByteView key, ByteView nonce, ByteView aad, ByteView sealed, Bytes& out);
+
+/// The same with the plaintext taking the place of the ciphertext, the first `sealed.size() - kTagBytes` bytes.
+/// Errors: Corrupt; no byte of the plaintext stays then.
+Status gcm_open_in_place(ByteView key, ByteView nonce, ByteView aad, std::span<std::uint8_t> sealed);
 
 /// AES-256-SIV (64-byte key), deterministic; returns 16-byte synthetic IV, then ciphertext. Source: RFC 5297.
 Bytes siv_seal(ByteView key, std::initializer_list<ByteView> aad, ByteView plaintext);

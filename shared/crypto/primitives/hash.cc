@@ -7,6 +7,7 @@
 #include <openssl/params.h>
 
 #include "shared/crypto/primitives/openssl_handles.h"
+#include "shared/crypto/primitives/sha256_lanes.h"
 
 namespace skymoor::crypto {
 
@@ -43,6 +44,17 @@ Hash256 sha256(std::initializer_list<ByteView> parts) {
   Hash256 hash;
   ossl::must(ok && EVP_DigestFinal_ex(context, hash.value.data(), nullptr) == 1, "SHA-256");
   return hash;
+}
+
+std::vector<Hash256> sha256_each(std::span<const HashedMessage> messages) {
+  std::vector<Hash256> digests(messages.size());
+  for (const HashedMessage& message : messages) ossl::must(message.prefix.size() <= 64, "a prefix of at most one block");
+  if (lanes::available()) {
+    lanes::hash_all(messages, digests);
+  } else {
+    for (std::size_t i = 0; i < messages.size(); ++i) digests[i] = sha256({messages[i].prefix, messages[i].body});
+  }
+  return digests;
 }
 
 struct Sha256::State {

@@ -92,6 +92,55 @@ TEST(SealedBlock, EqualChunksGiveEqualBlocksUnderOneKeyAndOthersUnderAnother) {
   EXPECT_NE(a.key, c->key);
 }
 
+TEST(SealedBlock, SeveralAtOnceAreSealedAsEachAlone) {
+  std::vector<Bytes> chunks{random_bytes(300'000, 1), text_bytes(1 << 20, 2), random_bytes(1, 3), text_bytes(5000, 4),
+                            random_bytes(2 << 20, 5)};
+  for (std::size_t count = 0; count <= chunks.size(); ++count) {
+    const std::vector<ByteView> views(chunks.begin(), chunks.begin() + static_cast<std::ptrdiff_t>(count));
+    auto together = seal_blocks(kVolumeKey, views);
+    ASSERT_TRUE(together.ok());
+    ASSERT_EQ(together->size(), count);
+    std::vector<NamedBlock> named;
+    for (std::size_t i = 0; i < count; ++i) {
+      const SealedBlock alone = must_seal(chunks[i]), &block = (*together)[i];
+      EXPECT_EQ(block.id, alone.id);
+      EXPECT_EQ(block.key, alone.key);
+      EXPECT_EQ(block.bytes, alone.bytes);
+      named.push_back({block.id, block.bytes});
+    }
+    EXPECT_EQ(block_ids_match(named), std::vector<bool>(count, true));
+    for (std::size_t bad = 0; bad < count; ++bad) {
+      Bytes damaged = (*together)[bad].bytes;
+      damaged[damaged.size() / 2] ^= 1;
+      std::vector<NamedBlock> claimed = named;
+      claimed[bad].sealed = damaged;
+      std::vector<bool> expected(count, true);
+      expected[bad] = false;
+      EXPECT_EQ(block_ids_match(claimed), expected);
+    }
+  }
+  EXPECT_EQ(seal_blocks(kVolumeKey, std::vector<ByteView>{chunks[0], {}}).error().code(), Code::kInvalidArgument);
+}
+
+TEST(SealedBlock, ACheckedBlockIsOpenedWhereItLiesAndStillAuthenticated) {
+  for (bool text : {false, true}) {
+    const Bytes chunk = text ? text_bytes(300'000, 3) : random_bytes(300'000, 3);
+    const SealedBlock block = must_seal(chunk);
+    Bytes place = block.bytes, scratch = to_bytes("old");
+    auto plain = open_checked_block(block.key, place, 300'000, scratch);
+    ASSERT_TRUE(plain.ok());
+    EXPECT_EQ(to_bytes(*plain), chunk);
+    for (std::size_t at : {std::size_t{0}, std::size_t{1}, std::size_t{3}, std::size_t{6}, block.bytes.size() / 2,
+                           block.bytes.size() - 1}) {
+      place = block.bytes;
+      place[at] ^= 1;
+      EXPECT_EQ(open_checked_block(block.key, place, 300'000, scratch).error().code(), Code::kCorrupt) << at;
+    }
+    place = block.bytes;
+    EXPECT_EQ(open_checked_block(block.key, place, 299'999, scratch).error().code(), Code::kCorrupt);
+  }
+}
+
 TEST(SealedBlock, TheKeyCoversCodecAndPayload) {
   // Under one key GCM with a fixed nonce must never seal two different strings: another level is another payload.
   Bytes chunk = text_bytes(300'000, 3);

@@ -1,5 +1,6 @@
 #include "shared/crypto/hash.h"
 
+#include <random>
 #include <thread>
 
 #include "tests/unit/shared_crypto/inputs.h"
@@ -27,6 +28,27 @@ TEST(Sha256Test, StreamEqualsOneShotAndStartsAnew) {
   stream.update(as_bytes("abc"));
   EXPECT_EQ(stream.finish(), sha256(as_bytes("abc")));
   EXPECT_EQ(stream.finish(), sha256(ByteView{}));
+}
+
+TEST(Sha256Test, EachOfSeveralIsTheDigestOfItsOwn) {
+  // Every length around the block's ends, prefixes, more and fewer messages than there are lanes, unequal neighbours.
+  std::mt19937 random(7);
+  Bytes data(5000), prefix(64);
+  for (std::uint8_t& b : data) b = static_cast<std::uint8_t>(random());
+  for (std::uint8_t& b : prefix) b = static_cast<std::uint8_t>(random());
+  EXPECT_TRUE(sha256_each({}).empty());
+  for (int round = 0; round < 2000; ++round) {
+    std::vector<HashedMessage> messages(1 + random() % 5);
+    for (HashedMessage& m : messages) {
+      m.prefix = ByteView(prefix).first(random() % 3 == 0 ? random() % 65 : random() % 2 * 2);
+      m.body = ByteView(data).subspan(random() % 30, random() % 4 == 0 ? random() % 4900 : random() % 200);
+    }
+    const auto digests = sha256_each(messages);
+    ASSERT_EQ(digests.size(), messages.size());
+    for (std::size_t i = 0; i < messages.size(); ++i)
+      ASSERT_EQ(digests[i], sha256({messages[i].prefix, messages[i].body}))
+          << round << ": " << messages[i].prefix.size() << " + " << messages[i].body.size();
+  }
 }
 
 TEST(Sha256Test, ThreadsDoNotShareState) {
