@@ -33,22 +33,28 @@ Error over_quota() { return Error(Code::kQuotaExceeded, "the volume's quota is u
 
 }  // namespace
 
+/// One block of a pack on its way in.
+struct BlockService::UploadedBlock {
+  BlockId id;
+  bool present = false;    ///< the volume has it already
+  bool complete = false;   ///< `bytes` is the whole block, its hash checked
+  ByteView bytes;          ///< in the pack, or in `assembled`
+  Bytes assembled;
+  std::vector<const block::Segment*> segments;  ///< intact ones
+};
+
 /// One pack on its way in.
 struct BlockService::Upload {
-  struct Block {
-    BlockId id;
-    bool present = false;    ///< the volume has it already
-    bool complete = false;   ///< `bytes` or `assembled` is the whole block, its hash checked
-    ByteView bytes;          ///< in the pack, or in `assembled`
-    Bytes assembled;
-    std::vector<const block::Segment*> segments;  ///< intact ones
-  };
   VolumeId volume;
   block::ParsedPack pack;
-  std::vector<Block> blocks;  ///< in order of first mention
+  std::vector<UploadedBlock> blocks;  ///< in order of first mention
   bool mismatch = false;
   BlockId mismatched;
 
+  void refuse(const BlockId& id) {
+    mismatch = true;
+    mismatched = id;
+  }
   void group() {
     std::map<BlockId, std::size_t> at;
     for (const block::Segment& segment : pack.segments) {
@@ -59,7 +65,7 @@ struct BlockService::Upload {
   }
   std::vector<BlockId> ids() const {
     std::vector<BlockId> all;
-    for (const Block& b : blocks) all.push_back(b.id);
+    for (const UploadedBlock& b : blocks) all.push_back(b.id);
     return all;
   }
 };
@@ -105,48 +111,66 @@ Result<std::vector<BlockStatus>> BlockService::upload_pack(const Caller& caller,
   if (upload.mismatch)
     return Error(Code::kUnprocessable, "the bytes of block " + upload.mismatched.hex() + " are not the block");
   std::vector<BlockStatus> states;
-  for (const Upload::Block& b : upload.blocks)
+  for (const UploadedBlock& b : upload.blocks)
     states.push_back(b.present || b.complete ? BlockStatus{b.id, BlockState::kStored, {}}
                                              : partial_status(partial_, volume, b.id));
   return states;
 }
 
+/// Puts a block together from the pack alone, its hash unchecked. False: not all of it is there.
+Result<bool> BlockService::assemble(UploadedBlock& b) {
+  if (b.segments.empty()) return false;
+  const std::uint32_t size = b.segments.front()->block_bytes;
+  if (size == 0 || size > block::kMaxBlockBytes)
+    return Error(Code::kInvalidArgument, "a block has 1 byte to 4 MiB and a little");
+  if (b.segments.size() != block::segment_count(size)) return false;
+  for (std::size_t i = 0; i < b.segments.size(); ++i)
+    if (b.segments[i]->block_bytes != size || b.segments[i]->index != i) return false;
+  b.bytes = b.segments.front()->bytes;
+  if (b.segments.size() == 1) return true;  // most blocks of small files: no copy
+  b.assembled.reserve(size);
+  for (const block::Segment* segment : b.segments) append(b.assembled, segment->bytes);
+  b.bytes = b.assembled;
+  return true;
+}
+
 /// Completes blocks from the pack alone where it can, else with what was staged before.
 Status BlockService::take_segments(Upload& upload) const {
-  for (Upload::Block& b : upload.blocks) {
+  std::vector<UploadedBlock*> whole;
+  std::vector<block::NamedBlock> claims;
+  for (UploadedBlock& b : upload.blocks) {
     if (b.present) continue;
-    for (const block::Segment* segment : b.segments) {
-      if (segment->block_bytes == 0 || segment->block_bytes > block::kMaxBlockBytes)
-        return Error(Code::kInvalidArgument, "a block has 1 byte to 4 MiB and a little");
-      PartialBlocks::Added added;
-      if (segment->block_bytes == segment->bytes.size()) {
-        // Most blocks of small files: no copy, no staging.
-        bool right = block::block_id_matches(b.id, segment->bytes);
-        added.outcome = right ? PartialBlocks::Outcome::kComplete : PartialBlocks::Outcome::kMismatch;
-        b.bytes = segment->bytes;
-      } else {
-        added = TRY(partial_.add(upload.volume, *segment));
-        if (added.outcome == PartialBlocks::Outcome::kComplete) {
-          b.assembled = std::move(added.bytes);
-          b.bytes = b.assembled;
-        }
-      }
-      if (added.outcome == PartialBlocks::Outcome::kMismatch) {
-        upload.mismatch = true;
-        upload.mismatched = b.id;
-      }
-      if (added.outcome == PartialBlocks::Outcome::kComplete) {
-        b.complete = true;
-        break;
-      }
+    if (!TRY(assemble(b))) {
+      TRY(stage_segments(upload, b));
+      continue;
     }
+    whole.push_back(&b);
+    claims.push_back({b.id, b.bytes});
+  }
+  const std::vector<bool> right = block::block_ids_match(claims);
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    whole[i]->complete = right[i];
+    if (!right[i]) upload.refuse(whole[i]->id);
+  }
+  return {};
+}
+
+Status BlockService::stage_segments(Upload& upload, UploadedBlock& b) const {
+  for (const block::Segment* segment : b.segments) {
+    PartialBlocks::Added added = TRY(partial_.add(upload.volume, *segment));
+    if (added.outcome == PartialBlocks::Outcome::kMismatch) upload.refuse(b.id);
+    if (added.outcome != PartialBlocks::Outcome::kComplete) continue;
+    b.assembled = std::move(added.bytes);
+    b.bytes = b.assembled;
+    b.complete = true;
+    break;
   }
   return {};
 }
 
 Status BlockService::store_complete(Upload& upload) const {
   std::vector<NewBlock> blocks;
-  for (const Upload::Block& b : upload.blocks)
+  for (const UploadedBlock& b : upload.blocks)
     if (b.complete) blocks.push_back({b.id, b.bytes, true});
   if (blocks.empty()) return {};
   return blocks_.put(upload.volume, blocks);
@@ -160,7 +184,7 @@ Status BlockService::register_stored(const Caller& caller, Upload& upload) const
     auto access = TRY(require_role(tables.volumes, caller, upload.volume, protocol::Role::kWriter));
     const VolumeRow& row = access.volume;
     std::uint64_t added = 0;
-    for (const Upload::Block& b : upload.blocks) {
+    for (const UploadedBlock& b : upload.blocks) {
       if (!b.complete) continue;
       BlockRow block{b.id, static_cast<std::uint32_t>(b.bytes.size()), 0, clock_.now()};
       if (TRY(tables.blocks.insert(row.number, block))) added += b.bytes.size();

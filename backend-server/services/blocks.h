@@ -44,7 +44,10 @@ class BlockService {
 
  private:
   struct Upload;
+  struct UploadedBlock;
+  static Result<bool> assemble(UploadedBlock& block);
   Status take_segments(Upload& upload) const;
+  Status stage_segments(Upload& upload, UploadedBlock& block) const;
   Status store_complete(Upload& upload) const;
   Status register_stored(const Caller& caller, Upload& upload) const;
 

@@ -1,5 +1,7 @@
 #include "fuse/sync/download/block_reader.h"
 
+#include <algorithm>
+#include <cstring>
 #include <unordered_map>
 
 #include "shared/base/log.h"
@@ -9,7 +11,33 @@
 namespace skymoor::client {
 namespace {
 constexpr int kMaxFruitless = 3;   // requests that brought nothing whole, before it is an error
+
+/// The blocks of which every segment is there and intact, each moved together inside the pack.
+std::unordered_map<BlockId, std::span<std::uint8_t>> whole_blocks(Bytes& pack, const block::ParsedPack& parsed) {
+  struct Arriving {
+    std::uint8_t* begin = nullptr;
+    std::uint32_t size = 0, intact = 0;   ///< intact segments so far, in order from the first
+    std::size_t bytes = 0;
+  };
+  std::unordered_map<BlockId, Arriving> arriving;
+  for (const block::Segment& segment : parsed.segments) {
+    if (!segment.intact || segment.block_bytes > block::kMaxBlockBytes) continue;
+    Arriving& block = arriving[segment.block];
+    std::uint8_t* from = pack.data() + (segment.bytes.data() - pack.data());
+    if (segment.index == 0) block = {from, segment.block_bytes, 0, 0};
+    if (segment.index != block.intact || segment.block_bytes != block.size) continue;
+    // Segments come in order: what is moved lands on headers and on what was moved before.
+    std::memmove(block.begin + block.bytes, from, segment.bytes.size());
+    block.bytes += segment.bytes.size();
+    ++block.intact;
+  }
+  std::unordered_map<BlockId, std::span<std::uint8_t>> whole;
+  for (const auto& [id, block] : arriving)
+    if (block.size > 0 && block.intact == block::segment_count(block.size)) whole.emplace(id, std::span(block.begin, block.size));
+  return whole;
 }
+
+}  // namespace
 
 Status BlockReader::read(std::span<const Chunk> chunks, const CallOptions& options, const Sink& sink) {
   std::vector<bool> done(chunks.size());
@@ -18,7 +46,7 @@ Status BlockReader::read(std::span<const Chunk> chunks, const CallOptions& optio
     std::vector<BlockId> ids;
     std::uint64_t bytes = 0;
     for (std::size_t i = 0; i < chunks.size(); ++i) {
-      if (done[i]) continue;
+      if (done[i] || std::find(ids.begin(), ids.end(), chunks[i].block) != ids.end()) continue;
       ids.push_back(chunks[i].block);
       bytes += chunks[i].stored_bytes;
     }
@@ -28,56 +56,51 @@ Status BlockReader::read(std::span<const Chunk> chunks, const CallOptions& optio
     connection_.note(pack.ok() ? Status() : Status(pack.error()));
     if (!pack.ok()) return std::move(pack).error();
     progress_.downloaded_bytes += pack->size();
-    const std::size_t got = TRY(take(*pack, chunks, done, sink));
+    const std::size_t got = TRY(take(std::move(*pack), chunks, done, sink));
     if (got > 0) continue;
     if (++fruitless == kMaxFruitless)
       return Error(Code::kIo, "the server cannot give block " + ids.front().hex() + " whole");
   }
 }
 
-/// Puts blocks together from their segments. Answers how many came whole.
-Result<std::size_t> BlockReader::take(ByteView pack, std::span<const Chunk> chunks, std::vector<bool>& done,
+/// Opens what came whole, where it lies. Answers how many that were.
+Result<std::size_t> BlockReader::take(Bytes pack, std::span<const Chunk> chunks, std::vector<bool>& done,
                                       const Sink& sink) {
-  const block::ParsedPack parsed = TRY(block::parse_pack(pack));
-  struct Arriving {
-    Bytes sealed;
-    std::size_t intact = 0;
-  };
-  std::unordered_map<BlockId, Arriving> arriving;
-  for (const block::Segment& segment : parsed.segments) {
-    if (!segment.intact || segment.block_bytes > block::kMaxBlockBytes) continue;
-    Arriving& block = arriving[segment.block];
-    if (block.sealed.size() != segment.block_bytes) block = {Bytes(segment.block_bytes), 0};
-    std::copy(segment.bytes.begin(), segment.bytes.end(),
-              block.sealed.begin() + std::ptrdiff_t{segment.index} * block::kSegmentBytes);
-    ++block.intact;
+  std::unordered_map<BlockId, std::span<std::uint8_t>> arrived = whole_blocks(pack, TRY(block::parse_pack(pack)));
+  std::vector<block::NamedBlock> claims;
+  for (const auto& [id, sealed] : arrived) claims.push_back({id, sealed});
+  const std::vector<bool> match = block::block_ids_match(claims);
+  for (std::size_t i = 0; i < claims.size(); ++i) {
+    if (match[i]) continue;
+    log_warn("sync.block.refused", {{"block", claims[i].id.hex()}, {"error", "is not the one its id names"}});
+    arrived.erase(claims[i].id);
   }
   std::size_t got = 0;
+  Bytes scratch;
   for (std::size_t i = 0; i < chunks.size(); ++i) {
-    if (done[i]) continue;
-    auto it = arriving.find(chunks[i].block);
-    if (it == arriving.end()) continue;
-    const Bytes& sealed = it->second.sealed;
-    if (it->second.intact < block::segment_count(static_cast<std::uint32_t>(sealed.size()))) continue;
-    Bytes plain;
-    Status opened = block::open_block(chunks[i].block, chunks[i].key, sealed,
-                                      static_cast<std::uint32_t>(chunks[i].length), plain);
-    if (!opened.ok()) {
-      log_warn("sync.block.refused", {{"block", chunks[i].block.hex()}, {"error", opened.error()}});
-      continue;
+    auto it = done[i] ? arrived.end() : arrived.find(chunks[i].block);
+    if (it == arrived.end()) continue;
+    auto plain = block::open_checked_block(chunks[i].key, it->second, static_cast<std::uint32_t>(chunks[i].length), scratch);
+    if (!plain.ok())
+      log_warn("sync.block.refused", {{"block", chunks[i].block.hex()}, {"error", plain.error()}});
+    // One block may be several chunks of the file, and is open now.
+    for (std::size_t j = i; plain.ok() && j < chunks.size(); ++j) {
+      if (done[j] || chunks[j].block != chunks[i].block) continue;
+      if (chunks[j].key != chunks[i].key || chunks[j].length != chunks[i].length) continue;
+      TRY(sink(j, *plain));
+      done[j] = true;
+      ++got;
+      ++progress_.downloaded_blocks;
     }
-    TRY(sink(i, std::move(plain)));
-    done[i] = true;
-    ++got;
-    ++progress_.downloaded_blocks;
+    arrived.erase(it);
   }
   return got;
 }
 
 Result<Bytes> BlockReader::read_one(const Chunk& chunk, const CallOptions& options) {
   Bytes plain;
-  TRY(read({&chunk, 1}, options, [&](std::size_t, Bytes bytes) -> Status {
-    plain = std::move(bytes);
+  TRY(read({&chunk, 1}, options, [&](std::size_t, ByteView bytes) -> Status {
+    plain = to_bytes(bytes);
     return {};
   }));
   return plain;

@@ -18,14 +18,15 @@ class BlockReader {
   BlockReader(VolumeRemote& remote, Throttle& throttle, Progress& progress, Connection& connection)
       : remote_(remote), throttle_(throttle), progress_(progress), connection_(connection) {}
 
-  /// Gets the blocks of `chunks` (no holes) and hands each chunk's plaintext, with its index, to `sink` as it comes.
+  /// Gets the blocks of `chunks` (no holes) and hands each chunk's plaintext, with its index, to `sink` as it comes; the
+  /// bytes are gone when the sink returns.
   /// Errors: Offline, TimedOut, Cancelled, Io (the server does not have a block, or gives it damaged), those of `sink`.
-  using Sink = std::function<Status(std::size_t, Bytes)>;
+  using Sink = std::function<Status(std::size_t, ByteView)>;
   Status read(std::span<const Chunk> chunks, const CallOptions& options, const Sink& sink);
   Result<Bytes> read_one(const Chunk& chunk, const CallOptions& options);
 
  private:
-  Result<std::size_t> take(ByteView pack, std::span<const Chunk> chunks, std::vector<bool>& done, const Sink& sink);
+  Result<std::size_t> take(Bytes pack, std::span<const Chunk> chunks, std::vector<bool>& done, const Sink& sink);
 
   VolumeRemote& remote_;
   Throttle& throttle_;

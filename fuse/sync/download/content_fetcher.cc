@@ -178,7 +178,7 @@ Status ContentFetcher::run(InodeId inode, const Layout& layout, const std::vecto
     bytes += wanted.back().length;
   }
   d_.progress.begin(false, inode, bytes);
-  Status done = d_.blocks.read(wanted, options, [&](std::size_t i, Bytes plain) -> Status {
+  Status done = d_.blocks.read(wanted, options, [&](std::size_t i, ByteView plain) -> Status {
     d_.progress.add(false, inode, plain.size());
     return write(inode, layout, {layout.offsets[chunks[i]], layout.offsets[chunks[i] + 1]}, plain);
   });

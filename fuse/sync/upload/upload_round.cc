@@ -11,6 +11,7 @@ namespace {
 constexpr int kQuickAttempts = 3;       // within one call; longer absences are the engine's business
 constexpr int kMaxRepairs = 6;          // times that damaged or lost segments of one pack are sent again
 constexpr std::uint16_t kAllSegments = 0xffff;
+constexpr std::size_t kChunksAtOnce = 4, kBytesAtOnce = 4u << 20;   // sealed by one task
 
 bool passing(const Error& error) {
   return unreachable(error) || error.code() == Code::kRateLimited || error.code() == Code::kBusy;
@@ -43,45 +44,67 @@ void UploadRound::release(std::size_t bytes) {
 
 Status UploadRound::seal(Bytes chunk, Sealed done) {
   const std::size_t bytes = chunk.size();
-  {
-    NotifyOnStop wake(stop_, mutex_, changed_);
-    MutexLock lock(mutex_);
-    while (!error_ && !stop_.stop_requested() && memory_ > 0 && memory_ + bytes > context_.memory_bytes) {
-      // Blocks that wait for a full pack would keep their memory for ever.
-      if (memory_ == open_memory_) {
-        dispatch(lock);
-      } else {
-        changed_.wait_for(lock, std::chrono::milliseconds(250));
-      }
-    }
-    if (stop_.stop_requested()) return Error(Code::kCancelled, "stopped");
-    if (error_) return *error_;
-    memory_ += bytes;
-    ++tasks_;
+  NotifyOnStop wake(stop_, mutex_, changed_);
+  MutexLock lock(mutex_);
+  while (!error_ && !stop_.stop_requested() && memory_ > 0 && memory_ + bytes > context_.memory_bytes) {
+    // What waits for more of its kind would keep its memory for ever.
+    if (tasks_ > 0) changed_.wait_for(lock, std::chrono::milliseconds(250));
+    else if (!raw_.empty()) seal_waiting(lock);
+    else dispatch(lock);
   }
-  auto shared = std::make_shared<Bytes>(std::move(chunk));
-  Status queued = context_.sealers.submit([this, shared, done = std::move(done), bytes] {
-    auto sealed = error() ? Result<block::SealedBlock>(Error(Code::kCancelled, "given up"))
-                          : block::seal_block(context_.block_key, *shared);
-    shared->clear();
-    shared->shrink_to_fit();
-    if (sealed.ok()) {
-      done(*sealed);
-      add(std::move(sealed).value(), bytes);
-    } else {
-      fail(std::move(sealed).error());
-      release(bytes);
-    }
-    MutexLock lock(mutex_);
+  if (stop_.stop_requested()) return Error(Code::kCancelled, "stopped");
+  if (error_) return *error_;
+  memory_ += bytes;
+  raw_bytes_ += bytes;
+  raw_.push_back({std::move(chunk), std::move(done)});
+  if (raw_.size() >= kChunksAtOnce || raw_bytes_ >= kBytesAtOnce) seal_waiting(lock);
+  if (error_) return *error_;
+  return {};
+}
+
+/// Gives the chunks that wait to a sealer.
+void UploadRound::seal_waiting(MutexLock& lock) {
+  if (raw_.empty()) return;
+  auto group = std::make_shared<std::vector<Raw>>(std::exchange(raw_, {}));
+  const std::size_t bytes = std::exchange(raw_bytes_, 0);
+  ++tasks_;
+  ++sealing_;
+  lock.unlock();
+  Status queued = context_.sealers.submit([this, group] {
+    seal_group(*group);
+    group->clear();
+    MutexLock inner(mutex_);
     --tasks_;
+    --sealing_;
     changed_.notify_all();
   });
-  if (queued.ok()) return {};
-  release(bytes);
-  MutexLock lock(mutex_);
+  lock.lock();
+  if (queued.ok()) return;
+  memory_ -= bytes;
   --tasks_;
-  if (!error_) error_ = queued.error();
-  return queued;
+  --sealing_;
+  if (!error_) error_ = std::move(queued).error();
+}
+
+void UploadRound::seal_group(std::vector<Raw>& group) {
+  std::vector<ByteView> chunks;
+  std::size_t bytes = 0;
+  for (const Raw& raw : group) {
+    chunks.emplace_back(raw.chunk);
+    bytes += raw.chunk.size();
+  }
+  auto sealed = error() ? Result<Blocks>(Error(Code::kCancelled, "given up"))
+                        : block::seal_blocks(context_.block_key, chunks);
+  if (!sealed.ok()) {
+    fail(std::move(sealed).error());
+    return release(bytes);
+  }
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    const std::size_t size = group[i].chunk.size();
+    Bytes().swap(group[i].chunk);
+    group[i].done((*sealed)[i]);
+    add(std::move((*sealed)[i]), size);
+  }
 }
 
 void UploadRound::add(block::SealedBlock block, std::size_t chunk_bytes) {
@@ -129,13 +152,11 @@ void UploadRound::dispatch(MutexLock& lock) {
 Status UploadRound::finish() {
   NotifyOnStop wake(stop_, mutex_, changed_);
   MutexLock lock(mutex_);
-  while (!error_ && (tasks_ > 0 || !open_.empty())) {
+  while (!error_ && (tasks_ > 0 || !raw_.empty() || !open_.empty())) {
     if (stop_.stop_requested()) return Error(Code::kCancelled, "stopped");
-    if (!open_.empty() && memory_ == open_memory_) {
-      dispatch(lock);  // everything is sealed: the last pack goes
-    } else {
-      changed_.wait_for(lock, std::chrono::milliseconds(250));
-    }
+    if (!raw_.empty()) seal_waiting(lock);
+    else if (!open_.empty() && sealing_ == 0) dispatch(lock);  // everything is sealed: the last pack goes
+    else changed_.wait_for(lock, std::chrono::milliseconds(250));
   }
   if (error_) return *error_;
   return {};

@@ -49,6 +49,12 @@ class UploadRound {
 
  private:
   using Blocks = std::vector<block::SealedBlock>;
+  struct Raw {
+    Bytes chunk;
+    Sealed done;
+  };
+  void seal_waiting(MutexLock& lock);
+  void seal_group(std::vector<Raw>& group);
   void add(block::SealedBlock block, std::size_t chunk_bytes);
   void dispatch(MutexLock& lock);
   Status send(Blocks& blocks);
@@ -64,10 +70,12 @@ class UploadRound {
   // Guarded by mutex_.
   Mutex mutex_{kUploadRoundRank, "sync.upload_round"};
   CondVar changed_;
+  std::vector<Raw> raw_ GUARDED_BY(mutex_);           ///< not sealed yet: several at a time are hashed in half the time
+  std::size_t raw_bytes_ GUARDED_BY(mutex_) = 0;
   Blocks open_ GUARDED_BY(mutex_);                    ///< sealed, not yet sent
   std::size_t open_bytes_ GUARDED_BY(mutex_) = 0, open_memory_ GUARDED_BY(mutex_) = 0;
   std::size_t memory_ GUARDED_BY(mutex_) = 0;
-  std::size_t tasks_ GUARDED_BY(mutex_) = 0;
+  std::size_t tasks_ GUARDED_BY(mutex_) = 0, sealing_ GUARDED_BY(mutex_) = 0;   ///< all, and those of them that seal
   std::unordered_set<BlockId> taken_ GUARDED_BY(mutex_);   ///< in this round already
   std::optional<Error> error_ GUARDED_BY(mutex_);
 };
