@@ -138,10 +138,17 @@ Status FuseChannel::mount() {
   mounted_ = true;
 
   static const fuse_custom_io kIo = {
-      .writev = [](int fd, iovec* iov, int count,
-                   void* self) { return static_cast<FuseChannel*>(self)->passthrough_.writev(fd, iov, count); },
-      .read = [](int fd, void* buffer, std::size_t size,
-                 void* self) { return static_cast<FuseChannel*>(self)->passthrough_.read(fd, buffer, size); },
+      .writev =
+          [](int fd, iovec* iov, int count, void* self) {
+            auto& channel = *static_cast<FuseChannel*>(self);
+            channel.newer_protocol_.complete(iov, count);
+            return channel.passthrough_.writev(fd, iov, count);
+          },
+      .read =
+          [](int fd, void* buffer, std::size_t size, void* self) {
+            auto& channel = *static_cast<FuseChannel*>(self);
+            return channel.newer_protocol_.translate(buffer, channel.passthrough_.read(fd, buffer, size));
+          },
       .splice_receive = nullptr,
       .splice_send = nullptr};
   int fd = fuse_session_fd(session_);

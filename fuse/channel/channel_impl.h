@@ -8,6 +8,7 @@
 
 #include "fuse/channel/channel.h"
 #include "fuse/channel/invalidator.h"
+#include "fuse/channel/newer_protocol.h"
 #include "fuse/channel/passthrough.h"
 #include "fuse/channel/slow_calls.h"
 
@@ -45,6 +46,7 @@ class FuseChannel final : public Channel {
   fuse_session* session_ = nullptr;
   // Own synchronisation.
   Passthrough passthrough_;
+  NewerProtocol newer_protocol_;
   SlowCalls slow_calls_;
   Invalidator invalidator_;
   std::atomic<bool> stopping_{false};

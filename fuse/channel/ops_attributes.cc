@@ -31,7 +31,8 @@ SetAttributesRequest to_request(const struct stat& attr, int to_set, const fuse_
   else if (to_set & FUSE_SET_ATTR_MTIME)
     out.mtime = to_timestamp(attr.st_mtim);
   if (to_set & FUSE_SET_ATTR_CTIME) out.ctime = to_timestamp(attr.st_ctim);
-  out.kill_suid_sgid = to_set & (FUSE_SET_ATTR_KILL_SUID | FUSE_SET_ATTR_KILL_SGID);
+  // Nothing to set: chown(-1, -1), or a caller without privileges is about to write through passthrough.
+  out.kill_suid_sgid = to_set == 0 || (to_set & (FUSE_SET_ATTR_KILL_SUID | FUSE_SET_ATTR_KILL_SGID)) != 0;
   if (fi) out.handle = HandleId{fi->fh};
   return out;
 }
@@ -94,8 +95,11 @@ void do_listxattr(fuse_req_t req, fuse_ino_t inode, std::size_t size) {
 
 void do_setxattr(fuse_req_t req, fuse_ino_t inode, const char* name, const char* value, std::size_t size, int flags) {
   Filesystem& fs = FuseChannel::of(req).filesystem();
+  const bool kill_sgid = (flags & kSetxattrKillSgid) != 0;
   dispatch_status(req, [&fs, inode, name = std::string(name), value = to_bytes(std::string_view(value, size)),
-                        flags](Request& r) { return fs.set_xattr(r, InodeId{inode}, name, value, flags); });
+                        flags = flags & ~kSetxattrKillSgid, kill_sgid](Request& r) {
+    return fs.set_xattr(r, InodeId{inode}, name, value, flags, kill_sgid);
+  });
 }
 
 void do_removexattr(fuse_req_t req, fuse_ino_t inode, const char* name) {

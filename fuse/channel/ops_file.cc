@@ -76,8 +76,10 @@ void reply_created(fuse_req_t req, FuseChannel& channel, const Filesystem::Creat
   } out = {};
   fill_entry(out.entry, created.node);
   out.open = open_out(channel, created.opened);
-  if (fuse_reply_buf(req, reinterpret_cast<const char*>(&out), sizeof out) == -ENOENT)
+  if (fuse_reply_buf(req, reinterpret_cast<const char*>(&out), sizeof out) == -ENOENT) {
     end_handle(channel, created.opened.handle);
+    channel.filesystem().forget(created.node.id);  // goes if it has no name: the kernel never heard of it
+  }
 }
 
 void do_create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* fi) {
@@ -85,7 +87,10 @@ void do_create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode,
   dispatch(
       req,
       [&fs = channel.filesystem(), parent, name = std::string(name), mode,
-       flags = to_open_flags(fi->flags)](Request& r) { return fs.create(r, InodeId{parent}, name, mode, flags); },
+       flags = to_open_flags(fi->flags)](Request& r) {
+        return name == kNoName ? fs.create_unnamed(r, InodeId{parent}, mode, flags)
+                               : fs.create(r, InodeId{parent}, name, mode, flags);
+      },
       [req, &channel](const Filesystem::Created& created) { reply_created(req, channel, created); });
 }
 

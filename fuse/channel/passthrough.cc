@@ -61,8 +61,9 @@ ssize_t Passthrough::read(int fd, void* buffer, std::size_t size) {
 ssize_t Passthrough::writev(int fd, iovec* iov, int count) {
   if (!active_.load(std::memory_order_relaxed) && wanted_) [[unlikely]] {
     if (complete_init_answer(iov, count)) {
+      active_ = true;  // before the answer is out: another thread may serve the first open before this one runs again
       ssize_t n = ::writev(fd, iov, count);
-      if (n >= 0) active_ = true;
+      if (n < 0) active_ = false;
       return n;
     }
   }

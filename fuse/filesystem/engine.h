@@ -69,7 +69,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   Result<Node> get_attributes(Request&, InodeId inode) override;
   Result<Node> set_attributes(Request&, InodeId inode, const SetAttributesRequest&) override;
   Result<Bytes> get_xattr(Request&, InodeId inode, std::string_view name) override;
-  Status set_xattr(Request&, InodeId inode, std::string_view name, ByteView value, int flags) override;
+  Status set_xattr(Request&, InodeId inode, std::string_view name, ByteView value, int flags, bool kill_sgid) override;
   Result<std::vector<std::string>> list_xattrs(Request&, InodeId inode) override;
   Status remove_xattr(Request&, InodeId inode, std::string_view name) override;
   Result<VolumeStatistics> statistics(Request&) override;
@@ -144,7 +144,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status update_acl_for_mode(const MutexLock&, const InodeRow& row, std::uint32_t mode);
   Status put_xattr(const MutexLock&, InodeRow row, std::string_view name, ByteView value);
   Status erase_xattr(const MutexLock&, InodeRow row, std::string_view name);
-  Status set_acl(const MutexLock&, InodeRow row, std::string_view name, ByteView value);
+  Status set_acl(const MutexLock&, InodeRow row, std::string_view name, ByteView value, bool kill_sgid);
   Result<Bytes> read_xattr(const MutexLock&, Request&, InodeId inode, std::string_view name);
 
   // ---- open inodes (open_inodes.cc) ----
@@ -188,7 +188,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status watch(ContentChange& change, OpenInode& inode);
   /// Notices what was written past us; true if something was.
   Result<bool> settle(const std::shared_ptr<OpenInode>& inode);
-  Status record_unseen(BackingFile& file, const UnseenStamp& stamp, bool kill_suid_sgid);
+  Status record_unseen(BackingFile& file, const UnseenStamp& stamp);
   Status restamp(const std::shared_ptr<OpenInode>& inode, Timestamp mtime);
   Status recover_unseen();
   Status recover_unseen_file(BackingFile& file);

@@ -54,7 +54,7 @@ struct SetAttributesRequest {
   std::optional<std::uint64_t> size;
   std::optional<Timestamp> atime, mtime, ctime;
   bool atime_now = false, mtime_now = false;
-  bool kill_suid_sgid = false;               ///< FUSE_HANDLE_KILLPRIV_V2
+  bool kill_suid_sgid = false;               ///< take setuid, setgid and file capabilities away
   std::optional<HandleId> handle;
 };
 
@@ -168,9 +168,11 @@ class Filesystem {
   /// SEEK_DATA and SEEK_HOLE.
   virtual Result<std::uint64_t> seek(Request&, HandleId, std::uint64_t offset, int whence) = 0;
 
-  // Extended attributes. XATTR_CREATE and XATTR_REPLACE in `flags`.
+  // Extended attributes. XATTR_CREATE and XATTR_REPLACE in `flags`; `kill_sgid`: an access list takes setgid away,
+  // because the caller is not in the file's group.
   virtual Result<Bytes> get_xattr(Request&, InodeId inode, std::string_view name) = 0;
-  virtual Status set_xattr(Request&, InodeId inode, std::string_view name, ByteView value, int flags) = 0;
+  virtual Status set_xattr(Request&, InodeId inode, std::string_view name, ByteView value, int flags,
+                           bool kill_sgid = false) = 0;
   virtual Result<std::vector<std::string>> list_xattrs(Request&, InodeId inode) = 0;
   virtual Status remove_xattr(Request&, InodeId inode, std::string_view name) = 0;
 

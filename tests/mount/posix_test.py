@@ -1,6 +1,5 @@
 """What programs expect of a filesystem, on a real mount; each test compares with what a local directory does."""
 
-import ctypes
 import errno
 import fcntl
 import mmap
@@ -10,58 +9,9 @@ import stat
 import subprocess
 import threading
 
-import pytest
-from harness import run, world
-
-LIBC = ctypes.CDLL(None, use_errno=True)
-RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT = 1, 2, 4
-KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE = 1, 2, 16
-
-
-@pytest.fixture(scope="module", name="drive", params=["on", "off"], ids=["passthrough", "daemon"])
-def mounted_drive(request):
-    """One mount for all tests of this file, with and without passthrough."""
-    with world() as w:
-        w.server.start()
-        a = w.device("a")
-        a.signup(w.server)
-        a.skymoor("volume", "create", "home")
-        point = a.mount("home", "allow_other", f"passthrough={request.param}")
-        os.chmod(point, 0o777)
-        assert a.status(point)["passthrough"] == (request.param == "on"), "the path under test is the one in use"
-        a.root.chmod(0o755)
-        w.root.chmod(0o755)
-        yield point
-        a.umount(point)
-
-
-@pytest.fixture(name="place")
-def fresh_directory(drive, request):
-    """A directory of the test's own."""
-    path = drive / request.node.name.replace("/", "_")[:200]
-    path.mkdir()
-    return path
-
-
-def rename2(old, new, flags):
-    """renameat2(2)."""
-    if LIBC.renameat2(-100, os.fsencode(old), -100, os.fsencode(new), flags) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-
-
-def fallocate(fd, mode, offset, length):
-    """fallocate(2)."""
-    if LIBC.fallocate(fd, mode, ctypes.c_long(offset), ctypes.c_long(length)) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-
-
-def expect(number, function, *args):
-    """The call fails with this errno."""
-    with pytest.raises(OSError) as caught:
-        function(*args)
-    assert caught.value.errno == number, os.strerror(caught.value.errno)
+from harness import run
+from system_calls import (KEEP_SIZE, PUNCH_HOLE, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT, ZERO_RANGE, as_user,
+                          expect, fallocate, rename2)
 
 
 def test_create_read_append_truncate(place):
@@ -203,24 +153,6 @@ def test_modes_owners_and_suid(place):
     (place / "inherits").mkdir()
     assert (place / "inherits").stat().st_mode & stat.S_ISGID
     assert (place / "inherits").stat().st_gid == place.stat().st_gid
-
-
-def as_user(uid, function):
-    """Runs `function` as another user in a child process; returns the errno it met, or 0."""
-    pid = os.fork()
-    if pid == 0:
-        code = 0
-        try:
-            os.setgroups([])
-            os.setgid(uid)
-            os.setuid(uid)
-            function()
-        except OSError as error:
-            code = error.errno
-        except BaseException:  # pylint: disable=broad-except
-            code = 255
-        os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def test_permissions_of_other_users(place):
@@ -417,16 +349,6 @@ def test_depth(place):
 def test_statfs_tells_sizes(place):
     st = os.statvfs(place)
     assert st.f_blocks > 0 and 0 < st.f_bavail <= st.f_blocks and st.f_namemax == 255
-
-
-def test_tmpfile_like_use(place):
-    """Python's TemporaryFile tries O_TMPFILE and falls back when it is not there."""
-    import tempfile
-    with tempfile.TemporaryFile(dir=place) as f:
-        f.write(b"x" * 100_000)
-        f.seek(0)
-        assert len(f.read()) == 100_000
-    assert os.listdir(place) == []
 
 
 def test_concurrent_writers(place):

@@ -73,7 +73,8 @@ Status Engine::change_attributes(const MutexLock& lock, Request&, InodeRow& row,
   change.put(row);
   TRY(commit(lock, std::move(change)));
   if (wanted.mode) TRY(update_acl_for_mode(lock, row, after.mode));
-  if (owner) TRY(kill_privileges(lock, row, true));   // the file's capabilities; the bits went above
+  // The file's capabilities; the bits went above.
+  if (owner || wanted.kill_suid_sgid) TRY(kill_privileges(lock, row, true));
   return {};
 }
 

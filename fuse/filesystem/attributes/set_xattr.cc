@@ -6,7 +6,8 @@
 
 namespace skymoor::client {
 
-Status Engine::set_xattr(Request& request, InodeId inode, std::string_view name, ByteView value, int flags) {
+Status Engine::set_xattr(Request& request, InodeId inode, std::string_view name, ByteView value, int flags,
+                         bool kill_sgid) {
   TRY(check_xattr_name(name));
   if (name == kStateXattr) return Error(Code::kNotPermitted, "this attribute tells the state and cannot be set");
   if (value.size() > kMaxXattrValueBytes) return Error(Code::kAttributeTooLarge, "attribute larger than 64 KiB");
@@ -19,7 +20,8 @@ Status Engine::set_xattr(Request& request, InodeId inode, std::string_view name,
     if (there && (flags & XATTR_CREATE) != 0) return Error(Code::kAlreadyExists, "the attribute exists");
     if (!there && (flags & XATTR_REPLACE) != 0) return Error(Code::kNoAttribute, "no such attribute");
   }
-  if (name == kAccessAclName || name == kDefaultAclName) return set_acl(lock, std::move(row), name, value);
+  if (name == kAccessAclName || name == kDefaultAclName)
+    return set_acl(lock, std::move(row), name, value, kill_sgid);
   return put_xattr(lock, std::move(row), name, value);
 }
 
@@ -34,7 +36,7 @@ Status Engine::put_xattr(const MutexLock& lock, InodeRow row, std::string_view n
 }
 
 /// An access list also sets the mode; one that says no more than the mode is not kept. Source: man 5 acl.
-Status Engine::set_acl(const MutexLock& lock, InodeRow row, std::string_view name, ByteView value) {
+Status Engine::set_acl(const MutexLock& lock, InodeRow row, std::string_view name, ByteView value, bool kill_sgid) {
   const bool access = name == kAccessAclName;
   if (row.attributes.type == FileType::kSymlink) return Error(Code::kNotSupported, "symbolic links have no lists");
   Acl acl = TRY(decode_acl(value));
@@ -42,6 +44,7 @@ Status Engine::set_acl(const MutexLock& lock, InodeRow row, std::string_view nam
     return Error(Code::kPermissionDenied, "only directories have default lists");
   if (access && !acl.empty()) {
     std::uint32_t mode = mode_with_acl(acl, row.attributes.mode);
+    if (kill_sgid) mode &= ~02000u;
     if (mode != row.attributes.mode) {
       Change change = begin_attributes(lock, row, kFieldMode | kFieldCtime);
       row.attributes.mode = mode;

@@ -90,7 +90,7 @@ Result<bool> Engine::settle(const std::shared_ptr<OpenInode>& inode) {
   Timestamp mtime = now.mtime - std::chrono::nanoseconds(1);
   TRY(stamp_unseen(*file, inode->unseen, mtime));
   UnseenStamp stamped = inode->unseen;
-  Status recorded = record_unseen(*file, stamped, true);
+  Status recorded = record_unseen(*file, stamped);
   if (!recorded.ok()) {
     inode->unseen = UnseenStamp{};  // not what the file looks like: the next settle tries again
     return std::move(recorded).error();
@@ -98,13 +98,13 @@ Result<bool> Engine::settle(const std::shared_ptr<OpenInode>& inode) {
   return true;
 }
 
-Status Engine::record_unseen(BackingFile& file, const UnseenStamp& stamp, bool kill_suid_sgid) {
+/// Privileges stay: before a caller who may not keep them writes, the kernel says so (a SETATTR).
+Status Engine::record_unseen(BackingFile& file, const UnseenStamp& stamp) {
   const InodeId id = file.inode();
   TRY(backing_.make_dirty(id));
   MutexLock lock(store_.mutex());
   auto row = store_.inode(lock, id);
   if (!row.ok()) return row.error().code() == Code::kNotFound ? Status() : Status(row.error());
-  if (kill_suid_sgid) TRY(kill_privileges(lock, *row, false));
   Change change = store_.begin(lock, row->links == 0 ? Intent(LocalIntent{}) : Intent(WriteIntent{id, row->content}));
   row->content = content_id(change);
   row->attributes.size = stamp.size;
@@ -131,7 +131,7 @@ Status Engine::restamp(const std::shared_ptr<OpenInode>& inode, Timestamp mtime)
   if (!file) return {};
   MutexLock changing(inode->change);
   TRY(stamp_unseen(*file, inode->unseen, mtime));
-  return record_unseen(*file, inode->unseen, false);
+  return record_unseen(*file, inode->unseen);
 }
 
 /// Whose file the watched writers of `inode` write, with our own hold on it gone.
@@ -207,7 +207,7 @@ Status Engine::recover_unseen_file(BackingFile& file) {
   }
   if (!written_since(known, now)) return {};
   log_info("filesystem.unseen.recovered", {{"inode", file.inode().value}, {"bytes", now.size}});
-  return record_unseen(file, now, true);
+  return record_unseen(file, now);
 }
 
 }  // namespace skymoor::client
