@@ -1,5 +1,6 @@
 // Re-plan: everything pending is taken back, then made again as the planner now sees it. And the start as a fresh mirror.
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "fuse/journal/confirmed/confirmed_edit.h"
@@ -30,6 +31,10 @@ class Rebase {
   Status revert_dentries();
   Status revert_xattrs();
   Status redo_one(const LogRecord& record, std::vector<RowChange> answer);
+  Status note_names(const std::vector<RowChange>& changes);
+  Status note_name(InodeId directory, const std::string& name);
+  Status report_names();
+  Status keep_access_times();
   void report(const std::vector<RowChange>& changes);
   Status moved(const MoveContent& move, const std::shared_ptr<CachedContent>& content);
   Status flush();
@@ -46,6 +51,14 @@ class Rebase {
   std::set<InodeId> touched_;        // content rows with something pending about them
   std::set<InodeId> was_pending_;    // of them: the visible row named a pending record's content
   std::set<InodeId> put_;            // rows that came, went or changed
+  // What each name stood for before, and its place in the listing: a name that comes back to what it was keeps the place,
+  // and nobody is told (the kernel would take a directory in use for a removed one).
+  struct Name {
+    InodeId inode;
+    std::uint64_t cookie = 0;
+  };
+  std::map<NameKey, Name> names_;
+  std::map<InodeId, Timestamp> accessed_;   // as shown before: no record speaks of it
   std::set<InodeId> moved_;          // gave their content away in this rebase
 };
 
@@ -88,6 +101,7 @@ Status Rebase::revert_inodes() {
         row->listed = visible->listed;
         row->has_xattrs = row->has_xattrs || visible->has_xattrs;
       }
+      if (visible) accessed_[id] = visible->attributes.atime;
       store_.count(lock_, visible ? &*visible : nullptr, row ? &*row : nullptr);
       TRY(row ? sql_.put_inode(*row) : sql_.erase_inode(id));
       put_.insert(id);
@@ -108,11 +122,11 @@ Status Rebase::revert_dentries() {
     find.reset();
     if (keys.empty()) return {};
     for (NameKey& key : keys) {
+      TRY(note_name(key.owner, key.name));
       auto base = TRY(sql_.base_dentry(key.owner, key.name));
       if (base && base->row) TRY(sql_.put_dentry(*base->row));
       else TRY(sql_.erase_dentry(key.owner, key.name));
       TRY(sql_.erase_base_dentry(key.owner, key.name));
-      changes_.names.push_back({key.owner, std::move(key.name)});
     }
   }
 }
@@ -159,7 +173,11 @@ Status Rebase::redo_one(const LogRecord& record, std::vector<RowChange> answer) 
       return touched_.count(put->inode) > 0 && moved_.count(put->inode) == 0;
     return std::holds_alternative<LogData>(change);
   });
+  TRY(note_names(answer));
   TRY(store_.complete(lock_, answer));
+  for (RowChange& change : answer)
+    if (auto* put = std::get_if<PutDentry>(&change))
+      if (const Name& before = names_.at({put->row.directory, put->row.name}); before.inode) put->row.cookie = before.cookie;
   TRY(store_.prepare(lock_, answer));
   for (const RowChange& change : answer) {
     const auto* move = std::get_if<MoveContent>(&change);
@@ -171,6 +189,41 @@ Status Rebase::redo_one(const LogRecord& record, std::vector<RowChange> answer) 
   }
   report(answer);
   store_.trim(lock_);
+  return {};
+}
+
+Status Rebase::note_names(const std::vector<RowChange>& changes) {
+  for (const RowChange& change : changes) {
+    if (const auto* put = std::get_if<PutDentry>(&change)) TRY(note_name(put->row.directory, put->row.name));
+    if (const auto* erase = std::get_if<EraseDentry>(&change)) TRY(note_name(erase->directory, erase->name));
+  }
+  return {};
+}
+
+/// Called before the name is first touched: until then the database says what is shown.
+Status Rebase::note_name(InodeId directory, const std::string& name) {
+  NameKey key(directory, name);
+  if (names_.contains(key)) return {};
+  auto row = TRY(sql_.dentry(directory, name));
+  names_.emplace(std::move(key), row ? Name{row->inode, row->cookie} : Name{});
+  return {};
+}
+
+Status Rebase::report_names() {
+  for (const auto& [key, before] : names_) {
+    auto now = TRY(sql_.dentry(key.owner, key.name));
+    if ((now ? now->inode : InodeId{}) != before.inode) changes_.names.push_back({key.owner, key.name});
+  }
+  return {};
+}
+
+Status Rebase::keep_access_times() {
+  for (const auto& [id, atime] : accessed_) {
+    auto row = TRY(sql_.inode(id));
+    if (!row || row->attributes.atime >= atime) continue;
+    row->attributes.atime = atime;
+    TRY(sql_.put_inode(*row));
+  }
   return {};
 }
 
@@ -205,10 +258,6 @@ void Rebase::report(const std::vector<RowChange>& changes) {
     if (const auto* erase = std::get_if<EraseInode>(&change)) changes_.attributes.push_back(erase->inode);
     if (const auto* put = std::get_if<PutXattr>(&change)) changes_.attributes.push_back(put->inode);
     if (const auto* erase = std::get_if<EraseXattr>(&change)) changes_.attributes.push_back(erase->inode);
-    if (const auto* put = std::get_if<PutDentry>(&change))
-      changes_.names.push_back({put->row.directory, put->row.name});
-    if (const auto* erase = std::get_if<EraseDentry>(&change))
-      changes_.names.push_back({erase->directory, erase->name});
   }
 }
 
@@ -220,6 +269,8 @@ Status Rebase::flush() {
 }
 
 Status Rebase::finish() {
+  TRY(report_names());
+  TRY(keep_access_times());
   for (InodeId id : touched_) TRY(finish_content(id));
   for (InodeId id : put_)
     if (!touched_.count(id)) TRY(finish_content(id));

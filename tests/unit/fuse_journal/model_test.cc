@@ -353,6 +353,7 @@ class Model {
       return record.changes;
     });
     ASSERT_TRUE(changes.ok()) << changes.error().to_string();
+    EXPECT_TRUE(changes->names.empty()) << "a name that is what it was is told of: " << changes->names.front().name;
   }
   void note() {
     const DentryRow* entry = this->entry();
