@@ -14,6 +14,7 @@ struct ChannelOptions {
   bool allow_other = false;
   bool read_only = false;
   bool debug = false;                       ///< libfuse's own trace on standard error
+  bool remember_absences = true;            ///< the kernel need not ask again for a name that was not there
   bool passthrough = true;                  ///< use FUSE passthrough where kernel and rights allow it
   int threads = 2;                          ///< that read requests
   std::vector<std::string> kernel_options;  ///< nosuid, nodev, noexec, noatime, ...

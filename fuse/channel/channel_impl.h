@@ -33,6 +33,11 @@ class FuseChannel final : public Channel {
   SlowCalls& slow_calls() { return slow_calls_; }
   Passthrough& passthrough() { return passthrough_; }
   const ChannelOptions& options() const { return options_; }
+  /// Makes the kernel write what it holds of the file, and forget it. Waits for the writes: only on a thread that serves
+  /// no requests, and with nothing held.
+  void take_pages(InodeId inode) { fuse_lowlevel_notify_inval_inode(session_, inode.value, 0, 0); }
+  /// Makes the kernel ask for size and times again. Waits for nothing: may be called while a request is in hand.
+  void forget_attributes(InodeId inode) { fuse_lowlevel_notify_inval_inode(session_, inode.value, -1, 0); }
 
   static FuseChannel& of(fuse_req_t req) { return *static_cast<FuseChannel*>(fuse_req_userdata(req)); }
 

@@ -66,6 +66,7 @@ OpenFlags to_open_flags(int flags) {
   out.exclusive = flags & O_EXCL;
   out.sync = flags & (O_SYNC | O_DSYNC);
   out.direct = flags & O_DIRECT;
+  out.no_access_time = flags & O_NOATIME;
   return out;
 }
 

@@ -60,7 +60,10 @@ void do_open(fuse_req_t req, fuse_ino_t inode, fuse_file_info* fi) {
       [&fs = channel.filesystem(), inode, flags = to_open_flags(fi->flags)](Request& r) {
         return fs.open(r, InodeId{inode}, flags);
       },
-      [req, &channel](const Opened& opened) {
+      [req, &channel, inode](const Opened& opened) {
+        // A passthrough read does this itself; a read from the kernel's pages does not. The size of what changed elsewhere
+        // must be right at once.
+        if ((opened.accessed && !opened.passthrough) || !opened.keep_cache) channel.forget_attributes(InodeId{inode});
         // libfuse 3.14 cannot say "passthrough" in its own answer, so the answer is written as the kernel reads it.
         fuse_open_out out = open_out(channel, opened);
         // ENOENT: the caller was interrupted, and nobody will release the handle.
@@ -197,11 +200,20 @@ void do_copy_file_range(fuse_req_t req, fuse_ino_t, off_t from_offset, fuse_file
       [req](std::size_t copied) { fuse_reply_write(req, copied); });
 }
 
-void do_lseek(fuse_req_t req, fuse_ino_t, off_t offset, int whence, fuse_file_info* fi) {
-  Filesystem& fs = FuseChannel::of(req).filesystem();
+void do_lseek(fuse_req_t req, fuse_ino_t inode, off_t offset, int whence, fuse_file_info* fi) {
+  auto& channel = FuseChannel::of(req);
   dispatch(
       req,
-      [&fs, handle = HandleId{fi->fh}, offset, whence](Request& r) {
+      [&channel, inode, handle = HandleId{fi->fh}, offset, whence, again = false](Request& r) mutable -> Result<std::uint64_t> {
+        Filesystem& fs = channel.filesystem();
+        // What a mapping has put into a hole is data before the kernel has written it.
+        if (fs.kernel_may_hold_writes(handle)) {
+          if (!std::exchange(again, true)) {
+            r.need = Need{Need::Kind::kAgain, InodeId{inode}, {}};
+            return Error(Code::kNotPresent, "the kernel is asked first");
+          }
+          channel.take_pages(InodeId{inode});
+        }
         return fs.seek(r, handle, static_cast<std::uint64_t>(offset), whence);
       },
       [req](std::uint64_t at) { fuse_reply_lseek(req, static_cast<off_t>(at)); });

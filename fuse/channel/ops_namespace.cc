@@ -20,12 +20,13 @@ void do_lookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
       if (!found.ok() && found.error().code() == Code::kNotFound) return Node{};
       return found;
     };
-    dispatch(req, operation, [req](const Node& node) {
+    const double absent = FuseChannel::of(req).options().remember_absences ? kCacheSeconds : 0;
+    dispatch(req, operation, [req, absent](const Node& node) {
       fuse_entry_param entry = {};
       if (node.id)
         entry = to_entry(node);
       else
-        entry.entry_timeout = kCacheSeconds;
+        entry.entry_timeout = absent;
       fuse_reply_entry(req, &entry);
     });
   });

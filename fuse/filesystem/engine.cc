@@ -8,6 +8,7 @@ namespace skymoor::client {
 namespace {
 
 constexpr std::size_t kMaxChangedElsewhere = 65536;
+constexpr std::chrono::seconds kAskPatience{2};   // that an open waits for the server (Options::ask_at_open)
 
 }  // namespace
 
@@ -66,6 +67,15 @@ void Engine::tick() {
 }
 
 Status Engine::fetch(const Need& need, std::stop_token stop) {
+  if (need.kind == Need::Kind::kAgain) return {};
+  if (need.kind == Need::Kind::kFresh) {
+    // Whoever cannot be asked is done without: what is here is what there is.
+    const auto patience = std::min<std::chrono::milliseconds>(kAskPatience, options_.read_deadline);
+    Status asked = fetcher_.fetch(need, clock_.monotonic() + patience, stop);
+    if (!asked.ok()) log_debug("filesystem.not_asked", {{"why", asked.error()}});
+    if (stop.stop_requested()) return Error(Code::kInterrupted, "interrupted");
+    return {};
+  }
   return fetcher_.fetch(need, clock_.monotonic() + options_.read_deadline, std::move(stop));
 }
 

@@ -63,6 +63,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status allocate(Request&, HandleId, int mode, std::uint64_t offset, std::uint64_t length) override;
   Result<std::size_t> copy_range(Request&, HandleId from, std::uint64_t from_offset, HandleId to,
                                  std::uint64_t to_offset, std::size_t length) override;
+  bool kernel_may_hold_writes(HandleId) override;
   Result<std::uint64_t> seek(Request&, HandleId, std::uint64_t offset, int whence) override;
 
   // attributes/
@@ -85,6 +86,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   friend class InodePin;
 
   // ---- tree.cc: reading the tables; what is not here becomes request.need ----
+  Status ask_first(Request&, InodeId inode);   ///< file/ask_first.cc
   Error lacks(Request&, Need::Kind kind, InodeId inode, Extent extent = {});
   Result<InodeRow> row_of(const MutexLock&, Request&, InodeId inode);
   Result<InodeRow> directory_of(const MutexLock&, Request&, InodeId inode);   ///< a live directory
@@ -133,6 +135,8 @@ class Engine final : public Filesystem, private EvictionJudge {
 
   // ---- attributes/ ----
   Node node_of(const MutexLock&, const InodeRow& row);
+  /// Somebody reads it: moves the access time if the mount's options say so; true if it moved (access_time.cc).
+  bool note_access(const MutexLock&, InodeId inode);
   std::uint64_t allocated_of(const MutexLock&, const InodeRow& row);
   /// Answers nodes of watched files anew, with what was written past us.
   Status refresh_watched(Request&, std::vector<DirectoryEntry>& entries, const std::vector<std::size_t>& watched);
@@ -161,7 +165,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   // ---- file/ ----
   Result<Opened> finish_open(Request&, std::shared_ptr<OpenInode> inode, OpenFlags flags);
   Result<bool> enter_mode(Request&, const std::shared_ptr<OpenInode>& inode, OpenFlags flags);
-  void leave_mode(const MutexLock&, OpenInode& inode, bool unseen_writer);
+  void leave_mode(const MutexLock&, OpenInode& inode, bool writer, bool passthrough);
   Result<std::size_t> write_bytes(Request&, const std::shared_ptr<OpenInode>& inode,
                                   std::optional<std::uint64_t> offset, std::size_t size, const WriteSource& source);
   Status truncate(Request&, const std::shared_ptr<OpenInode>& inode, std::uint64_t size, bool kill_suid_sgid);

@@ -15,7 +15,8 @@ namespace skymoor::client {
 
 /// What an operation lacks when it answers NotPresent; `Filesystem::fetch` gets it.
 struct Need {
-  enum class Kind { kDirectory, kInode, kContent };
+  /// kFresh: what others have done until now. kAgain: nothing, but to be run again where it may wait.
+  enum class Kind { kDirectory, kInode, kContent, kFresh, kAgain };
   Kind kind = Kind::kDirectory;
   InodeId inode;
   Extent extent;   ///< kContent: the bytes that must become valid
@@ -26,6 +27,8 @@ struct Request {
   std::uint32_t uid = 0, gid = 0, umask = 0;
   std::int32_t pid = 0;
   std::optional<Need> need;
+  bool asked = false;                 ///< the server has been asked what is new (Options::ask_at_open)
+  std::uint32_t links_before = 0;     ///< of the file to open, before that
 };
 
 /// An inode as stat shows it.
@@ -42,10 +45,12 @@ enum class HandleId : std::uint64_t {};
 /// places appends itself. `sync`: each write is durable before it returns.
 struct OpenFlags {
   bool read = true, write = false, append = false, truncate = false, exclusive = false, sync = false, direct = false;
+  bool no_access_time = false;               ///< O_NOATIME
 };
 struct Opened {
   HandleId handle{};
   bool keep_cache = true;                    ///< the kernel's pages of the inode are still right
+  bool accessed = false;                     ///< its access time moved: the kernel must ask for it again
   std::shared_ptr<BackingFile> passthrough;  ///< set: the kernel may use this file itself
 };
 
@@ -104,10 +109,16 @@ class Fetcher {
 /// (default_permissions). Errors are those of the system call of the same name.
 class Filesystem {
  public:
+  enum class AccessTimes { kNever, kRelative, kStrict };
   struct Options {
     bool owners_mine = false;              ///< show everything as owned by mine_uid:mine_gid, ignore chown
     std::uint32_t mine_uid = 0, mine_gid = 0;
     bool fsync_remote = false;             ///< fsync returns only when the server holds it
+    /// An open, and a lookup that finds nothing, first ask the server what is new, if it can be reached (kFresh).
+    bool ask_at_open = false;
+    /// Whether reading moves access times; kRelative: once after each change, and once a day (man 8 mount, relatime).
+    AccessTimes access_times = AccessTimes::kRelative;
+    bool directory_access_times = true;
     bool passthrough = false;              ///< offer passthrough for files that are wholly present
     /// Offer it for writing empty files too: faster for large new files, slower for small ones (registering a file and
     /// looking at it afterwards costs more than one write request).
@@ -165,6 +176,8 @@ class Filesystem {
   virtual Status allocate(Request&, HandleId, int mode, std::uint64_t offset, std::uint64_t length) = 0;
   virtual Result<std::size_t> copy_range(Request&, HandleId from, std::uint64_t from_offset, HandleId to,
                                          std::uint64_t to_offset, std::size_t length) = 0;
+  /// Whether the kernel may hold bytes of the file that it has not written yet (mappings, outside of passthrough).
+  virtual bool kernel_may_hold_writes(HandleId) = 0;
   /// SEEK_DATA and SEEK_HOLE.
   virtual Result<std::uint64_t> seek(Request&, HandleId, std::uint64_t offset, int whence) = 0;
 

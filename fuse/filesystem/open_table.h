@@ -65,6 +65,7 @@ struct OpenInode {
   UnsyncedBytes unsynced;
   std::optional<Error> failed;    ///< a sync failed: bytes may be missing on the disk whatever a later sync says
   IoMode mode = IoMode::kNone;
+  std::uint32_t cached_writers = 0;  ///< other handles open for writing
   std::uint32_t unseen_writers = 0;  ///< passthrough handles open for writing
   std::shared_ptr<BackingFile> unseen_file;  ///< what they write: stays theirs when a conflict copy takes it over
   /// The file may change without us: from the first such handle until no mapping of the last one is left. Set and
@@ -77,7 +78,7 @@ struct OpenInode {
 /// One open file.
 struct Handle {
   std::shared_ptr<OpenInode> inode;
-  bool read = true, write = false, append = false, sync = false, passthrough = false;
+  bool read = true, write = false, append = false, sync = false, no_access_time = false, passthrough = false;
   // Readahead: where the last read began, where a sequential reader would go on, how far ahead it is worth to fetch, up
   // to where we asked.
   std::uint64_t last_offset = 0, next_offset = 0, window_bytes = 0, asked_until = 0;

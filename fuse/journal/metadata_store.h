@@ -149,6 +149,8 @@ class MetadataStore {
     (void)inode, (void)up_to;
     return {};
   }
+  /// Somebody read the inode. Kept with it here, sent to nobody; not logged, lost by a crash at worst.
+  virtual Status note_access_time(const MutexLock&, InodeId inode, Timestamp time) = 0;
   /// The manifest of a clean file was fetched. Ignored if the row names another content by now.
   virtual Status note_manifest(const MutexLock&, InodeId inode, OpId content, Bytes manifest) = 0;
 

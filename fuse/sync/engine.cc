@@ -51,6 +51,7 @@ RunningSync::RunningSync(Dependencies dependencies, Options options)
 
 Status RunningSync::begin() {
   state_ = TRY(state_file_.load());
+  note_shown();
   TRY(Rebaser::finish_moves(d_.store, d_.backing, state_));
   // The last process may have ended between taking in a foreign change and planning anew.
   if (d_.store.last_lsn() > d_.store.position().acknowledged) applier_.need_rebase();
@@ -126,6 +127,17 @@ Status RunningSync::until(const std::function<bool()>& done, Instant deadline, c
 
 Status RunningSync::sync_to(Lsn lsn, Instant deadline, std::stop_token stop) {
   return until([&] { return d_.store.position().acknowledged >= lsn; }, deadline, stop);
+}
+
+Status RunningSync::catch_up(Instant deadline, std::stop_token stop) {
+  TRY(connection_.ready());
+  auto info = d_.remote.info(call_options(deadline, stop));
+  connection_.note(info.ok() ? Status() : Status(info.error()));
+  if (!info.ok()) return answer(std::move(info).error());
+  const Sequence head = info->head;
+  if (shown_.load() >= head.value) return {};
+  heard_of(head);
+  return until([&] { return shown_.load() >= head.value; }, deadline, stop);
 }
 
 Status RunningSync::fetch_directory(InodeId directory, Instant deadline, std::stop_token stop) {

@@ -28,6 +28,7 @@ class RunningSync final : public SyncEngine {
 
   void wake() override;
   Status sync_to(Lsn lsn, Instant deadline, std::stop_token stop) override;
+  Status catch_up(Instant deadline, std::stop_token stop) override;
   Status fetch_directory(InodeId directory, Instant deadline, std::stop_token stop) override;
   Status fetch_inode(InodeId inode, Instant deadline, std::stop_token stop) override;
   Status fetch_content(InodeId inode, Extent extent, Instant deadline, std::stop_token stop) override;
@@ -49,6 +50,8 @@ class RunningSync final : public SyncEngine {
   void refresh_info(const CallOptions& options);
   bool never_synced();
   void heard_of(Sequence head);
+  /// Everything up to the cursor has been told to the listener.
+  void note_shown() { shown_ = d_.store.position().cursor.value; }
   Status until(const std::function<bool()>& done, Instant deadline, const std::stop_token& stop);
   CallOptions call_options(Instant deadline, std::stop_token stop) const;
   Status answer(Status status) const;
@@ -71,6 +74,8 @@ class RunningSync final : public SyncEngine {
   DirectoryFetcher directories_;
   ContentFetcher contents_;
   std::unique_ptr<Prefetcher> prefetcher_;
+
+  std::atomic<std::uint64_t> shown_{0};   ///< sequence up to which the listener knows all
 
   // Sync thread.
   SyncStateFile state_file_;

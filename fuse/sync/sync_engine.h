@@ -76,6 +76,8 @@ class SyncEngine {
   /// Blocks until the server holds every record up to `lsn` durably. Errors: Offline, TimedOut, Interrupted, or what
   /// stopped the engine.
   virtual Status sync_to(Lsn lsn, Instant deadline, std::stop_token stop) = 0;
+  /// Asks the server how far it is, and blocks until everything up to there shows here. Errors: as sync_to.
+  virtual Status catch_up(Instant deadline, std::stop_token stop) = 0;
   /// Lists a directory from the server into the tables, all pages.
   virtual Status fetch_directory(InodeId directory, Instant deadline, std::stop_token stop) = 0;
   /// Gets an inode's row (by id), or its manifest.

@@ -101,6 +101,7 @@ Status RunningSync::push_all(const CallOptions& options) {
           MutexLock lock(mutex_);
           changed_.notify_all();  // for those in sync_to
         }
+        note_shown();
         pusher_.clean_up();
         TRY(puller_.rebase_if_needed(options));
         if (!pusher_.more()) return {};
@@ -108,6 +109,7 @@ Status RunningSync::push_all(const CallOptions& options) {
       }
       case Pusher::Outcome::kPull:
         TRY(puller_.pull(options));
+        note_shown();
         outstanding_.reset();  // the feed has told
         {
           MutexLock lock(mutex_);
@@ -135,6 +137,7 @@ Status RunningSync::round(const CallOptions& options) {
   if (!greeted_) TRY(greet(options));
   TRY(puller_.pull(options));
   TRY(puller_.rebase_if_needed(options));
+  note_shown();
   // Everything that the server took is in the feed that was just read.
   outstanding_.reset();
   {

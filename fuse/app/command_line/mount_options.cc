@@ -14,6 +14,8 @@ constexpr Setting kTable[] = {
      "preserve: owners as stored (root's default); mine: all files are yours (a user's default)", "|preserve|mine"},
     {"allow_other", SettingType::kBool, "false", 0, 0, "let other users in (permissions are checked)"},
     {"nonempty", SettingType::kBool, "false", 0, 0, "mount over a directory that is not empty"},
+    {"coherence", SettingType::kText, "push", 0, 0,
+     "push: others' changes show when the server tells of them; open: each open first asks the server", "push|open"},
     {"fsync", SettingType::kText, "local", 0, 0,
      "where fsync makes data safe: on this machine's disk, or at the server (it then waits for the network)",
      "local|remote"},
@@ -39,12 +41,10 @@ constexpr Setting kTable[] = {
 /// Kept by the kernel.
 constexpr std::array<std::string_view, 9> kForKernel = {"nosuid", "suid", "nodev", "dev",    "noexec",
                                                         "exec",   "sync", "async", "dirsync"};
-/// For mount(8) and its kin, or the default anyway. Reads do not set times here: noatime and its family change nothing.
-constexpr std::array<std::string_view, 29> kDropped = {
-    "defaults", "_netdev",   "nofail",     "auto",        "noauto",        "user",     "nouser",     "users",
-    "owner",    "group",     "loud",       "silent",      "mand",          "nomand",   "atime",      "noatime",
-    "diratime", "nodiratime", "relatime",  "norelatime",  "strictatime",   "nostrictatime", "lazytime", "nolazytime",
-    "_rnetdev", "iversion",  "noiversion", "symfollow",   "sloppy"};
+/// For mount(8) and its kin, or the default anyway. Access times are always kept lazily.
+constexpr std::array<std::string_view, 21> kDropped = {
+    "defaults", "_netdev", "nofail", "auto",  "noauto",   "user",       "nouser",   "users",    "owner",      "group",     "loud",
+    "silent",   "mand",    "nomand", "lazytime", "nolazytime", "_rnetdev", "iversion", "noiversion", "symfollow", "sloppy"};
 
 template <std::size_t N>
 bool is_in(const std::array<std::string_view, N>& list, std::string_view word) {
@@ -73,6 +73,17 @@ Error unknown_option(MountOptions& options, const std::string& name) {
                                            " ('skymoor mount --help' lists them)");
 }
 
+/// noatime and its family, as mount(8) reads them; the last one counts. False: none of them.
+bool take_access_times(MountOptions& options, std::string_view option) {
+  using Times = Filesystem::AccessTimes;
+  if (option == "noatime") options.access_times = Times::kNever;
+  else if (option == "strictatime" || option == "norelatime") options.access_times = Times::kStrict;
+  else if (option == "relatime" || option == "atime" || option == "nostrictatime") options.access_times = Times::kRelative;
+  else if (option == "diratime" || option == "nodiratime") options.directory_access_times = option == "diratime";
+  else return false;
+  return true;
+}
+
 Status take(MountOptions& options, const std::string& option) {
   const auto equals = option.find('=');
   const std::string name = option.substr(0, equals);
@@ -81,6 +92,7 @@ Status take(MountOptions& options, const std::string& option) {
   if (option == "rw") return options.settings.set("ro", "false");
   if (name.starts_with("x-") || name.starts_with("X-") || name == "comment" || name == "user" || is_in(kDropped, option))
     return {};
+  if (take_access_times(options, option)) return {};
   if (is_in(kForKernel, option)) {
     options.kernel_options.push_back(option);
     return {};
@@ -118,7 +130,8 @@ std::string mount_options_help() {
       help += " (" + std::string(setting.default_value) + ")";
     help += '\n';
   }
-  return help + "  nosuid, nodev, noexec and the other standard options of mount(8) are accepted too.\n";
+  return help + "  noatime, relatime, strictatime, nodiratime: whether reading a file moves its access time (relatime).\n"
+                "  nosuid, nodev, noexec and the other standard options of mount(8) are accepted too.\n";
 }
 
 }  // namespace skymoor::client

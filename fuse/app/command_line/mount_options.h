@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "fuse/filesystem/filesystem.h"
 #include "shared/base/settings.h"
 
 namespace skymoor::client {
@@ -12,6 +13,8 @@ namespace skymoor::client {
 struct MountOptions {
   Settings settings;
   std::vector<std::string> kernel_options;   ///< nosuid, nodev, noexec, ...
+  Filesystem::AccessTimes access_times = Filesystem::AccessTimes::kRelative;
+  bool directory_access_times = true;
 
   MountOptions();
   bool read_only() const { return settings.flag("ro"); }

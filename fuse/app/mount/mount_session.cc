@@ -151,6 +151,10 @@ Status MountSession::start_engine() {
   filesystem.mine_uid = ::geteuid();
   filesystem.mine_gid = ::getegid();
   filesystem.fsync_remote = settings.text("fsync") == "remote";
+  filesystem.ask_at_open = settings.text("coherence") == "open";
+  filesystem.access_times =
+      facts().read_only ? Filesystem::AccessTimes::kNever : options_.mount.access_times;
+  filesystem.directory_access_times = options_.mount.directory_access_times;
   filesystem.passthrough = passthrough_;
   filesystem.read_deadline = std::chrono::milliseconds(settings.number("read-timeout"));
   filesystem.reserve_bytes = static_cast<std::uint64_t>(settings.number("reserve"));
@@ -209,6 +213,7 @@ Status MountSession::mount_channel() {
   options.allow_other = options_.mount.settings.flag("allow_other");
   options.read_only = mounted.read_only;
   options.debug = options_.mount.settings.flag("debug");
+  options.remember_absences = options_.mount.settings.text("coherence") != "open";
   options.passthrough = passthrough_;
   options.threads = static_cast<int>(options_.mount.settings.number("threads"));
   options.kernel_options = options_.mount.kernel_options;

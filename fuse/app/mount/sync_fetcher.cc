@@ -26,6 +26,8 @@ Status SyncFetcher::fetch(const Need& need, Instant deadline, std::stop_token st
   switch (need.kind) {
     case Need::Kind::kDirectory: return engine->fetch_directory(need.inode, deadline, stop);
     case Need::Kind::kInode: return engine->fetch_inode(need.inode, deadline, stop);
+    case Need::Kind::kAgain: return {};
+    case Need::Kind::kFresh: return engine->catch_up(deadline, stop);
     case Need::Kind::kContent: return engine->fetch_content(need.inode, need.extent, deadline, stop);
   }
   return Error(Code::kInternal, "unknown need");

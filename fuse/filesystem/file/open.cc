@@ -3,6 +3,7 @@
 namespace skymoor::client {
 
 Result<Opened> Engine::open(Request& request, InodeId id, OpenFlags flags) {
+  if (options_.ask_at_open) TRY(ask_first(request, id));
   std::shared_ptr<OpenInode> inode;
   {
     MutexLock lock(store_.mutex());
@@ -41,13 +42,16 @@ Result<Opened> Engine::finish_open(Request& request, std::shared_ptr<OpenInode> 
                                                              .write = flags.write,
                                                              .append = flags.append,
                                                              .sync = flags.sync,
+                                                             .no_access_time = flags.no_access_time,
                                                              .passthrough = opened.passthrough != nullptr});
   if (!handle.ok()) {
-    if (ready.ok()) leave_mode(lock, *inode, *ready && flags.write);
+    if (ready.ok()) leave_mode(lock, *inode, flags.write, *ready);
     leave(lock, inode);
     return std::move(handle).error();
   }
   opened.handle = *handle;
+  // The kernel may serve all reads itself: opening for reading is the access that is seen for certain.
+  if (flags.read && !flags.write && !flags.no_access_time) opened.accessed = note_access(lock, inode->id);
   opened.keep_cache = !trust_no_pages_ && changed_elsewhere_.erase(inode->id) == 0;
   return opened;
 }
@@ -64,12 +68,12 @@ Result<bool> Engine::enter_mode(Request& request, const std::shared_ptr<OpenInod
   inode->mode = passthrough ? IoMode::kPassthrough : IoMode::kCached;
   ++inode->handles;
   if (row.links != 0) inode->forgotten = false;
-  if (passthrough && flags.write) ++inode->unseen_writers;
+  if (flags.write) ++(passthrough ? inode->unseen_writers : inode->cached_writers);
   return passthrough;
 }
 
-void Engine::leave_mode(const MutexLock&, OpenInode& inode, bool unseen_writer) {
-  if (unseen_writer) --inode.unseen_writers;
+void Engine::leave_mode(const MutexLock&, OpenInode& inode, bool writer, bool passthrough) {
+  if (writer) --(passthrough ? inode.unseen_writers : inode.cached_writers);
   if (--inode.handles == 0) inode.mode = IoMode::kNone;
 }
 

@@ -23,6 +23,7 @@ Result<ReadReply> Engine::read(Request& request, HandleId id, std::uint64_t offs
     if (offset >= row.attributes.size || size == 0) return ReadReply{};
     extent = {offset, std::min<std::uint64_t>(offset + size, row.attributes.size)};
     inode = handle->inode;
+    if (handle->write && !handle->no_access_time) note_access(lock, inode->id);   // an open for reading counted already
     TRY(load_view(lock, *inode, row));
     if (!inode->view.valid(extent)) TRY(reload_view(lock, *inode, row));   // perhaps it was fetched
     ahead = plan_readahead(*handle, row, extent);

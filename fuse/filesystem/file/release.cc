@@ -9,9 +9,8 @@ void Engine::release(HandleId id) {
     MutexLock lock(store_.mutex());
     handle = handles_.take(id);
     if (!handle) return;
-    bool unseen_writer = handle->passthrough && handle->write;
-    leave_mode(lock, *handle->inode, unseen_writer);
-    last_writer = unseen_writer && handle->inode->unseen_writers == 0;
+    leave_mode(lock, *handle->inode, handle->write, handle->passthrough);
+    last_writer = handle->passthrough && handle->write && handle->inode->unseen_writers == 0;
   }
   const std::shared_ptr<OpenInode>& inode = handle->inode;
   if (last_writer) end_unseen(inode, let_go_of_unseen(inode));

@@ -28,6 +28,12 @@ Engine::Segment Engine::segment_at(const OpenInode& inode, const Manifest* manif
   return {true, end};
 }
 
+bool Engine::kernel_may_hold_writes(HandleId id) {
+  MutexLock lock(store_.mutex());
+  const Handle* handle = handles_.find(id);
+  return handle && handle->inode->cached_writers != 0;
+}
+
 Result<std::uint64_t> Engine::seek(Request& request, HandleId id, std::uint64_t offset, int whence) {
   if (whence != SEEK_DATA && whence != SEEK_HOLE) return Error(Code::kInvalidArgument, "only SEEK_DATA and SEEK_HOLE");
   std::shared_ptr<OpenInode> inode;

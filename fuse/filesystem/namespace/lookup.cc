@@ -9,14 +9,18 @@ Result<Node> Engine::lookup(Request& request, InodeId parent, std::string_view n
     MutexLock lock(store_.mutex());
     InodeId found;
     if (name == "." || name == "..") {
+      // By a file handle the kernel asks for "." of files, too.
       InodeRow directory = TRY(row_of(lock, request, parent));
-      if (directory.attributes.type != FileType::kDirectory) return Error(Code::kNotDirectory, "not a directory");
+      if (name == ".." && directory.attributes.type != FileType::kDirectory)
+        return Error(Code::kNotDirectory, "not a directory");
       found = name == "." || parent == kRootInode || !directory.parent ? parent : directory.parent;
     } else {
       auto entry = entry_of(lock, request, parent, name);
       if (!entry.ok()) {
         // A missing name is the usual case; what is wrong with the parent is asked only then.
         if (entry.error().code() == Code::kNotFound) TRY(directory_of(lock, request, parent));
+        if (entry.error().code() == Code::kNotFound && options_.ask_at_open && !std::exchange(request.asked, true))
+          return lacks(request, Need::Kind::kFresh, parent);
         return std::move(entry).error();
       }
       found = entry->inode;

@@ -13,6 +13,7 @@ Result<std::vector<DirectoryEntry>> Engine::read_directory(Request& request, Ino
     if (listed.error().code() == Code::kNotPresent) return lacks(request, Need::Kind::kDirectory, directory);
     return std::move(listed).error();
   }
+  if (after == 0) note_access(lock, directory);
   std::vector<DirectoryEntry> entries;
   std::vector<std::size_t> watched;
   entries.reserve(listed->size());

@@ -119,6 +119,17 @@ Status JournaledMetadataStore::note_content(const MutexLock& lock, InodeId inode
   return {};
 }
 
+Status JournaledMetadataStore::note_access_time(const MutexLock& lock, InodeId inode, Timestamp time) {
+  if (closed_) return Error(Code::kIo, "the metadata store is closed");
+  auto* entry = TRY(inode_entry(lock, inode));
+  if (!entry->row) return Error(Code::kNotFound, "no such inode");
+  auto row = std::make_shared<InodeRow>(*entry->row);
+  row->attributes.atime = time;
+  const Lsn changed = entry->changed;   // no change that anybody is waiting for
+  put_inode(lock, inode, std::move(row), changed);
+  return noted(lock);
+}
+
 Status JournaledMetadataStore::note_manifest(const MutexLock& lock, InodeId inode, OpId content, Bytes manifest) {
   if (closed_) return Error(Code::kIo, "the metadata store is closed");
   auto* known = TRY(inode_entry(lock, inode));
@@ -138,7 +149,7 @@ Status JournaledMetadataStore::note_manifest(const MutexLock& lock, InodeId inod
 // Notes pin rows as records do: they too must not pile up.
 Status JournaledMetadataStore::noted(const MutexLock& lock) {
   if (++noted_ == kCheckpointEvery) wake_housekeeper();
-  if (contents_.pinned_count() < options_.max_unchecked_records) {
+  if (std::max(contents_.pinned_count(), inodes_.pinned_count()) < options_.max_unchecked_records) {
     contents_.trim();
     return {};
   }

@@ -62,6 +62,7 @@ class JournaledMetadataStore final : public MetadataStore {
   Lsn last_lsn() override { return log_->last(); }
   Status sync(Lsn lsn) override { return log_->sync(lsn); }
   Status note_content(const MutexLock&, InodeId inode, Extent extent, bool valid) override;
+  Status note_access_time(const MutexLock&, InodeId inode, Timestamp time) override;
   Status note_manifest(const MutexLock&, InodeId inode, OpId content, Bytes manifest) override;
   Status note_data_durable(const MutexLock&, InodeId inode, Lsn up_to) override;
   Status checkpoint() override;

@@ -39,6 +39,23 @@ TEST(MountOptions, StandardOptionsOfMountAreTakenOrPassedOn) {
   EXPECT_EQ(options->kernel_options, (std::vector<std::string>{"nosuid", "nodev", "noexec"}));
 }
 
+TEST(MountOptions, AccessTimesAreThoseOfMount) {
+  using Times = Filesystem::AccessTimes;
+  EXPECT_EQ(parse_mount_options({})->access_times, Times::kRelative);
+  EXPECT_EQ(parse_mount_options({"noatime"})->access_times, Times::kNever);
+  EXPECT_EQ(parse_mount_options({"strictatime"})->access_times, Times::kStrict);
+  EXPECT_EQ(parse_mount_options({"noatime", "relatime"})->access_times, Times::kRelative);
+  EXPECT_TRUE(parse_mount_options({"strictatime"})->directory_access_times);
+  EXPECT_FALSE(parse_mount_options({"nodiratime"})->directory_access_times);
+  EXPECT_TRUE(parse_mount_options({"nodiratime,diratime"})->directory_access_times);
+}
+
+TEST(MountOptions, CoherenceIsByPushUnlessAskedFor) {
+  EXPECT_EQ(parse_mount_options({})->settings.text("coherence"), "push");
+  EXPECT_EQ(parse_mount_options({"coherence=open"})->settings.text("coherence"), "open");
+  EXPECT_FALSE(parse_mount_options({"coherence=always"}).ok());
+}
+
 TEST(MountOptions, AMisspeltOptionIsRefusedWithASuggestion) {
   auto options = parse_mount_options({"cache-sise=1GiB"});
   ASSERT_FALSE(options.ok());

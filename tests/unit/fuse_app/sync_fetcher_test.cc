@@ -23,9 +23,11 @@ TEST(SyncFetcher, NeedsGoToTheirCalls) {
   EXPECT_TRUE(fetcher.fetch({Need::Kind::kDirectory, InodeId{1}, {}}, {}, {}).ok());
   EXPECT_TRUE(fetcher.fetch({Need::Kind::kInode, InodeId{2}, {}}, {}, {}).ok());
   EXPECT_TRUE(fetcher.fetch({Need::Kind::kContent, InodeId{3}, {}}, {}, {}).ok());
+  EXPECT_TRUE(fetcher.fetch({Need::Kind::kFresh, InodeId{5}, {}}, {}, {}).ok());
   fetcher.prefetch(InodeId{4}, {});
   fetcher.changed();
-  EXPECT_EQ(engine->calls, (std::vector<std::string>{"directory 1", "inode 2", "content 3", "prefetch 4", "wake"}));
+  EXPECT_EQ(engine->calls,
+            (std::vector<std::string>{"directory 1", "inode 2", "content 3", "catch up 0", "prefetch 4", "wake"}));
 }
 
 TEST(SyncFetcher, SpaceIsTheServersAndIsRememberedOffline) {

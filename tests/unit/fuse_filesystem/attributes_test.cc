@@ -42,6 +42,25 @@ TEST_F(AttributesTest, ChownTakesPrivilegesFromFiles) {
   EXPECT_EQ(set(d, [](auto& w) { w.gid = 5; })->attributes.mode, 06755u);
 }
 
+TEST_F(AttributesTest, AnAccessListOfSomebodyOutsideTheGroupTakesSetgid) {
+  InodeId a = stack.touch("a");
+  ASSERT_OK(set(a, [](auto& w) { w.mode = 02755; }));
+  const Acl acl = {{0x01, 7, 0}, {0x02, 5, 1002}, {0x04, 5, 0}, {0x10, 5, 0}, {0x20, 5, 0}};
+  const Bytes value = encode_acl(acl);
+  ASSERT_OK(stack.fs->set_xattr(r, a, kAccessAclName, value, 0, false));
+  EXPECT_EQ(stack.node(a).attributes.mode, 02755u);
+  ASSERT_OK(stack.fs->set_xattr(r, a, kAccessAclName, value, 0, true));
+  EXPECT_EQ(stack.node(a).attributes.mode, 0755u);
+}
+
+TEST_F(AttributesTest, PrivilegesGoWhenTheKernelSaysSo) {
+  InodeId a = stack.touch("a");
+  ASSERT_OK(set(a, [](auto& w) { w.mode = 06755; }));
+  ASSERT_OK(set_xattr(a, "security.capability", "caps"));
+  EXPECT_EQ(set(a, [](auto& w) { w.kill_suid_sgid = true; })->attributes.mode, 0755u);
+  EXPECT_CODE(stack.fs->get_xattr(r, a, "security.capability"), Code::kNoAttribute);
+}
+
 TEST_F(AttributesTest, ChownToNobodyMovesTheChangeTime) {
   InodeId a = stack.touch("a");
   Timestamp before = stack.node(a).attributes.ctime;
