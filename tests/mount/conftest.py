@@ -2,6 +2,7 @@
 import os
 import pathlib
 import sys
+import tempfile
 
 import pytest
 
@@ -33,3 +34,34 @@ def fresh_directory(drive, request):
     path = drive / request.node.name.replace("/", "_")[:200]
     path.mkdir()
     return path
+
+
+@pytest.fixture(scope="module", name="usual")
+def device_and_mount():
+    """(device, mount point) as most people mount it, for programs; open to all users."""
+    with world() as w:
+        w.server.start()
+        a = w.device("a")
+        a.signup(w.server)
+        a.skymoor("volume", "create", "home")
+        point = a.mount("home", "allow_other")
+        os.chmod(point, 0o777)
+        a.root.chmod(0o755)
+        w.root.chmod(0o755)
+        yield a, point
+        a.umount(point)
+
+
+@pytest.fixture(name="work")
+def directory_for_a_program(usual, request):
+    """A directory of the test's own in that mount."""
+    path = usual[1] / request.node.name.replace("/", "_")[:100]
+    path.mkdir()
+    return path
+
+
+@pytest.fixture(name="local")
+def local_directory():
+    """A directory on the disk below, to compare with."""
+    with tempfile.TemporaryDirectory(prefix="skymoor-local-", dir=os.environ.get("SKYMOOR_TEST_DIR", "/var/tmp")) as path:
+        yield pathlib.Path(path)
