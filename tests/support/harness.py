@@ -73,7 +73,8 @@ class Server:
             # pylint: disable=consider-using-with
             self.process = subprocess.Popen(
                 [str(SKYMOORD), "serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}",
-                 "--port-file", str(self.port_file), "--scrypt-log-n", "12", *self.options], stdout=log, stderr=log)
+                 "--port-file", str(self.port_file), "--scrypt-log-n", "12", *self.options], stdout=log, stderr=log,
+                cwd="/")
         def ready():
             assert self.process.poll() is None, f"skymoord ended: {self.log.read_text()[-3000:]}"
             return self.port_file.exists() and self.port_file.read_text().strip()
