@@ -51,6 +51,10 @@ struct DoctorArguments {};
 struct FsckArguments {
   std::string volume;
 };
+struct BenchArguments {
+  std::string directory, compare;   ///< compare: empty: the state directory
+  std::uint64_t megabytes = 128, files = 2000, syncs = 50;
+};
 struct VersionArguments {};
 struct CompletionArguments {
   std::string shell;
@@ -59,7 +63,8 @@ struct CompletionArguments {
 using CommandArguments =
     std::variant<SignupArguments, LoginArguments, LogoutArguments, WhoamiArguments, VolumeCreateArguments,
                  VolumeListArguments, DevicesListArguments, DevicesRevokeArguments, MountArguments, UmountArguments,
-                 StatusArguments, SyncArguments, DoctorArguments, FsckArguments, VersionArguments, CompletionArguments>;
+                 StatusArguments, SyncArguments, DoctorArguments, FsckArguments, BenchArguments, VersionArguments,
+                 CompletionArguments>;
 
 struct Invocation {
   bool json = false;

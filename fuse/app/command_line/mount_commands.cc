@@ -50,6 +50,17 @@ void declare_care_commands(CLI::App& app, Declared& declared) {
                             "  skymoor fsck\n  skymoor fsck home");
   f->add_option("VOLUME", fsck->volume, "only this one");
   choose_on_parse(f, declared, fsck);
+  auto bench = std::make_shared<BenchArguments>();
+  CLI::App* b = add_command(app, declared, "bench", "Measure a directory, with the disk below beside it",
+                            "  skymoor bench ~/drive\n  skymoor bench ~/drive --compare /mnt/disk --json\n\n"
+                            "Works in a new directory of DIR and removes it. On a mount some of it may be sent meanwhile.");
+  b->add_option("DIR", bench->directory, "a directory of a mount, or any other")->required();
+  b->add_option("--compare", bench->compare, "the directory to measure beside it (default: where the state lies)")
+      ->type_name("DIR");
+  b->add_option("--megabytes", bench->megabytes, "size of the large file (default 128)")->check(CLI::Range(1, 1 << 20));
+  b->add_option("--files", bench->files, "number of small files (default 2000)")->check(CLI::Range(1, 10000000));
+  b->add_option("--syncs", bench->syncs, "number of fsyncs (default 50)")->check(CLI::Range(1, 100000));
+  choose_on_parse(b, declared, bench);
   CLI::App* version = add_command(app, declared, "version", "Show the version", "  skymoor version --json");
   choose_on_parse(version, declared, std::make_shared<VersionArguments>());
   auto completion = std::make_shared<CompletionArguments>();

@@ -37,6 +37,7 @@ Result<ExitCode> run_command(const StatusArguments&, CommandContext&);
 Result<ExitCode> run_command(const SyncArguments&, CommandContext&);
 Result<ExitCode> run_command(const DoctorArguments&, CommandContext&);
 Result<ExitCode> run_command(const FsckArguments&, CommandContext&);
+Result<ExitCode> run_command(const BenchArguments&, CommandContext&);
 Result<ExitCode> run_command(const VersionArguments&, CommandContext&);
 Result<ExitCode> run_command(const CompletionArguments&, CommandContext&);
 
