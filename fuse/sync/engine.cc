@@ -83,8 +83,9 @@ void RunningSync::stop() {
 
 void RunningSync::wake() {
   MutexLock lock(mutex_);
-  woken_ = true;
   last_wake_ = d_.clock.monotonic();
+  // Told once: every local operation comes here, and `gather` looks at the time of the last one by itself.
+  if (std::exchange(woken_, true)) return;
   changed_.notify_all();
 }
 
