@@ -39,6 +39,14 @@ class BackingFile {
     BackingFile& file_;
     std::shared_lock<std::shared_mutex> lock_;
   };
+  /// Keeps `freeze` out, and so the file its inode's, without changing anything.
+  class Holding {
+   public:
+    explicit Holding(BackingFile& file) : lock_(file.content_mutex_) {}
+
+   private:
+    std::shared_lock<std::shared_mutex> lock_;
+  };
   /// Moves with every start and end of a modification: equal and unmoving around a read means that the read saw one
   /// state of the file.
   std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }

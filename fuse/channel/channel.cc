@@ -171,6 +171,7 @@ void FuseChannel::serve() {
 
 Status FuseChannel::run() {
   install_wake_signal();
+  slow_calls_.start(std::max(1, options_.threads));
   {
     MutexLock lock(threads_mutex_);
     for (int i = 0; i < std::max(1, options_.threads); ++i) {

@@ -36,6 +36,8 @@ class FuseChannel final : public Channel {
   /// Makes the kernel write what it holds of the file, and forget it. Waits for the writes: only on a thread that serves
   /// no requests, and with nothing held.
   void take_pages(InodeId inode) { fuse_lowlevel_notify_inval_inode(session_, inode.value, 0, 0); }
+  /// Pages that are of no more use go, some time.
+  void drop_pages(InodeId inode) { invalidator_.drop_pages(inode); }
   /// Makes the kernel ask for size and times again. Waits for nothing: may be called while a request is in hand.
   void forget_attributes(InodeId inode) { fuse_lowlevel_notify_inval_inode(session_, inode.value, -1, 0); }
 

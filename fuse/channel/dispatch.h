@@ -31,6 +31,7 @@ void dispatch(fuse_req_t req, Operation operation, Reply reply) {
     auto attempt = [req](Request& r, Operation& op, Reply& answer) -> bool {
       auto result = op(r);
       if (result.ok()) {
+        if (r.stale) FuseChannel::of(req).forget_attributes(*r.stale);
         if constexpr (std::is_void_v<typename decltype(result)::value_type>)
           answer();
         else

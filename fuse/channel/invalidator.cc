@@ -35,6 +35,13 @@ void Invalidator::add(const VisibleChanges& changes) {
   changed_.notify_all();
 }
 
+void Invalidator::drop_pages(InodeId inode) {
+  MutexLock lock(mutex_);
+  if (stopping_ || queue_.size() >= kMaxQueued / 2) return;
+  queue_.emplace_back().contents.push_back(inode);
+  changed_.notify_all();
+}
+
 void Invalidator::run() {
   MutexLock lock(mutex_);
   for (;;) {

@@ -19,6 +19,8 @@ class Invalidator {
   ~Invalidator() { stop(); }
   void start(fuse_session* session);
   void add(const VisibleChanges& changes);
+  /// A hint: forgotten when there is much to do.
+  void drop_pages(InodeId inode);
   void stop();
 
  private:

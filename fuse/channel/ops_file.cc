@@ -15,6 +15,7 @@ fuse_open_out open_out(FuseChannel& channel, const Opened& opened) {
   fuse_open_out out = {};
   out.fh = static_cast<std::uint64_t>(opened.handle);
   if (opened.keep_cache) out.open_flags |= FOPEN_KEEP_CACHE;
+  if (!opened.wants_flush) out.open_flags |= FOPEN_NOFLUSH;
   if (opened.passthrough) {
     auto id = channel.passthrough().acquire(opened.handle, opened.passthrough);
     if (id.ok()) {
@@ -29,7 +30,7 @@ fuse_open_out open_out(FuseChannel& channel, const Opened& opened) {
 
 void end_handle(FuseChannel& channel, HandleId handle) {
   channel.passthrough().release(handle);
-  channel.filesystem().release(handle);
+  if (auto inode = channel.filesystem().release(handle)) channel.drop_pages(*inode);
 }
 
 void fill_entry(fuse_entry_out& out, const Node& node) {
@@ -153,6 +154,7 @@ void do_write_buf(fuse_req_t req, fuse_ino_t, fuse_bufvec* source, off_t offset,
     Request request = request_of(req);
     auto written = fs.write(request, HandleId{fi->fh}, static_cast<std::uint64_t>(offset), fuse_buf_size(source),
                             [source](int fd, std::uint64_t at) { return copy_to_file(source, fd, at); });
+    if (request.stale) FuseChannel::of(req).forget_attributes(*request.stale);
     if (written.ok())
       fuse_reply_write(req, *written);
     else

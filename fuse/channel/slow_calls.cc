@@ -1,6 +1,6 @@
 #include "fuse/channel/slow_calls.h"
 
-#include "fuse/channel/convert.h"
+#include "fuse/channel/dispatch.h"
 #include "shared/base/log.h"
 
 namespace skymoor::client {
@@ -58,10 +58,16 @@ void SlowCalls::run(const std::shared_ptr<Call>& call) {
 
 void SlowCalls::run_blocking(fuse_req_t req, std::function<Status(Request&)> operation) {
   auto work = [req, operation = std::move(operation)] {
-    Request request = request_of(req);
-    Status done = operation(request);
-    fuse_reply_err(req, done.ok() ? 0 : errno_of(done.error()));
+    guarded(req, [&] {
+      Request request = request_of(req);
+      Status done = operation(request);
+      fuse_reply_err(req, done.ok() ? 0 : errno_of(done.error()));
+    });
   };
+  const bool spare = spare_readers_.fetch_sub(1, std::memory_order_relaxed) > 0;
+  if (spare) work();
+  spare_readers_.fetch_add(1, std::memory_order_relaxed);
+  if (spare) return;
   if (Status queued = pool_.submit(work); !queued.ok()) work();
 }
 

@@ -19,10 +19,13 @@ class SlowCalls {
   using Attempt = std::function<bool(Request&)>;
 
   explicit SlowCalls(Filesystem& filesystem);
+  /// How many threads read requests: all but one of them may wait for the disk. Call before the first request.
+  void start(int readers) { spare_readers_ = filesystem_.syncs_remotely() ? 0 : readers - 1; }
   ~SlowCalls() { stop(); }
   /// Takes over a request whose first attempt lacked something; answers it in the end, with the fetch's errno on failure.
   void take(fuse_req_t req, Request request, Attempt attempt);
-  /// Runs an operation that waits for the disk (fsync) on the pool and answers with its errno.
+  /// Runs an operation that waits for the disk (fsync) and answers with its errno: here, as long as another thread is
+  /// left that reads requests, because waking one of the pool takes as long as a fast disk; else on the pool.
   void run_blocking(fuse_req_t req, std::function<Status(Request&)> operation);
   /// Interrupts what waits and refuses more.
   void stop();
@@ -33,6 +36,7 @@ class SlowCalls {
 
   Filesystem& filesystem_;
   std::stop_source stop_;
+  std::atomic<int> spare_readers_{0};
   Executor pool_;
 };
 

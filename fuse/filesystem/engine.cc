@@ -20,7 +20,7 @@ Engine::Engine(Parts parts, Options options)
       clock_(parts.clock),
       options_(options),
       identity_(parts.store.identity()),
-      space_({parts.store, parts.backing, parts.fetcher, parts.clock, *this}, options.reserve_bytes),
+      space_({parts.store, parts.backing, parts.fetcher, parts.clock, *this, [this] { reap(); }}, options.reserve_bytes),
       handles_(options.max_handles) {}
 
 Engine::~Engine() {
@@ -29,6 +29,7 @@ Engine::~Engine() {
     thread_.join();
   }
   settle_unseen();
+  reap();
 }
 
 Status Engine::start() {
@@ -46,23 +47,33 @@ Result<std::unique_ptr<Filesystem>> Filesystem::open(MetadataStore& store, Backi
 
 void Engine::run(std::stop_token stop) {
   set_thread_name("fs-tick");
-  Mutex mutex{kInodeChangeRank - 1, "filesystem.tick"};
-  CondVar wake;
-  std::stop_callback on_stop(stop, [&] {
-    MutexLock lock(mutex);
-    wake.notify_all();
-  });
+  std::stop_callback on_stop(stop, [this] { wake(); });
+  auto next = std::chrono::steady_clock::now() + options_.tick;
   while (!stop.stop_requested()) {
     {
-      MutexLock lock(mutex);
-      if (!stop.stop_requested()) wake.wait_for(lock, options_.tick);
+      MutexLock lock(tick_mutex_);
+      auto left = next - std::chrono::steady_clock::now();
+      if (!reap_now_ && !stop.stop_requested() && left.count() > 0)
+        tick_wake_.wait_for(lock, std::chrono::ceil<std::chrono::milliseconds>(left));
+      reap_now_ = false;
     }
-    if (!stop.stop_requested()) tick();
+    if (stop.stop_requested()) return;
+    reap();
+    if (std::chrono::steady_clock::now() < next) continue;
+    tick();
+    next = std::chrono::steady_clock::now() + options_.tick;
   }
+}
+
+void Engine::wake() {
+  MutexLock lock(tick_mutex_);
+  reap_now_ = true;
+  tick_wake_.notify_all();
 }
 
 void Engine::tick() {
   settle_unseen();
+  reap();
   if (auto freed = evict(); !freed.ok()) log_warn("filesystem.evict.failed", {{"error", freed.error()}});
 }
 

@@ -59,7 +59,8 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status sync_file(Request&, HandleId, bool data_only) override;
   Status sync_directory(Request&, InodeId directory) override;
   Status sync_all(Request&) override;
-  void release(HandleId) override;
+  bool syncs_remotely() const override { return options_.fsync_remote; }
+  std::optional<InodeId> release(HandleId) override;
   Status allocate(Request&, HandleId, int mode, std::uint64_t offset, std::uint64_t length) override;
   Result<std::size_t> copy_range(Request&, HandleId from, std::uint64_t from_offset, HandleId to,
                                  std::uint64_t to_offset, std::size_t length) override;
@@ -142,7 +143,10 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status refresh_watched(Request&, std::vector<DirectoryEntry>& entries, const std::vector<std::size_t>& watched);
   void note_allocated(const MutexLock&, const InodeRow& row, BackingFile& file);
   /// Clears setuid, setgid (unless the caller may keep them) and file capabilities after a change of content or owner.
-  Status kill_privileges(const MutexLock&, InodeRow& row, bool may_keep_ids);
+  /// Answers whether there were any.
+  Result<bool> kill_privileges(const MutexLock&, InodeRow& row, bool may_keep_ids);
+  Status kill_privileges(const MutexLock&, Request&, InodeRow& row, bool may_keep_ids);
+  Result<bool> has_capabilities(const MutexLock&, const InodeRow& row);
   Change begin_attributes(const MutexLock&, const InodeRow& row, unsigned fields);
   Status change_attributes(const MutexLock&, Request&, InodeRow& row, const SetAttributesRequest& wanted);
   Status update_acl_for_mode(const MutexLock&, const InodeRow& row, std::uint32_t mode);
@@ -159,6 +163,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status reload_view(const MutexLock&, OpenInode& inode, const InodeRow& row);
   /// Opens the backing file if the inode has none in hand, and compares it with what the tables say is in it.
   Result<std::shared_ptr<BackingFile>> backing_of(const std::shared_ptr<OpenInode>& inode, bool create);
+  void part_from_file(const MutexLock&, OpenInode& inode);
   Status adopt_backing(const MutexLock&, OpenInode& inode, std::shared_ptr<BackingFile> file);
   void note_lost(const MutexLock&, OpenInode& inode, const InodeRow& row, std::uint64_t file_size);
 
@@ -169,11 +174,12 @@ class Engine final : public Filesystem, private EvictionJudge {
   Result<std::size_t> write_bytes(Request&, const std::shared_ptr<OpenInode>& inode,
                                   std::optional<std::uint64_t> offset, std::size_t size, const WriteSource& source);
   Status truncate(Request&, const std::shared_ptr<OpenInode>& inode, std::uint64_t size, bool kill_suid_sgid);
-  Status keep_size(const MutexLock&, InodeRow row, bool kill_suid_sgid);
+  Status keep_size(const MutexLock&, Request&, InodeRow row, bool kill_suid_sgid);
   Result<ReadReply> read_inline(const std::shared_ptr<OpenInode>& inode, Extent extent);
   std::optional<Extent> plan_readahead(Handle& handle, const InodeRow& row, Extent read);
   Status sync_inode(const std::shared_ptr<OpenInode>& inode);
   Status sync_bytes(OpenInode& inode);
+  Status sync_whoever_has(BackingFile& file);
   Result<Lsn> log_unsynced(OpenInode& inode);
   Status sync_to_server(Lsn target, MutexLock& lock);
   Result<std::size_t> copyable(Request&, OpenInode& from, std::uint64_t offset, std::size_t length);
@@ -203,7 +209,12 @@ class Engine final : public Filesystem, private EvictionJudge {
   // EvictionJudge.
   bool give_up(InodeId inode) override;
 
+  // ---- namespace/forget.cc ----
+  void reap();
+  std::vector<InodeId> erase_doomed(const MutexLock&);
+
   void run(std::stop_token stop);
+  void wake();
 
   // Constant after construction.
   MetadataStore& store_;
@@ -222,6 +233,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   std::unordered_map<InodeId, std::shared_ptr<OpenInode>> open_;
   CondVar unseen_held_;   // an inode has its unseen_file again, or is no longer watched
   std::unordered_set<InodeId> orphans_;
+  std::deque<InodeId> doomed_;   ///< orphans that nobody can reach any more: see namespace/forget.cc
   std::unordered_set<InodeId> changed_elsewhere_;   ///< content changed by another device since the last open
   bool trust_no_pages_ = false;                     ///< too many of those to remember
   struct AllocatedNote {
@@ -231,6 +243,9 @@ class Engine final : public Filesystem, private EvictionJudge {
   std::unordered_map<InodeId, AllocatedNote> allocated_;
   std::unordered_map<InodeId, std::shared_ptr<OpenInode>> lingering_;  ///< released, but a mapping may still write
 
+  Mutex tick_mutex_{kInodeChangeRank - 1, "filesystem.tick"};
+  CondVar tick_wake_;
+  bool reap_now_ GUARDED_BY(tick_mutex_) = false;
   std::jthread thread_;
 };
 

@@ -22,13 +22,15 @@ struct Need {
   Extent extent;   ///< kContent: the bytes that must become valid
 };
 
-/// One call: who asks, and, after NotPresent, what is missing.
+/// One call: who asks, and, after NotPresent, what is missing. After success, `stale` names an inode whose mode the
+/// kernel does not know any more (privileges went with a write).
 struct Request {
   std::uint32_t uid = 0, gid = 0, umask = 0;
   std::int32_t pid = 0;
   std::optional<Need> need;
   bool asked = false;                 ///< the server has been asked what is new (Options::ask_at_open)
   std::uint32_t links_before = 0;     ///< of the file to open, before that
+  std::optional<InodeId> stale;
 };
 
 /// An inode as stat shows it.
@@ -52,6 +54,7 @@ struct Opened {
   bool keep_cache = true;                    ///< the kernel's pages of the inode are still right
   bool accessed = false;                     ///< its access time moved: the kernel must ask for it again
   std::shared_ptr<BackingFile> passthrough;  ///< set: the kernel may use this file itself
+  bool wants_flush = false;                  ///< each close is to be told: there may be unseen writes to take in
 };
 
 struct SetAttributesRequest {
@@ -126,7 +129,7 @@ class Filesystem {
     std::chrono::milliseconds read_deadline{30000};
     std::uint64_t reserve_bytes = 64ull << 20;  ///< ENOSPC when the state disk has less left
     /// fsync of a little new data logs it, which costs one sync instead of two. Needs a DataReplay with make_durable.
-    bool log_small_syncs = false;
+    bool log_small_syncs = true;
     std::size_t max_handles = 1u << 18;         ///< open files; ENFILE beyond
     /// Pause between looks at unseen writers, evictions and syncs of the log; 0: no thread of its own (tests).
     std::chrono::milliseconds tick{1000};
@@ -172,7 +175,11 @@ class Filesystem {
   virtual Status sync_file(Request&, HandleId, bool data_only) = 0;
   virtual Status sync_directory(Request&, InodeId directory) = 0;
   virtual Status sync_all(Request&) = 0;     ///< syncfs
-  virtual void release(HandleId) = 0;
+  /// The three wait for the server too, not only for the disk.
+  virtual bool syncs_remotely() const = 0;
+  /// Answers the inode if the kernel keeps pages of it that the next open will have no use for (and would have to drop
+  /// before it is answered).
+  virtual std::optional<InodeId> release(HandleId) = 0;
   virtual Status allocate(Request&, HandleId, int mode, std::uint64_t offset, std::uint64_t length) = 0;
   virtual Result<std::size_t> copy_range(Request&, HandleId from, std::uint64_t from_offset, HandleId to,
                                          std::uint64_t to_offset, std::size_t length) = 0;

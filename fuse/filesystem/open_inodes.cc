@@ -79,11 +79,21 @@ void Engine::note_lost(const MutexLock& lock, OpenInode& inode, const InodeRow& 
   (void)inode.file->file().truncate(dirty_end);
 }
 
+/// The file went to a conflict copy, or was removed: a later sync still has to reach what was written to it.
+void Engine::part_from_file(const MutexLock&, OpenInode& inode) {
+  if (!inode.file) return;
+  if (inode.file->inode() != inode.id) {
+    inode.parted.push_back(std::move(inode.file));
+    inode.unsynced.lost_track();
+  }
+  inode.file.reset();
+}
+
 Result<std::shared_ptr<BackingFile>> Engine::backing_of(const std::shared_ptr<OpenInode>& inode, bool create) {
   {
     MutexLock lock(store_.mutex());
     if (inode->file && inode->file->serves(inode->id)) return inode->file;
-    inode->file.reset();
+    part_from_file(lock, *inode);
   }
   auto file = backing_.open_file(inode->id, create);
   MutexLock lock(store_.mutex());

@@ -63,6 +63,8 @@ struct OpenInode {
   bool forgotten = false;         ///< the kernel has let go of it: an orphan goes with the last handle
   Lsn synced;                     ///< record and bytes up to here survive a power cut
   UnsyncedBytes unsynced;
+  /// Files that a conflict copy took while this was open: what was written to them is for the next sync, too.
+  std::vector<std::shared_ptr<BackingFile>> parted;
   std::optional<Error> failed;    ///< a sync failed: bytes may be missing on the disk whatever a later sync says
   IoMode mode = IoMode::kNone;
   std::uint32_t cached_writers = 0;  ///< other handles open for writing

@@ -23,6 +23,10 @@ Status SpaceGuard::ask(std::uint64_t bytes) {
 Status SpaceGuard::look(std::uint64_t bytes) {
   std::uint64_t free = TRY(seams_.backing.free_bytes());
   if (free < reserve_bytes_ + bytes) {
+    seams_.reap();
+    free = TRY(seams_.backing.free_bytes());
+  }
+  if (free < reserve_bytes_ + bytes) {
     std::uint64_t clean = seams_.backing.usage().clean_bytes, needed = reserve_bytes_ + bytes - free;
     TRY(seams_.backing.evict(seams_.judge, clean > needed ? clean - needed : 0));
     free = TRY(seams_.backing.free_bytes());

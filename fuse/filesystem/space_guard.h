@@ -17,6 +17,7 @@ class SpaceGuard {
     Fetcher& fetcher;
     Clock& clock;
     EvictionJudge& judge;
+    std::function<void()> reap;   ///< frees what was removed and still lies on the disk
   };
   SpaceGuard(Seams seams, std::uint64_t reserve_bytes) : seams_(seams), reserve_bytes_(reserve_bytes) {}
 

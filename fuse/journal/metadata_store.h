@@ -119,8 +119,9 @@ class MetadataStore {
   virtual Result<InodeRow> inode(const MutexLock&, InodeId id) = 0;
   virtual Result<DentryRow> dentry(const MutexLock&, InodeId directory, std::string_view name) = 0;
   /// Entries with a cookie greater than `after`, in cookie order. NotPresent: the directory is not listed.
+  /// `with_inodes`: their rows will be asked for next, and are loaded with them.
   virtual Result<std::vector<DentryRow>> list(const MutexLock&, InodeId directory, std::uint64_t after,
-                                              std::size_t limit) = 0;
+                                              std::size_t limit, bool with_inodes = true) = 0;
   virtual Result<bool> has_children(const MutexLock&, InodeId directory) = 0;
   virtual Result<Bytes> xattr(const MutexLock&, InodeId inode, std::string_view name) = 0;  ///< Errors: NoAttribute
   virtual Result<std::vector<std::string>> xattr_names(const MutexLock&, InodeId inode) = 0;

@@ -169,6 +169,29 @@ def test_permissions_of_other_users(place):
     assert as_user(1001, lambda: os.chown(place / "theirs", 0, 0)) == errno.EPERM
 
 
+def test_writes_by_others_take_privileges_away_at_once(place):
+    path = place / "program"
+    path.write_text("x" * 100000)
+    os.chmod(path, 0o6777)
+    fd = os.open(path, os.O_RDONLY)
+    assert stat.S_IMODE(os.fstat(fd).st_mode) == 0o6777
+
+    def write():
+        with open(path, "r+b") as f:
+            f.write(b"y")
+            f.flush()
+            assert stat.S_IMODE(os.fstat(f.fileno()).st_mode) == 0o777
+    assert as_user(1001, write) == 0
+    assert stat.S_IMODE(os.fstat(fd).st_mode) == 0o777
+    os.chmod(path, 0o6777)
+    assert as_user(1001, lambda: os.truncate(path, 10)) == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o777
+    os.chmod(path, 0o6777)
+    with open(path, "r+b") as f:
+        f.write(b"root may keep them")
+    os.close(fd)
+
+
 def test_special_files(place):
     os.mkfifo(place / "fifo")
     os.mknod(place / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))

@@ -33,7 +33,7 @@ Result<Node> Engine::set_attributes(Request& request, InodeId id, const SetAttri
   if (watched) TRY(settle(pin->get()));
   if (wanted.size) {
     if (*wanted.size > 0) TRY(space_.ask(0));
-    TRY(truncate(request, pin->get(), *wanted.size, wanted.kill_suid_sgid));
+    TRY(truncate(request, pin->get(), *wanted.size, wanted.kill_suid_sgid || request.uid != 0));
   }
   std::optional<Timestamp> new_mtime;
   {

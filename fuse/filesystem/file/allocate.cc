@@ -65,7 +65,7 @@ Status Engine::allocate_in(Request& request, ContentChange& change, int mode, Ex
   extent.end = std::min(extent.end, size);
   extent.begin = std::min(extent.begin, extent.end);
   if (extent.begin == extent.end && size == old_size) return {};
-  TRY(kill_privileges(lock, row, request.uid == 0));
+  TRY(kill_privileges(lock, request, row, request.uid == 0));
   return change.record(lock, row, extent, size);
 }
 

@@ -93,7 +93,7 @@ Result<std::size_t> Engine::copy_into(Request& request, BackingFile& source, std
     return std::move(done).error();
   }
   if (*done == 0) return std::size_t{0};
-  TRY(kill_privileges(lock, row, request.uid == 0));
+  TRY(kill_privileges(lock, request, row, request.uid == 0));
   TRY(change.record(lock, row, {to_offset, to_offset + *done}, std::max(row.attributes.size, to_offset + *done)));
   return *done;
 }

@@ -33,6 +33,7 @@ Result<Opened> Engine::finish_open(Request& request, std::shared_ptr<OpenInode> 
     if (!file.ok()) prepared = std::move(file).error();
     else if (flags.write) prepared = begin_unseen(inode);
     if (prepared.ok()) opened.passthrough = std::move(file).value();
+    opened.wants_flush = flags.write;
   }
   MutexLock lock(store_.mutex());
   Result<HandleId> handle = !ready.ok()      ? Result<HandleId>(ready.error())

@@ -36,8 +36,9 @@ Result<bool> Engine::may_pass_through(const MutexLock& lock, Request& request, O
     return true;
   }
   if (!whole || flags.direct) return false;
+  if (!flags.write) return true;
   const std::uint64_t size = row.attributes.size;
-  return !flags.write || (size <= kMaxUnseenBytes && (size != 0 || options_.passthrough_empty));
+  return size <= kMaxUnseenBytes && (size != 0 || options_.passthrough_empty);
 }
 
 /// Before the kernel gets the file for writing: on return a crash finds out what it wrote.
@@ -139,7 +140,10 @@ InodeId Engine::let_go_of_unseen(const std::shared_ptr<OpenInode>& inode) {
   MutexLock lock(store_.mutex());
   InodeId holder = inode->unseen_file ? inode->unseen_file->inode() : inode->id;
   inode->unseen_file.reset();
-  if (inode->handles == 0) inode->file.reset();
+  if (inode->handles == 0) {
+    inode->file.reset();
+    inode->parted.clear();
+  }
   lingering_[inode->id] = inode;
   return holder;
 }

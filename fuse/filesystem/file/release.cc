@@ -2,27 +2,38 @@
 
 namespace skymoor::client {
 
-void Engine::release(HandleId id) {
+namespace {
+
+constexpr std::uint64_t kManyPages = 4u << 20;   // bytes; fewer are dropped in no time
+
+}  // namespace
+
+std::optional<InodeId> Engine::release(HandleId id) {
   std::optional<Handle> handle;
-  bool last_writer = false;
+  bool last_writer = false, cached = false;
   {
     MutexLock lock(store_.mutex());
     handle = handles_.take(id);
-    if (!handle) return;
+    if (!handle) return std::nullopt;
+    cached = handle->inode->mode == IoMode::kCached;
     leave_mode(lock, *handle->inode, handle->write, handle->passthrough);
     last_writer = handle->passthrough && handle->write && handle->inode->unseen_writers == 0;
   }
   const std::shared_ptr<OpenInode>& inode = handle->inode;
   if (last_writer) end_unseen(inode, let_go_of_unseen(inode));
-  bool orphan, used;
+  bool orphan, used, unused_pages = false;
   {
     MutexLock lock(store_.mutex());
     orphan = inode->forgotten && inode->handles == 0;
+    if (cached && inode->handles == 0 && options_.passthrough)
+      if (auto row = store_.inode(lock, inode->id); row.ok())
+        unused_pages = row->attributes.size >= kManyPages && inode->view.wholly_valid(row->attributes.size);
     used = inode->file != nullptr && inode->handles == 0;
     leave(lock, inode);
   }
   if (used) backing_.touch(inode->id);
   if (orphan) forget(inode->id);
+  return unused_pages ? std::optional(inode->id) : std::nullopt;
 }
 
 }  // namespace skymoor::client

@@ -22,10 +22,12 @@ Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode) {
   {
     MutexLock lock(store_.mutex());
     if (inode->failed) return *inode->failed;
+    if (inode->file && !inode->file->serves(inode->id)) part_from_file(lock, *inode);
+    const bool parted = !inode->parted.empty();
     auto row = store_.inode(lock, inode->id);
-    if (!row.ok()) return {};
-    target = row->changed;
-    if (target <= inode->synced && !watched) return sync_to_server(target, lock);
+    if (!row.ok() && !parted) return {};
+    target = parted ? store_.last_lsn() : row->changed;
+    if (target <= inode->synced && !watched && !parted) return sync_to_server(target, lock);
     small = inode->unsynced.known() && !watched && options_.log_small_syncs;
   }
   auto logged = small ? log_unsynced(*inode) : Result<Lsn>(Lsn{});
@@ -41,20 +43,35 @@ Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode) {
   return sync_to_server(target, lock);
 }
 
-/// Syncs the backing file, without keeping writers out.
+/// Syncs the backing file, and those that conflict copies took over, without keeping writers out.
 Status Engine::sync_bytes(OpenInode& inode) {
   std::uint64_t changes;
   Lsn before;
+  std::shared_ptr<BackingFile> file;
+  std::vector<std::shared_ptr<BackingFile>> parted;
   {
     MutexLock lock(store_.mutex());
     changes = inode.unsynced.changes();
     before = store_.last_lsn();
+    file = inode.file;
+    parted = std::move(inode.parted);
   }
-  TRY(backing_.sync(inode.id));
+  if (file) parted.push_back(std::move(file));
+  else TRY(backing_.sync(inode.id));
+  for (const auto& one : parted) TRY(sync_whoever_has(*one));
   MutexLock lock(store_.mutex());
   if (inode.unsynced.changes() == changes) inode.unsynced.all_synced();
   // What the log carries of the file from before is older than what it holds now: no replay over it.
   return store_.note_data_durable(lock, inode.id, before);
+}
+
+/// The file may change hands meanwhile; its name counts where it is in the end.
+Status Engine::sync_whoever_has(BackingFile& file) {
+  for (;;) {
+    InodeId holder = file.inode();
+    TRY(backing_.sync(holder));
+    if (file.inode() == holder) return {};
+  }
 }
 
 /// Little enough is unsynced to go into the log with the record: one sync for both. The log keeps the bytes until the
@@ -69,6 +86,9 @@ Result<Lsn> Engine::log_unsynced(OpenInode& inode) {
     extents = inode.unsynced.extents();
     file = inode.file;
   }
+  // Until the record stands: a conflict copy would take the bytes away, and the log would speak of another file.
+  BackingFile::Holding holding(*file);
+  if (!file->serves(inode.id)) return Lsn{};
   std::vector<Bytes> pieces;
   for (const Extent& extent : extents) {
     Bytes& piece = pieces.emplace_back(extent.length());

@@ -13,7 +13,7 @@ Status Engine::truncate(Request& request, const std::shared_ptr<OpenInode>& inod
     MutexLock lock(store_.mutex());
     InodeRow row = TRY(row_of(lock, request, inode->id));
     old_size = row.attributes.size;
-    if (size == old_size && size != 0) return keep_size(lock, row, kill_suid_sgid);
+    if (size == old_size && size != 0) return keep_size(lock, request, row, kill_suid_sgid);
   }
   // Growing: first the hole, then the record. Shrinking: first the record, so that a crash in between loses nothing
   // that the record does not speak of. A watched file is measured by the record: it comes last.
@@ -22,7 +22,7 @@ Status Engine::truncate(Request& request, const std::shared_ptr<OpenInode>& inod
   {
     MutexLock lock(store_.mutex());
     InodeRow row = TRY(row_of(lock, request, inode->id));
-    TRY(kill_privileges(lock, row, !kill_suid_sgid));
+    TRY(kill_privileges(lock, request, row, !kill_suid_sgid));
     if (!cut_first) inode->trim_wanted = true;
     Extent grown = size > old_size ? Extent{old_size, size} : Extent{size, size};
     TRY(change.record(lock, row, grown, size));
@@ -37,8 +37,8 @@ Status Engine::truncate(Request& request, const std::shared_ptr<OpenInode>& inod
 }
 
 /// The size it has: the times move, the content stays what it is.
-Status Engine::keep_size(const MutexLock& lock, InodeRow row, bool kill_suid_sgid) {
-  TRY(kill_privileges(lock, row, !kill_suid_sgid));
+Status Engine::keep_size(const MutexLock& lock, Request& request, InodeRow row, bool kill_suid_sgid) {
+  TRY(kill_privileges(lock, request, row, !kill_suid_sgid));
   Change change = begin_attributes(lock, row, kFieldMtime | kFieldCtime);
   row.attributes.mtime = row.attributes.ctime = change.time();
   change.put(std::move(row));

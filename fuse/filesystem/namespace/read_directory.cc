@@ -8,7 +8,7 @@ Result<std::vector<DirectoryEntry>> Engine::read_directory(Request& request, Ino
   InodeRow row = TRY(row_of(lock, request, directory));
   if (row.attributes.type != FileType::kDirectory) return Error(Code::kNotDirectory, "not a directory");
   if (row.links == 0) return std::vector<DirectoryEntry>();   // removed, but still open
-  auto listed = store_.list(lock, directory, after, limit);
+  auto listed = store_.list(lock, directory, after, limit, plus);
   if (!listed.ok()) {
     if (listed.error().code() == Code::kNotPresent) return lacks(request, Need::Kind::kDirectory, directory);
     return std::move(listed).error();

@@ -8,6 +8,7 @@ namespace {
 
 // A directory no larger than this is kept in memory whole once it was listed in one go.
 constexpr std::size_t kKeepListed = 1024;
+constexpr std::size_t kReserveListed = 4096;
 
 }  // namespace
 
@@ -85,7 +86,8 @@ Result<DentryRow> JournaledMetadataStore::dentry(const MutexLock& lock, InodeId 
 
 // The database's rows in cookie order, with the pinned ones laid over: a name that is pinned counts only as pinned.
 Result<std::vector<DentryRow>> JournaledMetadataStore::list(const MutexLock& lock, InodeId directory,
-                                                            std::uint64_t after, std::size_t limit) {
+                                                            std::uint64_t after, std::size_t limit,
+                                                            bool with_inodes) {
   auto* entry = TRY(inode_entry(lock, directory));
   if (!entry->row) return Error(Code::kNotFound, "no such directory");
   if (!entry->row->listed) return Error(Code::kNotPresent, "directory is not listed");
@@ -93,8 +95,9 @@ Result<std::vector<DentryRow>> JournaledMetadataStore::list(const MutexLock& loc
   bool overlaid = pinned_names_.any(directory);
   bool keep = after == 0;
   std::vector<DentryRow> rows;
+  rows.reserve(std::min(limit, kReserveListed));
   std::size_t next = 0;
-  TRY(reads_->entries(directory, after, true, [&](DentryRow&& row, std::optional<InodeRow>&& inode) {
+  TRY(reads_->entries(directory, after, with_inodes, [&](DentryRow&& row, std::optional<InodeRow>&& inode) {
     if (overlaid) {
       auto* known = dentries_.peek(NameView{directory, row.name});
       if (known && known->pinned) return true;
@@ -102,7 +105,6 @@ Result<std::vector<DentryRow>> JournaledMetadataStore::list(const MutexLock& loc
         rows.push_back(*pinned[next++]);
     }
     if (rows.size() >= limit) return false;
-    // Whoever lists asks for the inodes next.
     if (inode && !inodes_.peek(row.inode)) {
       Lsn changed = inode->changed;
       inodes_.fill(row.inode, std::make_shared<InodeRow>(std::move(*inode)), changed);

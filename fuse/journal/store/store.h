@@ -49,7 +49,7 @@ class JournaledMetadataStore final : public MetadataStore {
   Result<InodeRow> inode(const MutexLock&, InodeId id) override;
   Result<DentryRow> dentry(const MutexLock&, InodeId directory, std::string_view name) override;
   Result<std::vector<DentryRow>> list(const MutexLock&, InodeId directory, std::uint64_t after,
-                                      std::size_t limit) override;
+                                      std::size_t limit, bool with_inodes) override;
   Result<bool> has_children(const MutexLock&, InodeId directory) override;
   Result<Bytes> xattr(const MutexLock&, InodeId inode, std::string_view name) override;
   Result<std::vector<std::string>> xattr_names(const MutexLock&, InodeId inode) override;

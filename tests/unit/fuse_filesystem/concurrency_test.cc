@@ -29,7 +29,6 @@ TEST_F(ConcurrencyTest, AppendsLoseNothing) {
 TEST_F(ConcurrencyTest, EverybodyDoesEverything) {
   stack.options.tick = std::chrono::milliseconds(5);
   stack.options.passthrough = stack.options.passthrough_empty = true;
-  stack.options.log_small_syncs = true;
   stack.reopen();
   std::atomic<bool> stop{false};
   {

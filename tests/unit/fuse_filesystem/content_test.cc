@@ -223,6 +223,38 @@ TEST_F(ContentTest, WritesByOthersTakePrivilegesAway) {
   EXPECT_EQ(stack.node(a).attributes.mode, 02744u);
 }
 
+// The kernel leaves it to us (FUSE_HANDLE_KILLPRIV_V2), and must hear of it: it goes on by the mode it knows.
+TEST_F(ContentTest, WhoeverTakesPrivilegesAwayIsToldToForgetTheMode) {
+  InodeId a = stack.write_file("a", "text");
+  auto set_ids = [&] {
+    SetAttributesRequest wanted;
+    wanted.mode = 06755;
+    EXPECT_OK(stack.fs->set_attributes(r, a, wanted));
+  };
+  auto nothing = [](int, std::uint64_t) -> Result<std::size_t> { return std::size_t{1}; };
+  HandleId handle = stack.open_file(a);
+  Request root, other{.uid = 1000}, again{.uid = 1000}, allocates{.uid = 1000}, opens{.uid = 1000}, cuts{.uid = 1000};
+  set_ids();
+  ASSERT_OK(stack.fs->write(root, handle, 0, 1, nothing));
+  EXPECT_FALSE(root.stale);
+  ASSERT_OK(stack.fs->write(other, handle, 0, 1, nothing));
+  EXPECT_EQ(other.stale, a);
+  ASSERT_OK(stack.fs->write(again, handle, 0, 1, nothing));
+  EXPECT_FALSE(again.stale);
+  set_ids();
+  ASSERT_OK(stack.fs->allocate(allocates, handle, 0, 100, 100));
+  EXPECT_EQ(allocates.stale, a);
+  set_ids();
+  auto opened = stack.fs->open(opens, a, {.write = true, .truncate = true});
+  ASSERT_OK(opened);
+  EXPECT_EQ(opens.stale, a);
+  set_ids();
+  SetAttributesRequest wanted;
+  wanted.size = 3;
+  ASSERT_OK(stack.fs->set_attributes(cuts, a, wanted));
+  EXPECT_EQ(stack.node(a).attributes.mode, 0755u);
+}
+
 TEST_F(ContentTest, OpenFilesAreBounded) {
   stack.options.max_handles = 3;
   stack.reopen();

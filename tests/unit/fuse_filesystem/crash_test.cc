@@ -133,8 +133,7 @@ TEST_F(CrashTest, AWriteThatDidNotReturnMayBeLostButLeavesNothingBehind) {
 
 // Power cut: only what was synced is on the disk. Backing files lose unsynced bytes, the log keeps what it synced.
 TEST_F(CrashTest, ASmallSyncLogsTheBytesThemselves) {
-  stack.options.log_small_syncs = true;
-  stack.reopen();
+  stack.reopen();   // what the tables were made with is on the disk
   int log_syncs = 0, data_syncs = 0;
   stack.hook = [&](const FaultPoint& point) {
     if (point.name == "file.sync") (point.detail.find("/backing/") != point.detail.npos ? data_syncs : log_syncs)++;
@@ -157,8 +156,6 @@ TEST_F(CrashTest, ASmallSyncLogsTheBytesThemselves) {
 }
 
 TEST_F(CrashTest, WhatIsNotPlainSmallWritingIsSyncedWhereItIs) {
-  stack.options.log_small_syncs = true;
-  stack.reopen();
   int data_syncs = 0;
   stack.hook = [&](const FaultPoint& point) {
     data_syncs += point.name == "file.sync" && point.detail.find("/backing/") != point.detail.npos;

@@ -58,6 +58,7 @@ class FsStack {
     replay = std::make_unique<TestReplay>(*backing);
     MetadataStore::Options store_options;
     store_options.directory = directory_ + "/data/log";
+    store_options.boot_id = boot_id;
     store_options.sync_interval = store_options.checkpoint_interval = std::chrono::milliseconds(0);
     auto made = MetadataStore::open(disk, clock, store_options, {VolumeId{}, DeviceId{}, WriterId{7}}, replay.get());
     ASSERT_TRUE(made.ok()) << made.error().to_string();
@@ -237,6 +238,7 @@ class FsStack {
   SystemClock clock;
   FakeFetcher fetcher;
   bool root_listed = true;
+  std::string boot_id;   ///< another one after a power cut
   Filesystem::Options options;
   std::unique_ptr<BackingStore> backing;
   std::unique_ptr<TestReplay> replay;

@@ -162,6 +162,48 @@ TEST_F(NamespaceTest, AnOrphanGoesAtForget) {
   EXPECT_OK(stack.find("b"));
 }
 
+// With a thread of its own the room does not let the kernel's threads wait for the disk to free files.
+TEST_F(NamespaceTest, OrphansGoInTheBackgroundManyWithOneRecord) {
+  std::atomic<int> unlinks{0};
+  stack.options.tick = std::chrono::hours(1);
+  stack.reopen();
+  stack.hook = [&](const FaultPoint& point) {
+    unlinks += point.name == "disk.unlink";
+    return 0;
+  };
+  std::vector<InodeId> inodes;
+  for (int i = 0; i < 300; ++i) inodes.push_back(stack.write_file("f" + std::to_string(i), "x"));
+  for (int i = 0; i < 300; ++i) ASSERT_OK(stack.unlink("f" + std::to_string(i)));
+  Lsn before = stack.store->last_lsn();
+  for (InodeId inode : inodes) stack.fs->forget(inode);
+  EXPECT_EQ(unlinks, 0);
+  EXPECT_EQ(stack.store->last_lsn(), before);
+  stack.fs->tick();
+  EXPECT_EQ(unlinks, 300);
+  EXPECT_LE(stack.store->last_lsn().value, before.value + 3);
+  stack.expect_sound();
+  // At the end of the mount nothing is left for the next one.
+  InodeId last = stack.write_file("last", "x");
+  ASSERT_OK(stack.unlink("last"));
+  stack.fs->forget(last);
+  EXPECT_EQ(stack.backing_files("data"), 1u);
+  stack.hook = nullptr;
+  stack.close();
+  EXPECT_EQ(stack.backing_files("data"), 0u);
+}
+
+TEST_F(NamespaceTest, ALargeOrphanGoesAtOnce) {
+  stack.options.tick = std::chrono::hours(1);
+  stack.reopen();
+  InodeId a = stack.write_file("a", "x");
+  ASSERT_OK(stack.set_size(a, 64u << 20));
+  ASSERT_OK(stack.unlink("a"));
+  stack.fs->forget(a);
+  for (int i = 0; i < 3000 && stack.backing_files("data") != 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(stack.backing_files("data"), 0u);
+}
+
 TEST_F(NamespaceTest, UnlinkIsForNonDirectories) {
   stack.mkdir("d");
   EXPECT_CODE(stack.unlink("d"), Code::kIsDirectory);

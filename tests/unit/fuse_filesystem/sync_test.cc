@@ -6,6 +6,10 @@ namespace {
 
 class SyncTest : public FsTest {
  protected:
+  void do_not_log() {
+    stack.options.log_small_syncs = false;
+    stack.reopen();
+  }
   void count_syncs() {
     stack.hook = [this](const FaultPoint& point) {
       if (point.name == "file.sync" && point.detail.find("/backing/") != point.detail.npos) ++data;
@@ -18,6 +22,7 @@ class SyncTest : public FsTest {
 };
 
 TEST_F(SyncTest, FsyncMakesBytesAndRecordDurable) {
+  do_not_log();
   auto made = stack.create("a");
   ASSERT_OK(stack.write(made.opened.handle, 0, "x"));
   count_syncs();
@@ -29,6 +34,7 @@ TEST_F(SyncTest, FsyncMakesBytesAndRecordDurable) {
 }
 
 TEST_F(SyncTest, SyncHandlesAreDurableAtEachWrite) {
+  do_not_log();
   InodeId a = stack.touch("a");
   HandleId handle = stack.open_file(a, {.write = true, .sync = true});
   count_syncs();
@@ -50,6 +56,7 @@ TEST_F(SyncTest, DirectoriesAndTheWholeVolume) {
 }
 
 TEST_F(SyncTest, AFailedSyncStaysFailedWhileTheFileIsOpen) {
+  do_not_log();
   auto made = stack.create("a");
   ASSERT_OK(stack.write(made.opened.handle, 0, "x"));
   HandleId other = stack.open_file(made.node.id);
@@ -75,11 +82,68 @@ TEST_F(SyncTest, RemoteFsyncWaitsForTheServer) {
   ASSERT_OK(stack.write(made.opened.handle, 0, "x"));
   ASSERT_OK(stack.fs->sync_file(r, made.opened.handle, false));
   ASSERT_EQ(stack.fetcher.synced().size(), 1u);
-  EXPECT_EQ(stack.fetcher.synced()[0], stack.store->last_lsn());
+  EXPECT_EQ(stack.fetcher.synced()[0], stack.row(made.node.id).changed);
   stack.fetcher.remote_sync = Error(Code::kOffline, "no server");
   EXPECT_CODE(stack.fs->sync_file(r, made.opened.handle, false), Code::kOffline);
   stack.fetcher.remote_sync = {};
   EXPECT_OK(stack.fs->sync_file(r, made.opened.handle, false));
+}
+
+TEST_F(SyncTest, SmallWritesToANewFileCostOneSyncEach) {
+  auto made = stack.create("a");
+  count_syncs();
+  for (int i = 1; i <= 10; ++i) {
+    ASSERT_OK(stack.write(made.opened.handle, static_cast<std::uint64_t>(i) * 512, "record"));
+    ASSERT_OK(stack.fs->sync_file(r, made.opened.handle, true));
+    EXPECT_EQ(log, i);
+  }
+  EXPECT_EQ(data, 0);
+}
+
+// Found by reading: the copy kept bytes that fsync had answered for, and nobody had synced them.
+TEST_F(SyncTest, WhatWentToAConflictCopyIsSyncedThere) {
+  InodeId copy = stack.touch("copy");
+  auto made = stack.create("a");
+  ASSERT_OK(stack.write(made.opened.handle, 0, "mine"));
+  ASSERT_OK(stack.backing->move(made.node.id, copy));
+  count_syncs();
+  ASSERT_OK(stack.fs->sync_file(r, made.opened.handle, false));
+  EXPECT_EQ(data, 1);
+  EXPECT_EQ(log, 1);
+  ASSERT_OK(stack.fs->sync_file(r, made.opened.handle, false));
+  EXPECT_EQ(data, 1) << "once is enough";
+  // The same when a write came between.
+  ASSERT_OK(stack.write(made.opened.handle, 0, "theirs, and more"));
+  ASSERT_OK(stack.backing->move(made.node.id, copy));
+  ASSERT_OK(stack.write(made.opened.handle, 0, "again"));
+  data = 0;
+  ASSERT_OK(stack.fs->sync_file(r, made.opened.handle, false));
+  EXPECT_EQ(data, 2);
+}
+
+// A logged byte names its inode: between rows and file of a move it would name the wrong one.
+TEST_F(SyncTest, NothingIsLoggedWhileAConflictCopyTakesTheFile) {
+  InodeId copy = stack.touch("copy");
+  auto made = stack.create("a");
+  ASSERT_OK(stack.write(made.opened.handle, 0, "mine"));
+  auto file = stack.backing->open_file(made.node.id, false).value();
+  auto frozen = file->freeze();
+  count_syncs();
+  std::atomic<bool> done{false};
+  std::thread syncer([&] {
+    Request mine;
+    EXPECT_OK(stack.fs->sync_file(mine, made.opened.handle, false));
+    done = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  EXPECT_FALSE(done);
+  ASSERT_OK(stack.backing->move(made.node.id, copy));
+  frozen.unlock();
+  syncer.join();
+  stack.hook = nullptr;
+  EXPECT_EQ(data, 1);
+  for (const LogRecord& record : stack.records())
+    for (const RowChange& change : record.changes) EXPECT_FALSE(std::holds_alternative<LogData>(change));
 }
 
 }  // namespace

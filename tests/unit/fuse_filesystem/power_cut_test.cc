@@ -1,0 +1,149 @@
+// Power cuts: only what was synced is on the disk, and in it is everything that an fsync answered for.
+#include <fstream>
+
+#include "tests/unit/fuse_filesystem/fs_stack.h"
+
+namespace skymoor::client {
+namespace {
+
+/// Each value that a byte may have: what was synced, or what was written since.
+using Bytewise = std::vector<std::set<char>>;
+using Promised = std::map<std::string, Bytewise>;
+
+/// Keeps what the disk holds of log segments and backing files, and copies of the state as power cuts would leave it: one
+/// before each step that makes something durable.
+class PowerCutTest : public FsTest {
+ protected:
+  void SetUp() override {
+    stack.boot_id = "first boot";
+    stack.open();
+    ASSERT_TRUE(stack.store->sync(stack.store->last_lsn()).ok());
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(stack.directory()))
+      if (entry.is_regular_file()) keep(entry.path());
+    stack.hook = [this](const FaultPoint& point) { return step(point); };
+  }
+
+  static bool is_ours(const std::string& path) {
+    return path.find("/backing/") != path.npos || path.find("/log-") != path.npos;
+  }
+  void keep(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    if (in) disk_[path] = std::string(std::istreambuf_iterator<char>(in), {});
+  }
+  int step(const FaultPoint& point) {
+    if (point.name != "file.sync" && point.name != "journal.checkpoint_commit" && point.name != "disk.sync_directory" &&
+        point.name != "backing.sync_all")
+      return 0;
+    cut();
+    if (point.name == "file.sync") keep(std::string(point.detail));
+    if (point.name == "backing.sync_all")
+      for (const auto& entry : std::filesystem::recursive_directory_iterator(stack.directory() + "/data/backing"))
+        if (entry.is_regular_file()) keep(entry.path());
+    return 0;
+  }
+  /// The state as the disk has it: of log and backing files what was synced. SQLite's files are taken as they are.
+  void cut() {
+    std::string copy = dir / ("cut" + std::to_string(cuts_.size()));
+    std::filesystem::copy(stack.directory(), copy, std::filesystem::copy_options::recursive);
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(copy)) {
+      if (!entry.is_regular_file() || !is_ours(entry.path())) continue;
+      auto synced = disk_.find(stack.directory() + entry.path().string().substr(copy.size()));
+      std::filesystem::resize_file(entry.path(), 0);
+      if (synced != disk_.end()) std::ofstream(entry.path(), std::ios::binary) << synced->second;
+    }
+    cuts_.push_back({copy, promised_});
+  }
+
+  void write(HandleId handle, const std::string& name, std::size_t at, const std::string& text) {
+    ASSERT_OK(stack.write(handle, at, text));
+    Bytewise& bytes = written_[name];
+    if (bytes.size() < at + text.size()) bytes.resize(at + text.size(), {'\0'});
+    for (std::size_t i = 0; i < text.size(); ++i) bytes[at + i] = {text[i]};
+    // Promised bytes may now be the new ones, too.
+    auto known = promised_.find(name);
+    if (known == promised_.end()) return;
+    for (std::size_t i = 0; i < text.size() && at + i < known->second.size(); ++i) known->second[at + i].insert(text[i]);
+  }
+  void sync(HandleId handle, const std::string& name) {
+    ASSERT_OK(stack.fs->sync_file(r, handle, true));
+    promised_[name] = written_[name];
+  }
+  void check() {
+    stack.hook = nullptr;
+    for (const auto& [path, promised] : cuts_) {
+      FsStack after(path);
+      after.boot_id = "second boot";
+      ASSERT_NO_FATAL_FAILURE(after.open()) << path;
+      for (const auto& [name, bytes] : promised) {
+        auto found = after.find(name);
+        ASSERT_TRUE(found.ok()) << name << " in " << path;
+        std::string content = after.content(found->id);
+        ASSERT_GE(content.size(), bytes.size()) << name << " in " << path;
+        for (std::size_t i = 0; i < bytes.size(); ++i)
+          ASSERT_TRUE(bytes[i].contains(content[i])) << name << " byte " << i << " in " << path;
+      }
+      after.expect_sound();
+      after.close();
+      std::filesystem::remove_all(path);
+    }
+  }
+
+  struct Cut {
+    std::string path;
+    Promised promised;
+  };
+  std::map<std::string, std::string> disk_;   ///< by path: what was synced
+  std::vector<Cut> cuts_;
+  Promised written_, promised_;
+};
+
+TEST_F(PowerCutTest, WhatFsyncAnsweredForIsThereWheneverThePowerGoes) {
+  auto a = stack.create("a");
+  HandleId handle = a.opened.handle;
+  write(handle, "a", 0, "one");
+  sync(handle, "a");                                       // logged
+  write(handle, "a", 1, "NE and a longer tail");
+  write(handle, "a", 5000, "behind a hole");
+  sync(handle, "a");                                       // logged over logged
+  write(handle, "a", 2, "not synced");
+  ASSERT_OK(stack.store->checkpoint());                    // logged bytes become durable where they are
+  write(handle, "a", 4, "logged again");
+  sync(handle, "a");
+  write(handle, "a", 0, std::string(100000, 'L'));         // too much to log
+  sync(handle, "a");
+  write(handle, "a", 10, "small after large");
+  sync(handle, "a");
+  ASSERT_OK(stack.store->checkpoint());
+  write(handle, "a", 12, "last, unsynced");
+
+  auto b = stack.create("b");
+  write(b.opened.handle, "b", 0, "second file");
+  sync(b.opened.handle, "b");
+  ASSERT_OK(stack.set_size(b.node.id, 6));                 // cut: logged bytes behind it must not come back
+  written_["b"].resize(6);
+  promised_["b"].resize(6);
+  sync(b.opened.handle, "b");
+  write(b.opened.handle, "b", 20, "x");
+  sync(b.opened.handle, "b");
+  ASSERT_OK(stack.fs->sync_all(r));
+  ASSERT_OK(stack.store->checkpoint());
+  cut();
+  EXPECT_GT(cuts_.size(), 15u);
+  check();
+}
+
+// Later logged data wins over earlier, whichever of the two the backing file has already.
+TEST_F(PowerCutTest, OneRecordIsOverwrittenAgainAndAgain) {
+  auto a = stack.create("a");
+  for (int i = 0; i < 12; ++i) {
+    write(a.opened.handle, "a", static_cast<std::size_t>(i % 3), std::string(30, static_cast<char>('a' + i)));
+    sync(a.opened.handle, "a");
+    if (i == 4) ASSERT_OK(stack.store->checkpoint());
+    if (i == 7) ASSERT_OK(stack.fs->sync_all(r));
+  }
+  cut();
+  check();
+}
+
+}  // namespace
+}  // namespace skymoor::client
