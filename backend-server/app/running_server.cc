@@ -10,6 +10,7 @@
 #include "backend-server/app/identity.h"
 #include "backend-server/block_store/local/segment_block_store.h"
 #include "skymoor_version.h"
+#include "shared/base/fault_plan.h"
 #include "shared/base/log.h"
 
 namespace skymoor::server {
@@ -48,7 +49,7 @@ struct RunningServer::State {
   std::string fingerprint;
   bool stopped = false;
   // In order of dependency: destroyed from the last to the first.
-  PosixDisk disk;
+  PosixDisk disk{fault_hook_from_environment()};
   SystemClock clock;
   SystemRandom random;
   UniqueFd directory_lock;

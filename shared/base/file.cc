@@ -7,6 +7,9 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
+#include <csignal>
+
+#include "shared/base/fault_plan.h"
 
 namespace skymoor {
 namespace {
@@ -36,14 +39,11 @@ class PosixFile final : public File {
   }
 
   Status write_at(std::uint64_t offset, ByteView data) override {
-    TRY(hit(hook_, "file.write", path_));
-    while (!data.empty()) {
-      ssize_t n = ::pwrite(fd_.get(), data.data(), data.size(), static_cast<off_t>(offset));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return Error::from_errno(errno, "write " + path_);
-      data = data.subspan(static_cast<std::size_t>(n));
-      offset += static_cast<std::uint64_t>(n);
-    }
+    const int fault = hook_ ? hook_({"file.write", path_}) : 0;
+    if (fault > 0) return Error::from_errno(fault, "file.write " + path_);
+    if (fault == kTornWrite) data = data.first(data.size() / 2);
+    TRY(write_all(offset, data));
+    if (fault == kTornWrite) ::kill(::getpid(), SIGKILL);
     return {};
   }
 
@@ -70,6 +70,17 @@ class PosixFile final : public File {
   int fd() const override { return fd_.get(); }
 
  private:
+  Status write_all(std::uint64_t offset, ByteView data) {
+    while (!data.empty()) {
+      ssize_t n = ::pwrite(fd_.get(), data.data(), data.size(), static_cast<off_t>(offset));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return Error::from_errno(errno, "write " + path_);
+      data = data.subspan(static_cast<std::size_t>(n));
+      offset += static_cast<std::uint64_t>(n);
+    }
+    return {};
+  }
+
   UniqueFd fd_;
   std::string path_;
   FaultHook hook_;

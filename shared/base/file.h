@@ -22,7 +22,7 @@ struct FaultPoint {
 };
 
 /// Injects failures. A hook returns 0 to go on, or an errno with which the step then fails without being done; it may
-/// also end the process. One per Disk; none in production.
+/// also end the process. One per Disk; none in production, unless one is ordered from outside (fault_plan.h).
 using FaultHook = std::function<int(const FaultPoint&)>;
 
 /// One open file. Thread-safe for concurrent calls on different ranges. Owned by the caller; closes on destruction.

@@ -9,6 +9,7 @@
 #include "fuse/app/mount/mount_control.h"
 #include "fuse/app/mount/sync_fetcher.h"
 #include "fuse/remote/http_volume_remote.h"
+#include "shared/base/fault_plan.h"
 
 namespace skymoor::client {
 
@@ -50,7 +51,7 @@ class MountSession {
   // Constant after open.
   const Options options_;
   std::stop_source stop_;
-  PosixDisk disk_;
+  PosixDisk disk_{fault_hook_from_environment()};
   SystemClock clock_;
   SystemRandom random_;
   std::string mount_point_;
