@@ -4,11 +4,15 @@
 #include <charconv>
 #include <limits>
 
+#include "shared/base/file.h"
+
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
 namespace skymoor {
 namespace {
+
+constexpr std::size_t kMaxFileBytes = 1u << 20;
 
 struct Unit {
   std::string_view name;
@@ -30,6 +34,19 @@ Result<std::int64_t> parse_with_units(std::string_view text, std::span<const Uni
     for (const Unit& u : units)
       if (u.name == unit && number <= std::numeric_limits<std::int64_t>::max() / u.factor) return number * u.factor;
   return Error(Code::kInvalidArgument, "'" + std::string(text) + "' is not like " + std::string(examples));
+}
+
+/// The line of the first table header, 0 if there is none: the parser must not see one (toml++ 3.3 takes for granted that
+/// a name follows), and settings have none.
+std::size_t line_of_table(std::string_view text) {
+  std::size_t line = 1;
+  for (std::size_t at = 0; at < text.size(); ++line) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::size_t first = text.find_first_not_of(" \t", at);
+    if (first < end && text[first] == '[') return line;
+    at = end + 1;
+  }
+  return 0;
 }
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -147,8 +164,12 @@ Status Settings::set(std::string_view name, std::string_view value) {
 }
 
 Status Settings::load_toml(const std::string& path) {
-  toml::parse_result parsed = toml::parse_file(path);
+  PosixDisk disk;
+  const Bytes content = TRY(read_file(disk, path, kMaxFileBytes));
   auto at = [&](std::size_t line) { return path + ":" + std::to_string(line) + ": "; };
+  if (const std::size_t line = line_of_table(as_text(content)))
+    return Error(Code::kInvalidArgument, at(line) + "settings are not in tables: only NAME = VALUE");
+  toml::parse_result parsed = toml::parse(as_text(content), path);
   if (!parsed) {
     const auto& error = parsed.error();
     return Error(Code::kInvalidArgument, at(error.source().begin.line) + std::string(error.description()));

@@ -46,6 +46,11 @@ TEST(Settings, FilesNameTheLine) {
   auto loaded = s.load_toml(path);
   ASSERT_FALSE(loaded.ok());
   EXPECT_NE(loaded.error().message().find(path + ":4"), std::string::npos) << loaded.error().message();
+  std::ofstream(path) << "count = 7\n [::]\n";
+  auto table = s.load_toml(path);
+  ASSERT_FALSE(table.ok());
+  EXPECT_NE(table.error().message().find(":2: settings are not in tables"), std::string::npos) << table.error().message();
+  EXPECT_EQ(s.load_toml(path + ".missing").error().code(), Code::kNotFound);
   std::ofstream(path) << s.sample_toml();
   EXPECT_TRUE(Settings(kTable).load_toml(path).ok());
   unlink(path.c_str());
