@@ -195,6 +195,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   // ---- file/passthrough.cc ----
   Result<bool> may_pass_through(const MutexLock&, Request&, OpenInode& inode, const InodeRow& row, OpenFlags flags);
   Status begin_unseen(const std::shared_ptr<OpenInode>& inode);
+  Status cut_unrecorded(const std::shared_ptr<OpenInode>& inode, BackingFile& file);
   Status watch(ContentChange& change, OpenInode& inode);
   /// Notices what was written past us; true if something was.
   Result<bool> settle(const std::shared_ptr<OpenInode>& inode);

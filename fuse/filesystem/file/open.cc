@@ -31,7 +31,7 @@ Result<Opened> Engine::finish_open(Request& request, std::shared_ptr<OpenInode> 
   if (ready.ok() && *ready) {
     auto file = backing_of(inode, true);
     if (!file.ok()) prepared = std::move(file).error();
-    else if (flags.write) prepared = begin_unseen(inode);
+    else prepared = flags.write ? begin_unseen(inode) : cut_unrecorded(inode, **file);
     if (prepared.ok()) opened.passthrough = std::move(file).value();
     opened.wants_flush = flags.write;
   }

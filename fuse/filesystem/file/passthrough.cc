@@ -62,6 +62,20 @@ Status Engine::begin_unseen(const std::shared_ptr<OpenInode>& inode) {
   }
 }
 
+/// Before the kernel gets the file for reading: it reads to the end of the backing file, which may hold bytes of a write
+/// that was cut short before its record.
+Status Engine::cut_unrecorded(const std::shared_ptr<OpenInode>& inode, BackingFile& file) {
+  {
+    MutexLock lock(store_.mutex());
+    auto row = store_.inode(lock, inode->id);
+    if (!row.ok()) return Error(Code::kStale, "the inode is gone");
+    if (!inode->trim_wanted || inode->watched.load(std::memory_order_acquire)) return {};
+    if (TRY(file.file().size()) <= row->attributes.size) return {};
+  }
+  ContentChange change(*this, inode);
+  return change.begin();
+}
+
 Status Engine::watch(ContentChange& change, OpenInode& inode) {
   MutexLock lock(store_.mutex());
   auto row = store_.inode(lock, inode.id);

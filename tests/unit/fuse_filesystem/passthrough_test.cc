@@ -67,6 +67,23 @@ TEST_F(PassthroughTest, AnOpenForWritingIsRecordedBeforeItReturns) {
   EXPECT_EQ(stack.store->last_lsn().value, lsn.value + 1);
 }
 
+TEST_F(PassthroughTest, BytesOfAWriteThatWasNeverRecordedDoNotShow) {
+  InodeId a = file("a", "kept");
+  stack.reopen();
+  {
+    // What a write leaves that was killed between its bytes and its record.
+    auto left = stack.backing->open_file(a, false);
+    ASSERT_TRUE(left.ok());
+    ASSERT_EQ(::pwrite((*left)->fd(), "never recorded", 14, 4), 14);
+  }
+  Opened reader = open(a, FsStack::ro());
+  ASSERT_TRUE(reader.passthrough);
+  EXPECT_EQ(*reader.passthrough->file().size(), 4u);
+  EXPECT_EQ(stack.node(a).attributes.size, 4u);
+  release(reader);
+  EXPECT_EQ(stack.content(a), "kept");
+}
+
 TEST_F(PassthroughTest, StatSeesUnseenWritesAndStaysTrue) {
   InodeId a = file("a", "x");
   Opened opened = open(a);
