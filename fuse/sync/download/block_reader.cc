@@ -54,6 +54,9 @@ Status BlockReader::read(std::span<const Chunk> chunks, const CallOptions& optio
     TRY(throttle_.take(std::min<std::uint64_t>(bytes, block::kMaxPackBytes), options.stop));
     auto pack = remote_.fetch_pack(ids, options);
     connection_.note(pack.ok() ? Status() : Status(pack.error()));
+    // It is the block that is not there, not the file that is being read.
+    if (!pack.ok() && pack.error().code() == Code::kNotFound)
+      return Error(Code::kIo, "the server has lost block " + ids.front().hex());
     if (!pack.ok()) return std::move(pack).error();
     progress_.downloaded_bytes += pack->size();
     const std::size_t got = TRY(take(std::move(*pack), chunks, done, sink));
