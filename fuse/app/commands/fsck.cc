@@ -13,7 +13,11 @@ std::string what_to_do(const LocalVolume& volume, const StatePaths& paths) {
 /// Damage found by opening is a finding like any other.
 Result<std::vector<std::string>> problems_of(const LocalVolume& volume, CommandContext& context) {
   auto opened = open_offline(context.disk, context.clock, context.paths, volume);
-  if (opened.ok()) return opened->store->check();
+  if (opened.ok()) {
+    auto problems = opened->store->check();
+    if (problems.ok() || problems.error().code() != Code::kCorrupt) return problems;
+    return std::vector<std::string>{context.paths.metadata(volume.id) + "/metadata.db: " + problems.error().to_string()};
+  }
   if (opened.error().code() == Code::kCorrupt) return std::vector<std::string>{opened.error().to_string()};
   if (opened.error().code() == Code::kNotFound) return std::vector<std::string>{};
   if (opened.error().code() == Code::kBusy)
