@@ -28,6 +28,11 @@ if(SKYMOOR_SANITIZE STREQUAL "address")
 elseif(SKYMOOR_SANITIZE STREQUAL "thread")
   target_compile_options(skymoor_flags INTERFACE -fsanitize=thread -Wno-tsan)
   target_link_options(skymoor_flags INTERFACE -fsanitize=thread)
+elseif(SKYMOOR_SANITIZE STREQUAL "fuzz")
+  target_compile_options(skymoor_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer
+                                                 -fno-sanitize-recover=undefined)
+  target_compile_definitions(skymoor_flags INTERFACE _GLIBCXX_ASSERTIONS)
+  target_link_options(skymoor_flags INTERFACE -fsanitize=address,undefined)
 endif()
 
 file(WRITE ${CMAKE_BINARY_DIR}/generated/skymoor_version.h.tmp

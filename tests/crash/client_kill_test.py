@@ -1,0 +1,92 @@
+"""The client killed at every named fault point and while a record is half written: what returned is there afterwards."""
+
+import os
+import pathlib
+import random
+import re
+import time
+
+import pytest
+
+from faults import Fault, Worker, end_all, ordered, wait_dead
+from harness import assert_same_tree, world
+
+ROUNDS = int(os.environ.get("SKYMOOR_CRASH_ROUNDS", "1"))
+SEED = int(os.environ.get("SKYMOOR_CRASH_SEED", "1"))
+TOP = pathlib.Path(__file__).parents[2]
+
+# Point, how often it comes in a second of work: the fault fires at a random one of that many.
+POINTS = [("journal.checkpoint", 1), ("journal.checkpoint_commit", 1), ("journal.confirm", 2), ("journal.rebase", 1),
+          ("filesystem.write", 30), ("filesystem.allocate", 3), ("filesystem.copy", 3), ("file.write", 60), ("file.sync", 8),
+          ("disk.rename", 1), ("disk.open", 20)]
+# Points that this work does not come to, and where they are tested.
+ELSEWHERE = {"journal.reset": "only when a server has forgotten the device's cursor: unit tests of the journal",
+             "backing.sync_all": "sync(2) on the whole machine: unit tests of the cache",
+             "block_store.written": "server_kill_test", "block_store.moved": "unit tests of the block store (compaction)"}
+
+
+def test_every_named_point_is_in_a_list():
+    named = set()
+    for room in ("fuse", "backend-server"):
+        for source in (TOP / room).rglob("*.cc"):
+            named |= set(re.findall(r'fault\("([a-z_.]+)"', source.read_text()))
+    assert len(named) > 5
+    assert named <= {point for point, _ in POINTS} | set(ELSEWHERE)
+
+
+def kill_at(a, place, plan, seed):
+    """One round: mount, work until the fault has killed the client, mount again, check. Returns the seconds to mount."""
+    drive = None
+    with ordered(a, Fault(plan, a.root / "fault-report")) as fault:
+        drive = a.mount("home", check=False)
+        worker = Worker(drive / place, seed)
+        if os.path.ismount(drive):
+            (drive / place).mkdir(exist_ok=True) if not fault.fired() else None
+            worker.start()
+            end = time.monotonic() + 40
+            while not fault.fired() and time.monotonic() < end:
+                time.sleep(0.02)
+            time.sleep(0.1)
+            end_all(a, drive)
+            worker.finish()
+        fault.assert_fired()
+    end_all(a, drive)
+    started = time.monotonic()
+    a.mount("home")
+    took = time.monotonic() - started
+    if worker.ledger.promises:
+        worker.ledger.check(drive / place)
+    a.umount(drive)
+    return took
+
+
+@pytest.mark.parametrize("action", ["kill", "tear"])
+def test_client_killed_at_named_points(action):
+    chance = random.Random(SEED)
+    points = POINTS if action == "kill" else [("file.write", 60)]
+    with world(expect_clean=False) as w:
+        a, b = w.two_devices()
+        right = b.mount("home")
+        other = Worker(right / "other", SEED, names=10)
+        (right / "other").mkdir()
+        other.start()
+        slowest = 0.0
+        for number in range(ROUNDS if action == "kill" else 2 * ROUNDS):
+            for point, often in points:
+                seed = chance.randrange(1 << 30)
+                path = ":/log-" if action == "tear" else ""
+                plan = f"{action}:{point}:{chance.randint(1, often)}{path}"
+                try:
+                    slowest = max(slowest, kill_at(a, f"{point}-{number}", plan, seed))
+                except AssertionError as error:
+                    raise AssertionError(f"SKYMOOR_CRASH_SEED={SEED} round {number} {plan}: {error}") from error
+        other.finish()
+        assert not other.errors
+        a.skymoor("fsck")
+        left = a.mount("home")
+        a.sync(left)
+        b.sync(right)
+        a.sync(left)
+        other.ledger.check(left / "other")
+        assert_same_tree(left, right)
+        print(f"slowest mount after a kill: {slowest:.2f} s")

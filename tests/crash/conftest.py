@@ -1,0 +1,5 @@
+"""Makes the harness importable."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))

@@ -1,0 +1,110 @@
+"""Bits that rot: a damaged block is an error for its range, never zeros; damaged state of the client is named."""
+
+import contextlib
+import errno
+import os
+import random
+
+from faults import end_all
+from harness import assert_same_tree, world
+
+MIB = 1 << 20
+
+
+def segments(server):
+    files = sorted((server.data / "blocks").rglob("*.segment"), key=lambda p: p.stat().st_size)
+    assert files, list((server.data / "blocks").rglob("*"))
+    return files
+
+
+def read_in_pieces(path, content):
+    """Every piece is right or an error; returns how many were errors."""
+    failed = 0
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        for at in range(0, len(content), 65536):
+            wanted = content[at:at + 65536]
+            try:
+                found = os.pread(fd, 65536, at)
+                # A short read is right as far as it goes; the next one says why.
+                assert found and wanted.startswith(found), f"wrong bytes at {at}: {len(found)}, {found[:20]} {wanted[:20]}"
+                if len(found) < len(wanted):
+                    assert os.pread(fd, 65536, at + len(found)) == wanted[len(found):]
+            except OSError as error:
+                assert error.errno == errno.EIO
+                failed += 1
+    finally:
+        os.close(fd)
+    return failed
+
+
+def test_damaged_block_on_the_server():
+    with world("--scrub-every", "1h", expect_clean=False) as w:
+        a, b = w.two_devices()
+        left = a.mount("home")
+        content = random.Random(1).randbytes(24 * MIB)
+        (left / "big").write_bytes(content)
+        (left / "whole").write_bytes(content[:5 * MIB:3])
+        a.sync(left)
+        w.server.stop()
+        with open(segments(w.server)[-1], "r+b") as f:
+            f.seek(10 * MIB)
+            f.write(b"\0" * 4096)
+        w.server.start()
+        right = b.mount("home", "read-timeout=5s")
+        failed = read_in_pieces(right / "big", content)
+        assert 0 < failed < len(content) // 65536, f"{failed} pieces failed"
+        assert (right / "whole").read_bytes() == content[:5 * MIB:3]
+        assert (right / "big").stat().st_size == len(content)
+        # The device that has the bytes still reads them.
+        assert read_in_pieces(left / "big", content) == 0
+
+
+def test_missing_segment_on_the_server():
+    with world(expect_clean=False) as w:
+        a, b = w.two_devices()
+        left = a.mount("home")
+        content = random.Random(2).randbytes(3 * MIB)
+        (left / "big").write_bytes(content)
+        a.sync(left)
+        w.server.stop()
+        for segment in segments(w.server):
+            os.truncate(segment, 4096)
+        w.server.start()
+        right = b.mount("home", "read-timeout=5s")
+        assert read_in_pieces(right / "big", content) == len(content) // 65536
+        assert (right / "big").stat().st_size == len(content)
+
+
+def test_damaged_metadata_of_the_client():
+    """Opening finds it, or nothing wrong is ever shown; the server's copy makes a new start."""
+    with world(expect_clean=False) as w:
+        a, b = w.two_devices()
+        left = a.mount("home")
+        for number in range(3000):
+            (left / f"name-{number:05}").write_text(str(number))
+        a.sync(left)
+        a.umount(left)
+        state = next((a.root / "data").glob("skymoor/volumes/*/metadata"))
+        database = state / "metadata.db"
+        size = database.stat().st_size
+        with open(database, "r+b") as f:
+            for at in range(16384 + 100, size, 16384):
+                f.seek(at)
+                f.write(b"\xa5" * 512)
+        checked = a.skymoor("fsck", check=False)
+        assert checked.returncode != 0 and "metadata" in checked.stdout + checked.stderr
+        mount = a.skymoor("mount", "home", left, check=False)
+        if mount.returncode == 0:
+            seen = 0
+            with contextlib.suppress(OSError):
+                for name in os.listdir(left):
+                    assert (left / name).read_text() == str(int(name.split("-")[1]))
+                    seen += 1
+            print(f"mounted; {seen} of 3000 files are shown")
+        else:
+            assert "metadata" in mount.stderr, mount.stderr
+        end_all(a, left)
+        os.rename(state, w.root / "damaged")
+        left = a.mount("home")
+        assert_same_tree(left, b.mount("home"))
