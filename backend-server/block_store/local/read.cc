@@ -1,4 +1,7 @@
 // Reading and scrubbing.
+#include <map>
+#include <set>
+
 #include "backend-server/block_store/local/segment_block_store.h"
 #include "shared/base/log.h"
 #include "shared/block/seal.h"
@@ -9,6 +12,7 @@ namespace {
 /// A compaction may move a block while it is read, and then another one.
 constexpr int kAttempts = 4;
 constexpr std::size_t kScrubPage = 256;
+constexpr std::size_t kMaxHintBytes = 1u << 30;
 
 /// Whether the error says that these bytes are lost, rather than that we could not look (no descriptor, no memory).
 bool is_loss(const Error& error) {
@@ -44,6 +48,40 @@ void SegmentBlockStore::mark_damaged(const BlockName& name, const Place& place, 
                                           {"segment", place.segment},
                                           {"offset", place.offset},
                                           {"error", why}});
+}
+
+/// Writes into the hints which records are damaged. A segment without a hint is read anyway. Called when nobody writes.
+Status SegmentBlockStore::remember_damage() {
+  if (catalogue_.stats().damaged == 0) return {};
+  std::map<std::uint32_t, std::set<std::uint32_t>> offsets;   // by segment
+  ListRequest ask;
+  ask.limit = kScrubPage;
+  for (bool more = true; more;) {
+    BlockPage page = catalogue_.list(ask);
+    for (const StoredBlock& b : page.blocks) {
+      ask.after = b.name;
+      auto at = b.damaged ? catalogue_.find(b.name) : std::nullopt;
+      if (!at) continue;
+      auto bytes = read_block(b.name, *at);   // a disk that failed for a moment lost nothing
+      const bool whole = bytes.ok() && block::block_id_matches(b.name.block, *bytes);
+      if (!whole && !writer_.note_damaged(at->place.segment, at->place.offset)) offsets[at->place.segment].insert(at->place.offset);
+    }
+    more = page.more;
+  }
+  for (const auto& [number, damaged] : offsets) {
+    const std::string path = segment::hint_path(options_.directory, number);
+    if (!disk_.exists(path)) continue;
+    const Bytes bytes = TRY(read_file(disk_, path, kMaxHintBytes));
+    auto hint = segment::decode_hint(bytes);
+    if (!hint.ok()) continue;   // ignored at the opening as well
+    bool news = false;
+    for (segment::Entry& entry : hint->entries)
+      if (damaged.contains(entry.offset)) news |= !std::exchange(entry.damaged, true);
+    if (news)
+      TRY(write_file_durably(disk_, path, segment::encode_hint(hint->number, hint->salt, hint->covered_bytes, hint->closed,
+                                                               hint->entries)));
+  }
+  return {};
 }
 
 Result<Bytes> SegmentBlockStore::read_or_mark(const BlockName& name, bool compare_hash) {

@@ -107,6 +107,8 @@ Status SegmentBlockStore::close() {
     MutexLock lock(life_mutex_);
     while (maintaining_) life_changed_.wait(lock);
   }
+  // What was found damaged must not be taken for whole after the next opening, which reads hints and not the blocks.
+  if (Status noted = remember_damage(); !noted.ok()) log_warn("block_store.damage_not_noted", {{"error", noted.error()}});
   Status hinted = writer_.checkpoint();
   directory_lock_.reset();
   return hinted;

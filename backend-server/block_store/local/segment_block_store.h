@@ -56,6 +56,7 @@ class SegmentBlockStore final : public BlockStore {
   Result<Bytes> read_block(const BlockName& name, const Catalogue::Located& at);
   Result<Bytes> read_or_mark(const BlockName& name, bool compare_hash);
   void mark_damaged(const BlockName& name, const Place& place, const Error& why);
+  Status remember_damage();
 
   // compact.cc
   Catalogue::CompactionRule compaction_rule() const;

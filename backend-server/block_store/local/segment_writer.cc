@@ -162,6 +162,13 @@ void SegmentWriter::resume(std::uint32_t number, std::uint32_t salt, std::unique
   active_ = Active{number, salt, std::move(file), end, end, std::move(entries)};
 }
 
+bool SegmentWriter::note_damaged(std::uint32_t segment, std::uint32_t offset) {
+  if (!active_ || active_->number != segment) return false;
+  for (segment::Entry& entry : active_->entries)
+    if (entry.offset == offset) entry.damaged = true;
+  return true;
+}
+
 Status SegmentWriter::checkpoint() {
   if (!active_ || active_->durable_end <= segment::kFileHeaderBytes) return {};
   const Bytes hint =

@@ -33,6 +33,9 @@ class SegmentWriter {
   void resume(std::uint32_t number, std::uint32_t salt, std::unique_ptr<File> file, std::uint64_t end,
               std::vector<segment::Entry> entries);
   void set_next_number(std::uint32_t number) { next_number_ = number; }
+  /// A record of the active segment was found damaged: its hint will say so. False: it is of another segment. Nobody may
+  /// commit at the same time.
+  bool note_damaged(std::uint32_t segment, std::uint32_t offset);
   /// Writes a hint for the active segment, so that the next opening need not read it.
   Status checkpoint();
   std::uint64_t syncs() const { return syncs_; }

@@ -71,6 +71,40 @@ TEST_F(Scrub, APutRepairsAndTheBadCopyStaysUntilThen) {
   EXPECT_TRUE(damaged_in_one_pass().empty());
 }
 
+// Found by a check of a whole server: after the next start the damaged block counted as stored again, and an upload of
+// the same bytes was answered with "there already".
+TEST_F(Scrub, WhatWasFoundDamagedIsKnownAfterTheNextOpening) {
+  options_.segment_bytes = 64 * 1024;
+  fill(100);   // a full segment and the active one
+  ASSERT_TRUE(std::filesystem::exists(segment(2)));
+  damage_payload(1);
+  flip_bit(segment(2), (segment::kFileHeaderBytes + 72 + 500) * 8);
+  EXPECT_EQ(damaged_in_one_pass().size(), 2u);
+  for (int opening = 0; opening < 2; ++opening) {
+    open();
+    EXPECT_FALSE(has(blocks_[1]));
+    EXPECT_EQ(store_->stats().damaged, 2u);
+    EXPECT_TRUE(reads(blocks_[0]));
+    EXPECT_TRUE(reads(blocks_.back()));
+  }
+  for (const TestBlock& block : blocks_) ASSERT_TRUE(put(block).ok());
+  EXPECT_TRUE(damaged_in_one_pass().empty());
+  open();
+  EXPECT_EQ(store_->stats().damaged, 0u);
+  for (const TestBlock& block : blocks_) EXPECT_TRUE(reads(block));
+}
+
+TEST_F(Scrub, AReadErrorThatPassedIsNotRemembered) {
+  fill(2);
+  faults_.fail("file.read", EIO);
+  EXPECT_EQ(get_error(blocks_[0]), Code::kIo);
+  faults_.clear();
+  EXPECT_FALSE(has(blocks_[0]));
+  open();
+  EXPECT_TRUE(has(blocks_[0]));
+  EXPECT_TRUE(reads(blocks_[0]));
+}
+
 TEST_F(Scrub, ADamagedRecordHeaderAloneLosesNothing) {
   fill(3);
   flip_bit(segment(1), (offsets_[1] + 10) * 8);
