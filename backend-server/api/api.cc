@@ -20,6 +20,7 @@ Router Api::routes() {
   add_keys(router);
   add_volumes(router);
   add_tree(router);
+  add_history(router);
   add_chunk(router);
   add_events(router);
   add_health(router);

@@ -32,6 +32,7 @@ class Api {
   void add_keys(Router& router);
   void add_volumes(Router& router);
   void add_tree(Router& router);
+  void add_history(Router& router);
   void add_chunk(Router& router);
   void add_events(Router& router);
   void add_health(Router& router);

@@ -88,6 +88,17 @@ void declare_admin(CLI::App& app, AdminArguments& arguments, Chosen& chosen) {
   declare_admin_action(*volume, "ls", "list all volumes", AdminAction::kListVolumes, false, arguments, chosen);
 }
 
+void declare_fsck(CLI::App& app, FsckArguments& arguments, Chosen& chosen) {
+  CLI::App* fsck = app.add_subcommand("fsck", "check everything that a stopped server keeps");
+  add_data(*fsck, arguments.settings);
+  fsck->add_flag("--repair", arguments.repair, "put counts and sums right; nothing that names data is removed");
+  fsck->add_flag("--json", arguments.json, "print JSON");
+  fsck->footer(
+      "Reads every block, every version and every commit. Opens the data as a start of the server does (a torn last record\n"
+      "of the block store is cut off). Damaged and missing blocks are named; devices that have their bytes can give them back.");
+  fsck->callback([&] { chosen = [&] { return run_fsck(arguments); }; });
+}
+
 bool has_command(const CLI::App& app, const std::string& name) {
   for (const CLI::App* command : app.get_subcommands(nullptr))
     if (command->check_name(name)) return true;
@@ -107,9 +118,11 @@ int run_command_line(int argc, const char* const* argv) {
     Chosen chosen;
     ServeArguments serve;
     AdminArguments admin;
+    FsckArguments fsck;
     FingerprintArguments fingerprint;
     declare_serve(app, serve, chosen);
     declare_admin(app, admin, chosen);
+    declare_fsck(app, fsck, chosen);
     CLI::App* print = app.add_subcommand("fingerprint", "print the fingerprint of the server's certificate");
     add_data(*print, fingerprint.settings);
     print->add_flag("--json", fingerprint.json, "print JSON");

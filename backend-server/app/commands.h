@@ -13,7 +13,7 @@ enum class ExitCode : int {
   kFailure = 1,
   kUsage = 2,
 };
-inline constexpr const char* kExitCodeHelp = "Exit codes: 0 done, 1 failed, 2 wrong usage or settings.";
+inline constexpr const char* kExitCodeHelp = "Exit codes: 0 done, 1 failed or damage found, 2 wrong usage or settings.";
 
 /// Settings as given: a TOML file, then single ones that win over it.
 struct GivenSettings {
@@ -32,6 +32,10 @@ struct AdminArguments {
   std::string user;
   bool json = false;
 };
+struct FsckArguments {
+  GivenSettings settings;
+  bool repair = false, json = false;
+};
 struct FingerprintArguments {
   GivenSettings settings;
   bool json = false;
@@ -40,6 +44,8 @@ struct FingerprintArguments {
 /// Prints to standard output; errors go to standard error. Blocks: `run_serve` until the server is told to stop.
 ExitCode run_serve(const ServeArguments& arguments);
 ExitCode run_admin(const AdminArguments& arguments);
+/// kFailure also when something is found that was not repaired.
+ExitCode run_fsck(const FsckArguments& arguments);
 ExitCode run_fingerprint(const FingerprintArguments& arguments);
 ExitCode run_config();
 ExitCode run_version();

@@ -49,6 +49,15 @@ struct VersionRow {
   Timestamp stored{};           ///< server's clock
 };
 
+/// A version without what is large; `device`: who was leased the content's prefix, zeros when that is not known.
+struct VersionSummaryRow {
+  Sequence sequence;
+  OpId content;
+  DeviceId device;
+  std::uint64_t size = 0;
+  Timestamp mtime{}, stored{};
+};
+
 /// Where a dead inode was linked last.
 struct TrashRow {
   InodeId inode;
@@ -57,6 +66,13 @@ struct TrashRow {
   Bytes sealed_name;
   Sequence sequence;
   Timestamp time{};
+};
+
+/// A place in the trash of one directory, in order of token, then of commit, newest first; zeros: the start.
+struct TrashCursor {
+  NameToken token;
+  Sequence sequence;
+  InodeId inode;
 };
 
 class NamespaceTable {
@@ -89,12 +105,19 @@ class NamespaceTable {
   /// All versions of an inode, oldest first.
   virtual Result<std::vector<VersionRow>> list_versions(VolumeNumber volume, InodeId inode) const = 0;
 
+  /// Newest first, those before `before` (0: all).
+  virtual Result<std::vector<VersionSummaryRow>> list_version_summaries(VolumeNumber volume, InodeId inode,
+                                                                        Sequence before, std::size_t limit) const = 0;
+
   virtual Result<std::vector<SetXattr>> list_xattrs(VolumeNumber volume, InodeId inode) const = 0;
   virtual Result<bool> has_xattr(VolumeNumber volume, InodeId inode, const NameToken& token) const = 0;
   /// `sealed` empty: removes it.
   virtual Status put_xattr(VolumeNumber volume, const SetXattr& xattr, Sequence sequence) = 0;
 
   virtual Result<std::optional<TrashRow>> find_trash(VolumeNumber volume, InodeId inode) const = 0;
+  /// What was linked last in a directory, after `after`; `token` not zero: only under that name.
+  virtual Result<std::vector<TrashRow>> list_trash(VolumeNumber volume, InodeId directory, const NameToken& token,
+                                                   const TrashCursor& after, std::size_t limit) const = 0;
   virtual Status put_trash(VolumeNumber volume, const TrashRow& row) = 0;
   virtual Status remove_trash(VolumeNumber volume, InodeId inode) = 0;
 };

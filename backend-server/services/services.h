@@ -5,6 +5,7 @@
 #include "backend-server/services/accounts.h"
 #include "backend-server/services/blocks.h"
 #include "backend-server/services/changes.h"
+#include "backend-server/services/history.h"
 #include "backend-server/services/key_service.h"
 #include "backend-server/services/namespace.h"
 #include "backend-server/services/sessions.h"
@@ -47,6 +48,7 @@ class Services {
   VolumeService& volumes() { return *volumes_; }
   NamespaceService& names() { return *namespace_; }
   ChangesService& changes() { return *changes_; }
+  HistoryService& history() { return *history_; }
   BlockService& blocks() { return *blocks_; }
 
  private:
@@ -59,6 +61,7 @@ class Services {
   std::unique_ptr<VolumeService> volumes_;
   std::unique_ptr<ChangesService> changes_;
   std::unique_ptr<NamespaceService> namespace_;
+  std::unique_ptr<HistoryService> history_;
   std::unique_ptr<BlockService> blocks_;
 };
 

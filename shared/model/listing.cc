@@ -1,6 +1,7 @@
 #include "shared/model/listing.h"
 
 #include "shared/model/codec.h"
+#include "shared/model/inode_record.h"
 
 namespace skymoor {
 namespace {
@@ -8,7 +9,9 @@ namespace {
 constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kMaxXattrs = 4096;
 
-void put_inode(ByteWriter& out, const InodeRecord& r) {
+}  // namespace
+
+void encode(ByteWriter& out, const InodeRecord& r) {
   codec::put(out, r.inode);
   encode(out, r.attributes);
   out.varint(r.links);
@@ -25,7 +28,7 @@ void put_inode(ByteWriter& out, const InodeRecord& r) {
   }
 }
 
-InodeRecord get_inode(ByteReader& in) {
+InodeRecord decode_inode_record(ByteReader& in) {
   InodeRecord r;
   codec::get(in, r.inode);
   r.attributes = decode_attributes(in);
@@ -47,19 +50,17 @@ InodeRecord get_inode(ByteReader& in) {
   return r;
 }
 
-}  // namespace
-
 Bytes encode_directory_page(const DirectoryPage& page) {
   ByteWriter out;
   out.u8(kVersion);
   out.u32(page.epoch.value);
   codec::put(out, page.sequence);
-  put_inode(out, page.directory);
+  encode(out, page.directory);
   out.varint(page.entries.size());
   for (const ListedEntry& entry : page.entries) {
     out.bytes(entry.sealed_name);
     codec::put(out, entry.token);
-    put_inode(out, entry.inode);
+    encode(out, entry.inode);
   }
   out.bytes(page.next);
   return out.take();
@@ -71,13 +72,13 @@ Result<DirectoryPage> decode_directory_page(ByteView bytes) {
   DirectoryPage page;
   page.epoch = Epoch{in.u32()};
   codec::get(in, page.sequence);
-  page.directory = get_inode(in);
+  page.directory = decode_inode_record(in);
   std::size_t entries = in.count(kMaxListedEntries, 64);
   for (std::size_t i = 0; i < entries && !in.failed(); ++i) {
     ListedEntry entry;
     entry.sealed_name = to_bytes(in.bytes(kMaxSealedNameBytes));
     codec::get(in, entry.token);
-    entry.inode = get_inode(in);
+    entry.inode = decode_inode_record(in);
     page.entries.push_back(std::move(entry));
   }
   page.next = to_bytes(in.bytes(kMaxCursorBytes));
@@ -91,7 +92,7 @@ Bytes encode_inode_page(const InodePage& page) {
   out.u32(page.epoch.value);
   codec::put(out, page.sequence);
   out.varint(page.inodes.size());
-  for (const InodeRecord& record : page.inodes) put_inode(out, record);
+  for (const InodeRecord& record : page.inodes) encode(out, record);
   return out.take();
 }
 
@@ -102,7 +103,7 @@ Result<InodePage> decode_inode_page(ByteView bytes) {
   page.epoch = Epoch{in.u32()};
   codec::get(in, page.sequence);
   std::size_t inodes = in.count(kMaxListedEntries, 64);
-  for (std::size_t i = 0; i < inodes && !in.failed(); ++i) page.inodes.push_back(get_inode(in));
+  for (std::size_t i = 0; i < inodes && !in.failed(); ++i) page.inodes.push_back(decode_inode_record(in));
   TRY(in.finish("inode page"));
   return page;
 }

@@ -30,6 +30,23 @@ Result<std::vector<VersionRow>> SqliteNamespaceTable::list_versions(VolumeNumber
   return versions;
 }
 
+Result<std::vector<VersionSummaryRow>> SqliteNamespaceTable::list_version_summaries(VolumeNumber volume, InodeId inode,
+                                                                                    Sequence before,
+                                                                                    std::size_t limit) const {
+  // Sequences stay far below the signed maximum, which stands for "all".
+  const Sequence bound = before ? before : Sequence{INT64_MAX};
+  auto q = TRY(connection_.query(
+      "SELECT v.sequence,v.content_writer,v.content_counter,v.size,v.mtime,v.stored,w.device_id FROM versions v"
+      " LEFT JOIN writers w ON w.volume=v.volume AND w.writer=v.content_writer"
+      " WHERE v.volume=$1 AND v.inode=$2 AND v.sequence<$3 ORDER BY v.sequence DESC LIMIT $4",
+      volume, inode, bound, std::uint64_t{limit}));
+  std::vector<VersionSummaryRow> rows;
+  while (TRY(q.step()))
+    rows.push_back({q.number<Sequence>(0), OpId{q.number<WriterId>(1), q.u64(2)}, q.id<DeviceId>(6), q.u64(3),
+                    q.time(4), q.time(5)});
+  return rows;
+}
+
 Result<std::vector<SetXattr>> SqliteNamespaceTable::list_xattrs(VolumeNumber volume, InodeId inode) const {
   auto q = TRY(connection_.query("SELECT token,sealed FROM xattrs WHERE volume=$1 AND inode=$2 ORDER BY token", volume,
                                  inode));
@@ -59,6 +76,33 @@ Result<std::optional<TrashRow>> SqliteNamespaceTable::find_trash(VolumeNumber vo
   if (!TRY(q.step())) return std::optional<TrashRow>();
   return std::optional(TrashRow{inode, q.number<InodeId>(0), q.id<NameToken>(1), q.blob(2), q.number<Sequence>(3),
                                 q.time(4)});
+}
+
+Result<std::vector<TrashRow>> SqliteNamespaceTable::list_trash(VolumeNumber volume, InodeId directory,
+                                                               const NameToken& token, const TrashCursor& after,
+                                                               std::size_t limit) const {
+  // Names one after the other: within one, the newest first. A cursor of a name starts inside it, or behind it.
+  std::vector<TrashRow> rows;
+  auto read = [&](Result<Query> query) -> Status {
+    Query q = TRY(std::move(query));
+    while (rows.size() < limit && TRY(q.step()))
+      rows.push_back({q.number<InodeId>(0), directory, q.id<NameToken>(1), q.blob(2), q.number<Sequence>(3), q.time(4)});
+    return {};
+  };
+  const NameToken& inside = after.token.is_zero() ? token : after.token;
+  if (!inside.is_zero()) {
+    const Sequence bound = after.sequence ? after.sequence : Sequence{INT64_MAX};
+    TRY(read(connection_.query(
+        "SELECT inode,token,name,sequence,time FROM trash WHERE volume=$1 AND directory=$2 AND token=$3"
+        " AND (sequence<$4 OR (sequence=$5 AND inode<$6)) ORDER BY sequence DESC,inode DESC",
+        volume, directory, inside, bound, bound, after.inode)));
+  }
+  if (!token.is_zero()) return rows;
+  TRY(read(connection_.query(
+      "SELECT inode,token,name,sequence,time FROM trash WHERE volume=$1 AND directory=$2 AND token>$3"
+      " ORDER BY token,sequence DESC,inode DESC",
+      volume, directory, after.token.is_zero() ? ByteView() : after.token.view())));
+  return rows;
 }
 
 Status SqliteNamespaceTable::put_trash(VolumeNumber volume, const TrashRow& t) {

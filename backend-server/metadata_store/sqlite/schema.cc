@@ -80,7 +80,11 @@ CREATE TABLE blocks(
 
 constexpr std::string_view kStep2 = "ALTER TABLE users ADD COLUMN disabled INTEGER NOT NULL DEFAULT 0;";
 
-constexpr std::string_view kSteps[] = {kStep1, kStep2};
+// What was deleted from a directory, or under one name, without a look at all that ever was deleted.
+constexpr std::string_view kStep3 =
+    "CREATE INDEX trash_by_place ON trash(volume, directory, token, sequence DESC, inode DESC);";
+
+constexpr std::string_view kSteps[] = {kStep1, kStep2, kStep3};
 
 }  // namespace
 

@@ -84,10 +84,14 @@ class SqliteNamespaceTable final : public NamespaceTable {
   Result<Bytes> find_manifest(VolumeNumber volume, InodeId inode, Sequence version) const override;
   Status insert_version(VolumeNumber volume, const VersionRow& version) override;
   Result<std::vector<VersionRow>> list_versions(VolumeNumber volume, InodeId inode) const override;
+  Result<std::vector<VersionSummaryRow>> list_version_summaries(VolumeNumber volume, InodeId inode, Sequence before,
+                                                                std::size_t limit) const override;
   Result<std::vector<SetXattr>> list_xattrs(VolumeNumber volume, InodeId inode) const override;
   Result<bool> has_xattr(VolumeNumber volume, InodeId inode, const NameToken& token) const override;
   Status put_xattr(VolumeNumber volume, const SetXattr& xattr, Sequence sequence) override;
   Result<std::optional<TrashRow>> find_trash(VolumeNumber volume, InodeId inode) const override;
+  Result<std::vector<TrashRow>> list_trash(VolumeNumber volume, InodeId directory, const NameToken& token,
+                                           const TrashCursor& after, std::size_t limit) const override;
   Status put_trash(VolumeNumber volume, const TrashRow& row) override;
   Status remove_trash(VolumeNumber volume, InodeId inode) override;
 

@@ -120,5 +120,22 @@ TEST_F(TreeApi, ListingsRefuseWhatIsNotThere) {
   EXPECT_EQ(ada_->call("POST", at_ + "/inodes", std::string(8 * 2001, 'x')).status, 413);
 }
 
+TEST_F(TreeApi, HistoryIsServedAndRefusesWhatIsNotThere) {
+  InodeId file = commit_file(1);
+  const std::string versions = at_ + "/versions/" + std::to_string(file.value);
+  auto page = decode_version_page(as_bytes(ada_->call("GET", versions).body));
+  ASSERT_TRUE(page.ok());
+  EXPECT_EQ(page->inode.inode, file);
+  auto trash = decode_trash_page(as_bytes(ada_->call("GET", at_ + "/trash/1").body));
+  ASSERT_TRUE(trash.ok());
+  EXPECT_TRUE(trash->entries.empty());
+  EXPECT_EQ(ApiClient::code_of(ada_->call("GET", versions + "/99")), "not_found");
+  EXPECT_EQ(ApiClient::code_of(ada_->call("GET", at_ + "/versions/777")), "not_found");
+  for (const char* bad : {"?limit=0", "?before=-1", "?before=18446744073709551615", "/x", "?limit=x"})
+    EXPECT_EQ(ada_->call("GET", versions + bad).status, 400) << bad;
+  for (const char* bad : {"?token=12", "?after=!!", "?after=AAAA", "?limit=0"})
+    EXPECT_EQ(ada_->call("GET", at_ + "/trash/1" + bad).status, 400) << bad;
+}
+
 }  // namespace
 }  // namespace skymoor::server
