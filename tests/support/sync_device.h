@@ -60,6 +60,7 @@ class SyncDevice {
   FakeVolumeRemote& remote() { return *remote_; }
   SyncEngine& engine() { return *engine_; }
   MetadataStore& store() { return *store_; }
+  BackingStore& backing() { return *backing_; }
   Filesystem& files() { return *files_; }
   SyncEngine::Options options;
 

@@ -47,9 +47,37 @@ struct SyncArguments {
   std::string path;
   std::optional<std::chrono::milliseconds> timeout;
 };
+struct VersionsArguments {
+  std::string path;
+};
+struct TrashArguments {
+  std::string directory = ".";
+};
+struct RestoreArguments {
+  std::string path, version, at, to;
+  bool all = false;
+  std::optional<std::chrono::milliseconds> timeout;
+};
+struct ConflictsListArguments {
+  std::string path;
+};
+struct ConflictsResolveArguments {
+  std::string path;
+  std::string keep;   ///< "mine", "theirs", "both", "copy" or "original"
+  std::optional<std::chrono::milliseconds> timeout;
+};
+struct PinArguments {
+  std::string path;
+  bool list = false, wait = false;
+  std::optional<std::chrono::milliseconds> timeout;
+};
+struct UnpinArguments {
+  std::string path;
+};
 struct DoctorArguments {};
 struct FsckArguments {
   std::string volume;
+  bool repair = false, deep = false;
 };
 struct BenchArguments {
   std::string directory, compare;   ///< compare: empty: the state directory
@@ -63,8 +91,9 @@ struct CompletionArguments {
 using CommandArguments =
     std::variant<SignupArguments, LoginArguments, LogoutArguments, WhoamiArguments, VolumeCreateArguments,
                  VolumeListArguments, DevicesListArguments, DevicesRevokeArguments, MountArguments, UmountArguments,
-                 StatusArguments, SyncArguments, DoctorArguments, FsckArguments, BenchArguments, VersionArguments,
-                 CompletionArguments>;
+                 StatusArguments, SyncArguments, VersionsArguments, TrashArguments, RestoreArguments,
+                 ConflictsListArguments, ConflictsResolveArguments, PinArguments, UnpinArguments, DoctorArguments,
+                 FsckArguments, BenchArguments, VersionArguments, CompletionArguments>;
 
 struct Invocation {
   bool json = false;

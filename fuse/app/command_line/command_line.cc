@@ -20,6 +20,7 @@ std::unique_ptr<CLI::App> declare_all(Declared& declared) {
       ->type_name("DIR");
   declare_account_commands(*app, declared);
   declare_mount_commands(*app, declared);
+  declare_history_commands(*app, declared);
   declare_care_commands(*app, declared);
   return app;
 }

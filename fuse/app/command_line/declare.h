@@ -30,6 +30,7 @@ void choose_on_parse(CLI::App* command, Declared& declared, std::shared_ptr<Argu
 
 void declare_account_commands(CLI::App& app, Declared& declared);
 void declare_mount_commands(CLI::App& app, Declared& declared);
+void declare_history_commands(CLI::App& app, Declared& declared);
 void declare_care_commands(CLI::App& app, Declared& declared);
 
 }  // namespace skymoor::client

@@ -47,8 +47,12 @@ void declare_care_commands(CLI::App& app, Declared& declared) {
   choose_on_parse(doctor, declared, std::make_shared<DoctorArguments>());
   auto fsck = std::make_shared<FsckArguments>();
   CLI::App* f = add_command(app, declared, "fsck", "Check the local state of volumes that are not mounted",
-                            "  skymoor fsck\n  skymoor fsck home");
+                            "  skymoor fsck\n  skymoor fsck home --deep --repair\n\n"
+                                "A repair only forgets bytes that the server has too, so that they are fetched again; what was not\n"
+                                "sent yet is never touched.");
   f->add_option("VOLUME", fsck->volume, "only this one");
+  f->add_flag("--deep", fsck->deep, "also read the bytes that are here, and compare them with what the server has of them");
+  f->add_flag("--repair", fsck->repair, "forget damaged bytes that the server has");
   choose_on_parse(f, declared, fsck);
   auto bench = std::make_shared<BenchArguments>();
   CLI::App* b = add_command(app, declared, "bench", "Measure a directory, with the disk below beside it",

@@ -1,3 +1,4 @@
+#include "fuse/app/care/content_check.h"
 #include "fuse/app/commands/commands.h"
 #include "fuse/app/mount/offline_store.h"
 #include "shared/protocol/json_fields.h"
@@ -10,16 +11,45 @@ std::string what_to_do(const LocalVolume& volume, const StatePaths& paths) {
          paths.volume(volume.id) + "/backing away (files in backing hold data that may not have been sent) and mount again.";
 }
 
+struct VolumeFindings {
+  std::vector<std::string> problems;          ///< that stay
+  std::vector<std::string> repaired;
+};
+
+Status check_bytes(OfflineStore& opened, const LocalVolume& volume, const FsckArguments& arguments, VolumeFindings& found) {
+  ContentCheckOptions options;
+  options.repair = arguments.repair;
+  if (arguments.deep) {
+    if (volume.key.seed.empty())
+      return Error(Code::kUnauthenticated, "--deep needs the volume's key: 'skymoor login' first");
+    options.deep = &volume.key;
+  }
+  for (ContentFinding& finding : TRY(check_contents(opened, options)))
+    (finding.repaired ? found.repaired : found.problems)
+        .push_back(finding.what + (finding.repairable && !finding.repaired ? " (--repair fetches them again)" : ""));
+  return {};
+}
+
 /// Damage found by opening is a finding like any other.
-Result<std::vector<std::string>> problems_of(const LocalVolume& volume, CommandContext& context) {
+Result<VolumeFindings> problems_of(const LocalVolume& volume, const FsckArguments& arguments, CommandContext& context) {
+  VolumeFindings found;
   auto opened = open_offline(context.disk, context.clock, context.paths, volume);
   if (opened.ok()) {
     auto problems = opened->store->check();
-    if (problems.ok() || problems.error().code() != Code::kCorrupt) return problems;
-    return std::vector<std::string>{context.paths.metadata(volume.id) + "/metadata.db: " + problems.error().to_string()};
+    if (!problems.ok() && problems.error().code() == Code::kCorrupt) {
+      found.problems.push_back(context.paths.metadata(volume.id) + "/metadata.db: " + problems.error().to_string());
+      return found;
+    }
+    found.problems = TRY(std::move(problems));
+    TRY(check_bytes(*opened, volume, arguments, found));
+    TRY(opened->store->close());
+    return found;
   }
-  if (opened.error().code() == Code::kCorrupt) return std::vector<std::string>{opened.error().to_string()};
-  if (opened.error().code() == Code::kNotFound) return std::vector<std::string>{};
+  if (opened.error().code() == Code::kCorrupt) {
+    found.problems.push_back(opened.error().to_string());
+    return found;
+  }
+  if (opened.error().code() == Code::kNotFound) return found;
   if (opened.error().code() == Code::kBusy)
     return Error(Code::kBusy, "volume '" + volume.label + "' is mounted (or just closing): 'skymoor umount DIR' first; 'skymoor " +
                                   "status' says where it is");
@@ -43,12 +73,15 @@ Result<ExitCode> run_command(const FsckArguments& arguments, CommandContext& con
     list.push_back({{"volume", nullptr}, {"problems", {error.message()}}});
   }
   for (const LocalVolume& volume : volumes) {
-    const auto problems = TRY(problems_of(volume, context));
-    list.push_back({{"volume", volume.label}, {"id", volume.id.hex()}, {"problems", problems}});
+    const auto [problems, repaired] = TRY(problems_of(volume, arguments, context));
+    list.push_back({{"volume", volume.label}, {"id", volume.id.hex()}, {"problems", problems}, {"repaired", repaired}});
     clean &= problems.empty();
     context.console.say("Volume '" + volume.label + "': " +
-                        (problems.empty() ? "in order" : std::to_string(problems.size()) + " problems"));
+                        (!problems.empty()  ? std::to_string(problems.size()) + " problems"
+                         : repaired.empty() ? "in order"
+                                            : "in order again"));
     for (const std::string& problem : problems) context.console.say("  " + problem);
+    for (const std::string& what : repaired) context.console.say("  repaired: " + what);
     if (!problems.empty()) context.console.say(what_to_do(volume, context.paths));
   }
   if (list.empty()) context.console.say("There is no local state of any volume.");

@@ -4,6 +4,7 @@
 
 namespace skymoor::client {
 
+inline constexpr LockRank kPinFanoutRank = 44900;   ///< held while the keeper of pins is told, which takes its own lock only
 inline constexpr LockRank kFetcherRank = 51000;
 inline constexpr LockRank kFanoutRank = 51100;
 

@@ -55,6 +55,9 @@ void MountControl::handle(const std::string& line, const Send& send, std::stop_t
   } else if (request->op == "stop") {
     send(ok_answer());
     parts_.stop();
+  } else if (parts_.pins && request->op.find("pin") != std::string::npos) {
+    const auto answer = answer_pin_request(*parts_.pins, line);
+    send(answer.ok() ? *answer : failed_answer(answer.error()));
   } else {
     send(failed_answer(Error(Code::kNotSupported, "unknown request '" + request->op + "'")));
   }

@@ -1,9 +1,10 @@
 // What a running mount answers on its control socket. Requests: {"op":"status"}, {"op":"sync","timeout_ms":N} (N absent:
-// as long as it takes), {"op":"stop"}. Answers: {"ok":true,...} or {"ok":false,"code":...,"message":...}; a sync sends
+// as long as it takes), {"op":"stop"}, {"op":"pin"|"unpin","inode":N}, {"op":"pins","count":BOOL}. Answers: {"ok":true,...} or {"ok":false,"code":...,"message":...}; a sync sends
 // {"progress":STATUS} about every second before its answer.
 #pragma once
 #include "fuse/app/control/control_server.h"
 #include "fuse/app/mount/mount_status.h"
+#include "fuse/sync/pin/pin_keeper.h"
 
 namespace skymoor::client {
 
@@ -18,6 +19,7 @@ class MountControl final : public ControlHandler {
     std::function<Result<Lsn>()> flush;   ///< puts everything written so far into the log; its last record
     std::function<bool()> passthrough;
     std::function<void()> stop;
+    PinKeeper* pins = nullptr;            ///< outlives the control; null: requests about pins are refused
   };
   explicit MountControl(Parts parts) : parts_(std::move(parts)) {}
   void handle(const std::string& request, const Send& send, std::stop_token stop) override;
@@ -33,6 +35,12 @@ class MountControl final : public ControlHandler {
 std::string status_request();
 std::string sync_request(std::optional<std::chrono::milliseconds> timeout);
 std::string stop_request();
+std::string pin_request(InodeId inode, bool pinned);
+/// `count`: with the numbers of files, which takes a walk through them. The answer's "status" is
+/// {"settled":BOOL,"trouble":TEXT,"pins":[{"inode","path","files","bytes","missing_files","missing_bytes","unlisted"}]}.
+std::string pins_request(bool count);
+/// A request about pins, as a request line says it. Errors: NotSupported (not such a request), PinKeeper's.
+Result<std::string> answer_pin_request(PinKeeper& pins, const std::string& line);
 /// {"ok":false,...} as its error; the "status" of {"ok":true,"status":{...}} as text, empty when there is none.
 /// Errors: what was answered, Internal (not understood).
 Result<std::string> read_control_answer(const std::string& line);

@@ -126,6 +126,7 @@ Status MountSession::open_store() {
   backing.cache_directory = paths.cache_of(volume_.id);
   backing.clean_limit_bytes = static_cast<std::uint64_t>(settings.number("cache-size"));
   backing_ = TRY(BackingStore::open(disk_, backing));
+  pins_ = TRY(PinSet::open(disk_, paths.volume(volume_.id) + "/pins"));
   replay_ = std::make_unique<BackingReplay>(*backing_);
 
   MetadataStore::Options options;
@@ -163,7 +164,8 @@ Status MountSession::start_engine() {
   last_heard.stored_bytes = volume_.stored_bytes;
   last_heard.free_bytes = volume_.free_bytes;
   fetcher_.remember(statistics_of(last_heard));
-  filesystem_ = TRY(Filesystem::open(*store_, *backing_, fetcher_, disk_, clock_, filesystem));
+  evicting_ = std::make_unique<PinnedBackingStore>(*backing_, *store_, *pins_, clock_);
+  filesystem_ = TRY(Filesystem::open(*store_, *evicting_, fetcher_, disk_, clock_, filesystem));
   fanout_ = std::make_unique<TreeFanout>(*filesystem_);
 
   SyncEngine::Options sync;
@@ -177,6 +179,9 @@ Status MountSession::start_engine() {
       {*store_, *backing_, *remote_, clock_, random_, *fanout_, volume_.key, device_key_, &disk_}, sync));
   fetcher_.bind(engine_);
   fetch_root();
+  pin_keeper_ = std::make_unique<PinKeeper>(
+      PinKeeper::Dependencies{*store_, *backing_, *engine_, *pins_, clock_}, PinKeeper::Options{});
+  fanout_->bind(pin_keeper_.get());
   return {};
 }
 
@@ -221,7 +226,7 @@ Status MountSession::mount_channel() {
   fanout_->bind(channel_);
   control_ = std::make_unique<MountControl>(
       MountControl::Parts{mounted, *engine_, clock_, [this] { return backing_->usage(); }, [this] { return flush(); },
-                          [this] { return passthrough_active_.load(); }, [this] { stop(); }});
+                          [this] { return passthrough_active_.load(); }, [this] { stop(); }, pin_keeper_.get()});
   control_server_ = TRY(ControlServer::start(options_.paths.volume(volume_.id), *control_));
   return {};
 }
@@ -252,7 +257,7 @@ Status MountSession::run(const std::function<Status()>& on_ready) {
   }
   log_info("mount.ended", {{"volume", volume_.label}, {"mount_point", mount_point_}});
   // With the channel goes the mount, and the kernel ends what still waits for it: the prober too.
-  fanout_->bind(nullptr);
+  fanout_->bind(std::shared_ptr<Channel>());
   channel_.reset();
   prober.join();
   close();
@@ -260,10 +265,12 @@ Status MountSession::run(const std::function<Status()>& on_ready) {
 }
 
 void MountSession::close() {
-  if (fanout_) fanout_->bind(nullptr);
+  if (fanout_) fanout_->bind(std::shared_ptr<Channel>());
   channel_.reset();
   control_server_.reset();
   control_.reset();
+  if (fanout_) fanout_->bind(static_cast<PinKeeper*>(nullptr));
+  pin_keeper_.reset();
   fetcher_.bind(nullptr);
   if (engine_) {
     if (auto info = engine_->volume_info()) {
@@ -278,6 +285,7 @@ void MountSession::close() {
   }
   fanout_.reset();
   filesystem_.reset();
+  evicting_.reset();
   if (store_)
     if (Status closed = store_->close(); !closed.ok()) log_error("mount.store_not_closed", {{"why", closed.error()}});
   store_.reset();

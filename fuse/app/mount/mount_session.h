@@ -10,6 +10,7 @@
 #include "fuse/app/mount/sync_fetcher.h"
 #include "fuse/remote/http_volume_remote.h"
 #include "shared/base/fault_plan.h"
+#include "fuse/sync/pin/pinned_backing_store.h"
 
 namespace skymoor::client {
 
@@ -64,12 +65,15 @@ class MountSession {
   std::unique_ptr<ServerConnection> server_;
   std::unique_ptr<HttpVolumeRemote> remote_;
   std::unique_ptr<BackingStore> backing_;
+  std::unique_ptr<PinSet> pins_;
   std::unique_ptr<DataReplay> replay_;
   std::unique_ptr<MetadataStore> store_;
+  std::unique_ptr<PinnedBackingStore> evicting_;   ///< as the filesystem, which evicts, sees backing_
   SyncFetcher fetcher_;
   std::unique_ptr<Filesystem> filesystem_;
   std::unique_ptr<TreeFanout> fanout_;
   std::shared_ptr<SyncEngine> engine_;
+  std::unique_ptr<PinKeeper> pin_keeper_;
   std::shared_ptr<Channel> channel_;
   std::atomic<bool> passthrough_active_{false};
   std::unique_ptr<MountControl> control_;

@@ -75,8 +75,17 @@ void TreeFanout::bind(std::shared_ptr<Channel> channel) {
   channel_.swap(channel);
 }
 
+void TreeFanout::bind(PinKeeper* pins) {
+  MutexLock lock(pins_mutex_);
+  pins_ = pins;
+}
+
 void TreeFanout::tree_changed(const VisibleChanges& changes) {
   filesystem_.tree_changed(changes);
+  {
+    MutexLock lock(pins_mutex_);
+    if (pins_) pins_->tree_changed(changes);
+  }
   std::shared_ptr<Channel> channel;
   {
     MutexLock lock(mutex_);

@@ -3,6 +3,7 @@
 #include "fuse/app/mount/lock_ranks.h"
 #include "fuse/channel/channel.h"
 #include "fuse/filesystem/filesystem.h"
+#include "fuse/sync/pin/pin_keeper.h"
 #include "fuse/sync/sync_engine.h"
 
 namespace skymoor::client {
@@ -40,12 +41,16 @@ class TreeFanout final : public TreeListener {
  public:
   explicit TreeFanout(Filesystem& filesystem) : filesystem_(filesystem), mutex_(kFanoutRank, "app.fanout") {}
   void bind(std::shared_ptr<Channel> channel);
+  /// The keeper outlives its binding; nullptr ends it, and waits for a call that is under way.
+  void bind(PinKeeper* pins);
   void tree_changed(const VisibleChanges& changes) override;
 
  private:
   Filesystem& filesystem_;
   Mutex mutex_;
   std::shared_ptr<Channel> channel_ GUARDED_BY(mutex_);
+  Mutex pins_mutex_{kPinFanoutRank, "app.pin_fanout"};
+  PinKeeper* pins_ GUARDED_BY(pins_mutex_) = nullptr;
 };
 
 }  // namespace skymoor::client

@@ -39,6 +39,34 @@ TEST(CommandLine, MountTakesOptionsInSeveralPieces) {
   EXPECT_TRUE(a.foreground);
 }
 
+TEST(CommandLine, ConflictsListsUnlessItIsToldToResolve) {
+  EXPECT_EQ(parse<ConflictsListArguments>({"conflicts"}).path, "");
+  EXPECT_EQ(parse<ConflictsListArguments>({"conflicts", "/d/letters"}).path, "/d/letters");
+  const auto a = parse<ConflictsResolveArguments>({"conflicts", "resolve", "/d/note", "--keep", "mine", "--timeout", "5s"});
+  EXPECT_EQ(a.path, "/d/note");
+  EXPECT_EQ(a.keep, "mine");
+  EXPECT_EQ(a.timeout, 5s);
+  EXPECT_FALSE(parse_command_line("skymoor", {"conflicts", "resolve", "/d/note"}).invocation);
+  EXPECT_FALSE(parse_command_line("skymoor", {"conflicts", "resolve", "/d/note", "--keep", "ours"}).invocation);
+}
+
+TEST(CommandLine, RestoreTakesAVersionOrATime) {
+  const auto a = parse<RestoreArguments>({"restore", "/d/f", "--at", "2026-03-01 12:00", "--to", "x"});
+  EXPECT_EQ(a.path, "/d/f");
+  EXPECT_EQ(a.at, "2026-03-01 12:00");
+  EXPECT_EQ(a.to, "x");
+  EXPECT_FALSE(a.all);
+  EXPECT_FALSE(parse_command_line("skymoor", {"restore", "/d/f", "--at", "1h", "--version", "3"}).invocation);
+  EXPECT_EQ(parse<TrashArguments>({"trash"}).directory, ".");
+}
+
+TEST(CommandLine, PinsAreMadeOrListed) {
+  EXPECT_TRUE(parse<PinArguments>({"pin", "/d/x", "--wait"}).wait);
+  EXPECT_TRUE(parse<PinArguments>({"pin", "--list"}).list);
+  EXPECT_FALSE(parse_command_line("skymoor", {"pin", "--list", "--wait"}).invocation);
+  EXPECT_EQ(parse<UnpinArguments>({"unpin", "/d/x"}).path, "/d/x");
+}
+
 TEST(CommandLine, OptionsMayStandAnywhere) {
   const auto a = parse<MountArguments>({"mount", "-o", "ro", "home", "/d"});
   EXPECT_EQ(a.volume, "home");

@@ -1,0 +1,135 @@
+"""Planted damage is found and named by both fscks, and repairs leave what is good alone."""
+
+import json
+import os
+import pathlib
+import sqlite3
+
+from harness import SKYMOORD, run, tree_of, wait_until, world
+
+
+def server_fsck(w, *options):
+    done = run(SKYMOORD, "fsck", "--data", w.server.data, "--json", *options, check=False)
+    assert done.returncode in (0, 1), (done.returncode, done.stderr)
+    answer = json.loads(done.stdout)
+    assert (done.returncode == 0) == (answer["found"] == answer["repaired"])
+    return answer
+
+
+def client_fsck(device, *options):
+    done = device.skymoor("fsck", "--json", *options, check=False)
+    assert done.returncode in (0, 6), (done.returncode, done.stderr)
+    answer = json.loads(done.stdout)
+    assert (done.returncode == 0) == answer["clean"]
+    return answer
+
+
+def backing(device, inode, kind):
+    """The backing file of an inode: 'data' for what was not sent, 'cache' for what the server has."""
+    return next(pathlib.Path(device.root / kind).glob(f"**/backing/*/{inode:x}"), None) or \
+        next(path for path in pathlib.Path(device.root / kind).glob("**/backing/*/*") if int(path.name, 16) == inode)
+
+
+def flip(path, offset, length=16):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        old = file.read(length)
+        file.seek(offset)
+        file.write(bytes(b ^ 0xff for b in old))
+
+
+def test_server_damage_is_named_and_counts_are_repaired():
+    with world(expect_clean=False) as w:
+        a, b = w.two_devices()
+        left = a.mount("home")
+        content = os.urandom(3 << 20)
+        (left / "file").write_bytes(content)
+        (left / "dir").mkdir()
+        (left / "dir" / "other").write_bytes(os.urandom(200_000))
+        a.sync(left)
+        done = run(SKYMOORD, "fsck", "--data", w.server.data, check=False)
+        assert done.returncode == 1 and "stop it first" in done.stderr
+        w.server.stop()
+        clean = server_fsck(w)
+        assert clean["clean"] and clean["findings"] == [] and clean["blocks"] >= 2 and clean["commits"] >= 1
+        assert run(SKYMOORD, "fsck", "--data", w.server.data).stdout.endswith("in order\n")
+
+        # Counts: found, put right, and nothing else changed.
+        database = w.server.data / "metadata.db"
+        with sqlite3.connect(database) as db:
+            db.execute("UPDATE blocks SET refs=refs+3")
+            db.execute("UPDATE volumes SET stored_bytes=7")
+        db.close()
+        damaged = server_fsck(w)
+        assert damaged["found"] >= 3 and damaged["repaired"] == 0 and all(f["repairable"] for f in damaged["findings"])
+        repaired = server_fsck(w, "--repair")
+        assert repaired["repaired"] == repaired["found"] == damaged["found"]
+        assert server_fsck(w)["clean"]
+
+        # A damaged block: found and named, left alone by a repair; the device that has the bytes gives them back.
+        segment = next((w.server.data / "blocks").glob("*.segment"))
+        flip(segment, 4096)
+        damaged = server_fsck(w, "--repair")
+        assert damaged["found"] == 1 and damaged["repaired"] == 0 and "is damaged" in damaged["findings"][0]["what"]
+        w.server.start()
+        a.umount(left)   # a device remembers which blocks it has sent since it was mounted
+        left = a.mount("home")
+        (left / "again").write_bytes(content)
+        (left / "dir" / "again").write_bytes((left / "dir" / "other").read_bytes())
+        a.sync(left)
+        w.server.stop()
+        repaired = server_fsck(w)
+        assert repaired["clean"], repaired
+        w.server.start()
+        right = b.mount("home")
+        wait_until(lambda: (right / "dir" / "again").exists(), 30, "on the other device")
+        assert (right / "file").read_bytes() == content
+        assert tree_of(left) == tree_of(right)
+
+        # A block that is gone altogether.
+        a.umount(left)
+        b.umount(right)
+        w.server.stop()
+        for path in (w.server.data / "blocks").glob("*.hint"):
+            path.unlink()
+        next((w.server.data / "blocks").glob("*.segment")).unlink()
+        gone = server_fsck(w)
+        assert gone["found"] >= 2 and all("is missing from the block store" in f["what"] for f in gone["findings"])
+        done = run(SKYMOORD, "fsck", "--data", w.root / "nowhere", check=False)
+        assert done.returncode == 1 and "no server data" in done.stderr
+
+
+def test_client_damage_is_named_and_only_what_the_server_has_is_forgotten():
+    with world(expect_clean=False) as w:
+        a, _ = w.two_devices()
+        left = a.mount("home")
+        sizes = {"clean": 3 << 20, "small": 2000, "short": 500_000, "good": 400_000}
+        for name, size in sizes.items():
+            (left / name).write_bytes(os.urandom(size))
+        a.sync(left)
+        contents = {name: (left / name).read_bytes() for name in sizes}
+        inodes = {name: os.stat(left / name).st_ino for name in sizes}
+        w.server.stop()
+        (left / "unsent").write_bytes(os.urandom(300_000))
+        inodes["unsent"] = os.stat(left / "unsent").st_ino
+        a.umount(left)
+        assert client_fsck(a)["clean"] and client_fsck(a, "--deep")["clean"]
+
+        flip(backing(a, inodes["clean"], "cache"), 2 << 20)
+        flip(backing(a, inodes["small"], "cache"), 100)
+        os.truncate(backing(a, inodes["short"], "cache"), 1000)
+        os.truncate(backing(a, inodes["unsent"], "data"), 1000)
+        shallow = client_fsck(a)["volumes"][0]["problems"]
+        assert len(shallow) == 2 and any(p.startswith("short: ") for p in shallow), shallow
+        assert any(p.startswith("unsent: ") and "not sent yet" in p for p in shallow), shallow
+        deep = client_fsck(a, "--deep")["volumes"][0]["problems"]
+        assert {p.split(":")[0] for p in deep} == {"clean", "small", "short", "unsent"}, deep
+        repaired = client_fsck(a, "--deep", "--repair")["volumes"][0]
+        assert {p.split(":")[0] for p in repaired["repaired"]} == {"clean", "small", "short"}, repaired
+        assert [p.split(":")[0] for p in repaired["problems"]] == ["unsent"]
+        assert [p.split(":")[0] for p in client_fsck(a, "--deep")["volumes"][0]["problems"]] == ["unsent"]
+
+        w.server.start()
+        left = a.mount("home")
+        for name, content in contents.items():
+            assert (left / name).read_bytes() == content, name
