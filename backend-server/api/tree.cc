@@ -72,7 +72,8 @@ void Api::add_tree(Router& router) {
               with_caller([this](const Caller& caller, Request& request) -> Result<Response> {
                 VolumeId volume = TRY(path_id<VolumeId>(request, "volume"));
                 auto ids = TRY(read_inode_ids(request.body.view()));
-                InodePage page = TRY(services_.names().inodes(caller, volume, ids, kMaxPageBytes));
+                const bool dead = TRY(query_number(request, "dead", 0)) != 0;
+                InodePage page = TRY(services_.names().inodes(caller, volume, ids, {dead, kMaxPageBytes}));
                 return Response::bytes(encode_inode_page(page));
               })});
 }

@@ -26,7 +26,16 @@ void Api::add_volumes(Router& router) {
   router.add({"POST", "/api/volumes/{volume}/writers",
               with_caller([&](const Caller& caller, Request& request) -> Result<Response> {
                 VolumeId volume = TRY(path_id<VolumeId>(request, "volume"));
-                return Response::json(protocol::encode(TRY(volumes.lease_writer(caller, volume))));
+                if (request.body.view().empty())
+                  return Response::json(protocol::encode(TRY(volumes.lease_writer(caller, volume))));
+                auto wanted = TRY(protocol::decode<protocol::WriterLease>(request.body.view()));
+                return Response::json(protocol::encode(TRY(volumes.claim_writer(caller, volume, wanted.writer))));
+              })});
+  router.add({"POST", "/api/volumes/{volume}/epochs",
+              with_caller([&](const Caller& caller, Request& request) -> Result<Response> {
+                VolumeId volume = TRY(path_id<VolumeId>(request, "volume"));
+                auto message = TRY(protocol::decode<protocol::BeginEpoch>(request.body.view()));
+                return Response::json(protocol::encode(TRY(volumes.begin_epoch(caller, volume, message))));
               })});
   router.add({.method = "GET",
               .pattern = "/api/volumes/{volume}/devices",

@@ -31,7 +31,6 @@ struct VolumeRow {
   VolumeState state;
   std::uint64_t stored_bytes = 0;    ///< blocks, each once
   std::uint64_t quota_bytes = 0;
-  WriterId next_writer{1};           ///< prefixes below were given out
   Timestamp created{};
   /// What the quota counts.
   std::uint64_t used_bytes() const { return stored_bytes + state.manifest_bytes; }
@@ -70,9 +69,8 @@ class VolumeTable {
   virtual Status set_state(VolumeNumber volume, const VolumeState& state) = 0;
   virtual Status add_stored_bytes(VolumeNumber volume, std::int64_t bytes) = 0;
   virtual Status set_quota(VolumeNumber volume, std::uint64_t bytes) = 0;
-  /// After a restore from a backup: a new epoch for every volume, and `skip` writer prefixes left out, for those that
-  /// were given out after the backup was made.
-  virtual Status begin_new_epoch(std::uint32_t skip) = 0;
+  /// After the store was put back from a backup.
+  virtual Status set_epoch(VolumeNumber volume, Epoch epoch) = 0;
 
   virtual Result<std::vector<MemberRow>> list_members(VolumeNumber volume) const = 0;
   /// Inserts or replaces.
@@ -80,9 +78,12 @@ class VolumeTable {
   virtual Status remove_member(VolumeNumber volume, const UserId& user) = 0;
 
   virtual Result<std::optional<WriterRow>> find_writer(VolumeNumber volume, WriterId writer) const = 0;
-  /// Takes the volume's next prefix. Errors: QuotaExceeded (all are given out).
+  /// Takes a free prefix, by chance: a store that was put back from a backup does not know which ones it gave out since,
+  /// and a prefix given out twice would name two things alike. Errors: QuotaExceeded (none is found).
   virtual Result<WriterId> lease_writer(VolumeNumber volume, const UserId& user, const DeviceId& device,
                                         Timestamp now) = 0;
+  /// Errors: AlreadyExists.
+  virtual Status insert_writer(VolumeNumber volume, const WriterRow& writer) = 0;
   /// Devices that ever held a prefix of the volume.
   virtual Result<std::vector<protocol::DevicePublic>> list_writing_devices(VolumeNumber volume) const = 0;
 };

@@ -49,7 +49,8 @@ Result<DirectoryPage> NamespaceService::directory(const Caller& caller, const Di
 }
 
 Result<InodePage> NamespaceService::inodes(const Caller& caller, const VolumeId& volume,
-                                           const std::vector<InodeId>& ids, std::size_t max_bytes) {
+                                           const std::vector<InodeId>& ids, InodesOptions options) {
+  const std::size_t max_bytes = options.max_bytes;
   if (ids.size() > kMaxListedEntries) return Error(Code::kTooLarge, "too many inodes at once");
   return read_from(store_, [&](const ReadTables& tables) -> Result<InodePage> {
     auto access = TRY(require_role(tables.volumes, caller, volume, protocol::Role::kReader));
@@ -57,7 +58,7 @@ Result<InodePage> NamespaceService::inodes(const Caller& caller, const VolumeId&
     std::size_t bytes = 0;
     for (InodeId id : ids) {
       auto row = TRY(tables.names.find_inode(access.volume.number, id));
-      if (!row || !row->live()) continue;
+      if (!row || (!row->live() && !options.dead)) continue;
       bool fits = page.inodes.empty() || bytes + row->manifest_bytes <= max_bytes;
       std::size_t manifest_bytes = fits ? row->manifest_bytes : 0;
       page.inodes.push_back(TRY(record_of(tables.names, access.volume.number, *std::move(row), manifest_bytes)));

@@ -9,6 +9,7 @@
 
 namespace skymoor::server {
 
+class BlockStore;
 class ChangesService;
 class MetadataStore;
 
@@ -26,8 +27,8 @@ struct DirectoryRequest {
 /// Failure: a commit is applied whole or not at all.
 class NamespaceService {
  public:
-  NamespaceService(MetadataStore& store, ChangesService& changes, const Clock& clock)
-      : store_(store), changes_(changes), clock_(clock) {}
+  NamespaceService(MetadataStore& store, ChangesService& changes, BlockStore& blocks, const Clock& clock)
+      : store_(store), changes_(changes), blocks_(blocks), clock_(clock) {}
 
   /// The same op id with the same payload again gives the stored sequence and hash.
   /// Durability: on return the commit survives kill -9 and power loss.
@@ -39,16 +40,26 @@ class NamespaceService {
 
   /// Errors: NotFound, NotDirectory, InvalidArgument (cursor).
   Result<DirectoryPage> directory(const Caller& caller, const DirectoryRequest& request);
-  /// At most kMaxListedEntries ids; unknown and dead ones are left out. Manifests beyond `max_bytes` are left out of their
+  struct InodesOptions {
+    bool dead = false;                  ///< deleted ones, too, with 0 links
+    std::size_t max_bytes = 8u << 20;
+  };
+  /// At most kMaxListedEntries ids; unknown ones are left out. Manifests beyond `max_bytes` are left out of their
   /// records (`manifest_left_out`: ask again for those; the first record has its own always).
   /// Errors: NotFound (volume), TooLarge (too many ids, or the xattrs alone are too much: ask for fewer).
+  Result<InodePage> inodes(const Caller& caller, const VolumeId& volume, const std::vector<InodeId>& ids) {
+    return inodes(caller, volume, ids, InodesOptions{});
+  }
   Result<InodePage> inodes(const Caller& caller, const VolumeId& volume, const std::vector<InodeId>& ids,
-                           std::size_t max_bytes = 8u << 20);
+                           InodesOptions options);
 
  private:
+  Result<std::vector<BlockId>> lost_blocks(const Commit& commit) const;
+
   // Constant after construction.
   MetadataStore& store_;
   ChangesService& changes_;
+  BlockStore& blocks_;
   const Clock& clock_;
 };
 

@@ -40,7 +40,7 @@ Result<std::unique_ptr<Services>> Services::open(ServiceOptions options, Service
     };
   all->volumes_ = std::make_unique<VolumeService>(std::move(volumes), *all->store_, d.clock);
   all->changes_ = std::make_unique<ChangesService>(*all->store_);
-  all->namespace_ = std::make_unique<NamespaceService>(*all->store_, *all->changes_, d.clock);
+  all->namespace_ = std::make_unique<NamespaceService>(*all->store_, *all->changes_, d.blocks, d.clock);
   all->history_ = std::make_unique<HistoryService>(*all->store_);
   all->blocks_ = std::make_unique<BlockService>(*all->store_, d.blocks, d.partial, d.clock);
   return all;

@@ -3,11 +3,14 @@
 #include "backend-server/metadata_store/metadata_store.h"
 #include "backend-server/services/authorization.h"
 #include "shared/base/log.h"
+#include "shared/crypto/signature.h"
+#include "shared/model/change.h"
 
 namespace skymoor::server {
 namespace {
 
 constexpr std::size_t kMaxSealedKeyBytes = 1024;
+constexpr std::uint32_t kMaxEpochsAtOnce = 1000;   // nobody can use them up by one false statement
 
 Status check_request(const protocol::CreateVolume& request) {
   auto wrong = [](const char* what) { return Error(Code::kInvalidArgument, what); };
@@ -110,6 +113,72 @@ Result<protocol::WriterLease> VolumeService::lease_writer(const Caller& caller, 
     return protocol::WriterLease{
         TRY(tables.volumes.lease_writer(access.volume.number, caller.user, caller.device, clock_.now()))};
   });
+}
+
+Result<protocol::WriterLease> VolumeService::claim_writer(const Caller& caller, const VolumeId& volume, WriterId writer) {
+  if (!writer) return Error(Code::kInvalidArgument, "writer: no prefix");
+  return update_in(store_, [&](Tables& tables) -> Result<protocol::WriterLease> {
+    auto access = TRY(require_role(tables.volumes, caller, volume, protocol::Role::kWriter));
+    auto known = TRY(tables.volumes.find_writer(access.volume.number, writer));
+    if (known && known->device != caller.device) return Error(Code::kAlreadyExists, "the prefix is another device's");
+    if (!known)
+      TRY(tables.volumes.insert_writer(access.volume.number, {writer, caller.user, caller.device, clock_.now()}));
+    return protocol::WriterLease{writer};
+  });
+}
+
+namespace {
+
+/// Whether the volume's history lacks what the device has seen of it. Errors: those of the store.
+Result<bool> lacks(const Tables& tables, const VolumeRow& volume, const protocol::BeginEpoch& request) {
+  if (request.epoch > volume.epoch) return true;
+  if (request.epoch < volume.epoch) return false;
+  if (request.sequence > volume.state.head) return true;
+  auto hash = tables.changes.hash_at(volume.number, request.sequence);
+  if (!hash.ok() && hash.error().code() != Code::kNotFound) return std::move(hash).error();
+  return !hash.ok() || *hash != request.hash;
+}
+
+Status check_ahead(const Tables& tables, const Caller& caller, const VolumeId& volume,
+                   const protocol::BeginEpoch& request) {
+  auto device = TRY(tables.accounts.find_device(caller.device));
+  if (!device || device->revoked) return Error(Code::kForbidden, "this device was revoked");
+  crypto::PublicKey key{};
+  if (device->device.signing_key.size() != key.size())
+    return Error(Code::kCorrupt, "a device's stored key has the wrong length");
+  std::copy(device->device.signing_key.begin(), device->device.signing_key.end(), key.begin());
+  const Bytes said = ahead_signing_input(volume, request.epoch, request.sequence, request.hash);
+  if (!crypto::ed25519_verify(key, said, request.signature))
+    return Error(Code::kBadSignature, "the statement's signature is not its device's");
+  return {};
+}
+
+}  // namespace
+
+Result<protocol::VolumeInfo> VolumeService::begin_epoch(const Caller& caller, const VolumeId& volume,
+                                                        const protocol::BeginEpoch& request) {
+  Epoch begun;
+  auto done = update_in(store_, [&](Tables& tables) -> Result<bool> {
+    auto access = TRY(require_role(tables.volumes, caller, volume, protocol::Role::kWriter));
+    TRY(check_ahead(tables, caller, volume, request));
+    const VolumeRow& row = access.volume;
+    if (request.epoch.value > row.epoch.value + kMaxEpochsAtOnce)
+      return Error(Code::kInvalidArgument, "epoch: too far ahead of this server's");
+    if (!TRY(lacks(tables, row, request))) {
+      if (request.epoch == row.epoch) return Error(Code::kInvalidArgument, "the volume's history is as the device says");
+      return false;
+    }
+    begun = Epoch{std::max(row.epoch.value, request.epoch.value) + 1};
+    TRY(tables.volumes.set_epoch(row.number, begun));
+    return true;
+  });
+  if (!done.ok()) return std::move(done).error();
+  if (*done)
+    log_warn("volume.epoch_begun", {{"volume", volume.hex()},
+                                    {"epoch", begun.value},
+                                    {"device", caller.device.hex()},
+                                    {"device_cursor", request.sequence.value}});
+  return info(caller, volume);
 }
 
 Result<std::vector<protocol::DevicePublic>> VolumeService::devices(const Caller& caller, const VolumeId& volume) {

@@ -36,8 +36,16 @@ class VolumeService {
   /// Errors: NotFound.
   Result<protocol::VolumeInfo> info(const Caller& caller, const VolumeId& volume);
   /// A new prefix for one state directory of the caller's device. Errors: NotFound, Forbidden (a reader),
-  /// QuotaExceeded (2^24 - 1 prefixes are out).
+  /// QuotaExceeded (nearly all prefixes are out).
   Result<protocol::WriterLease> lease_writer(const Caller& caller, const VolumeId& volume);
+  /// Gives a prefix back to the device that held it before the server was put back from a backup. Errors: NotFound,
+  /// Forbidden, AlreadyExists (another device's), InvalidArgument (no prefix).
+  Result<protocol::WriterLease> claim_writer(const Caller& caller, const VolumeId& volume, WriterId writer);
+  /// Begins a new epoch if the device has seen history that this server does not have; where that was done already, or
+  /// the device is of an older epoch, it just answers. Errors: NotFound, Forbidden, BadSignature, InvalidArgument (this
+  /// server's history is as the device says).
+  Result<protocol::VolumeInfo> begin_epoch(const Caller& caller, const VolumeId& volume,
+                                           const protocol::BeginEpoch& request);
   /// Whoever may have signed what the feed holds, the revoked too. Errors: NotFound.
   Result<std::vector<protocol::DevicePublic>> devices(const Caller& caller, const VolumeId& volume);
   Result<std::vector<Member>> members(const Caller& caller, const VolumeId& volume);

@@ -193,6 +193,9 @@ class MetadataStore {
     virtual Result<std::vector<std::string>> children(InodeId directory, std::string_view after, std::size_t limit) = 0;
     virtual Result<ContentRow> content(InodeId inode) = 0;   ///< manifest of the confirmed content
     virtual Result<std::optional<Bytes>> xattr(InodeId inode, std::string_view name) = 0;
+    virtual Result<std::vector<std::pair<std::string, Bytes>>> xattrs(InodeId inode) = 0;
+    /// Live inodes that a commit after `sequence` touched. Looks at every inode.
+    virtual Result<std::vector<InodeId>> changed_after(Sequence sequence) = 0;
   };
   /// A stable snapshot, after a checkpoint up to `lsn` (the newest record it reflects). Call from the sync thread.
   virtual Result<std::unique_ptr<Confirmed>> confirmed() = 0;
@@ -231,6 +234,24 @@ class MetadataStore {
   /// content row; the rows of all others become the confirmed ones.
   using Redo = std::function<Result<std::vector<RowChange>>(const MutexLock&, const LogRecord&)>;
   virtual Result<VisibleChanges> rebase(const Redo& redo) = 0;
+
+  /// The server was put back from a backup: from here on its history after `cursor` counts, not the one known here.
+  struct Adoption {
+    Epoch epoch;
+    Sequence cursor;                 ///< the last one that both histories have; the feed goes on behind it
+    Hash256 hash;
+    Sequence sequence;               ///< the server's, of everything below
+    std::vector<ListedRow> inodes;   ///< every inode that the lost part touched, as it is at the server now: without names
+    std::vector<InodeId> gone;       ///< and those of them that are not there
+    struct Listing {
+      InodeId directory;
+      std::vector<ListedRow> entries;   ///< all of them
+    };
+    std::vector<Listing> listings;   ///< of every directory whose entries the lost part touched
+  };
+  /// Takes the confirmed tree over to it, in one transaction; what is pending stays pending (`replan`). The feed after
+  /// `cursor` comes next: it passes over what is known as of `sequence`.
+  virtual Result<VisibleChanges> adopt(const Adoption& adoption) = 0;
 
   /// Starts at the server's head as a fresh mirror: nothing but the root is known. Errors: Busy if anything is pending.
   virtual Status reset_mirror(Epoch epoch, Sequence head, const Hash256& hash, const InodeRow& root) = 0;

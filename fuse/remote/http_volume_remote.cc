@@ -81,6 +81,24 @@ Result<InodePage> HttpVolumeRemote::inodes(const std::vector<InodeId>& ids, Call
   return decode_inode_page(TRY(post(volume_path("/inodes"), body.view(), kMaxPageBytes, options)));
 }
 
+Result<InodePage> HttpVolumeRemote::inodes_dead_too(const std::vector<InodeId>& ids, CallOptions options) {
+  ByteWriter body;
+  for (InodeId id : ids) body.u64(id.value);
+  return decode_inode_page(TRY(post(volume_path("/inodes?dead=1"), body.view(), kMaxPageBytes, options)));
+}
+
+Result<protocol::VolumeInfo> HttpVolumeRemote::begin_epoch(const protocol::BeginEpoch& statement, CallOptions options) {
+  const std::string body = protocol::encode(statement);
+  return protocol::decode<protocol::VolumeInfo>(
+      TRY(post(volume_path("/epochs"), as_bytes(body), kMaxJsonReplyBytes, options)));
+}
+
+Result<WriterId> HttpVolumeRemote::lease_writer(std::optional<WriterId> wanted, CallOptions options) {
+  const std::string body = wanted ? protocol::encode(protocol::WriterLease{*wanted}) : std::string();
+  const Bytes reply = TRY(post(volume_path("/writers"), as_bytes(body), kMaxJsonReplyBytes, options));
+  return TRY(protocol::decode<protocol::WriterLease>(reply)).writer;
+}
+
 Result<std::vector<protocol::BlockStatus>> HttpVolumeRemote::missing_blocks(const std::vector<BlockId>& ids,
                                                                             CallOptions options) {
   const Bytes body = protocol::encode_block_ids(ids);

@@ -18,6 +18,9 @@ class HttpVolumeRemote final : public VolumeRemote {
   Result<DirectoryPage> list_directory(InodeId directory, ByteView cursor, std::size_t limit,
                                        std::size_t manifest_bytes, CallOptions) override;
   Result<InodePage> inodes(const std::vector<InodeId>& ids, CallOptions) override;
+  Result<InodePage> inodes_dead_too(const std::vector<InodeId>& ids, CallOptions) override;
+  Result<protocol::VolumeInfo> begin_epoch(const protocol::BeginEpoch& statement, CallOptions) override;
+  Result<WriterId> lease_writer(std::optional<WriterId> wanted, CallOptions) override;
   Result<std::vector<protocol::BlockStatus>> missing_blocks(const std::vector<BlockId>& ids, CallOptions) override;
   Result<std::vector<protocol::BlockStatus>> upload_pack(ByteView pack, CallOptions) override;
   Result<Bytes> fetch_pack(const std::vector<BlockId>& ids, CallOptions) override;

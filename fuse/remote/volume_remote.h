@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "fuse/remote/call_options.h"
@@ -27,6 +28,12 @@ class VolumeRemote {
   virtual Result<DirectoryPage> list_directory(InodeId directory, ByteView cursor, std::size_t limit,
                                                std::size_t manifest_bytes, CallOptions) = 0;
   virtual Result<InodePage> inodes(const std::vector<InodeId>& ids, CallOptions) = 0;
+  /// The same with those that are deleted, which have no links.
+  virtual Result<InodePage> inodes_dead_too(const std::vector<InodeId>& ids, CallOptions) = 0;
+  /// Says that this device has seen more than the server has. Errors: InvalidArgument (the server has it all).
+  virtual Result<protocol::VolumeInfo> begin_epoch(const protocol::BeginEpoch& statement, CallOptions) = 0;
+  /// A new prefix, or with `wanted` one that this device had. Errors: AlreadyExists (another device has it).
+  virtual Result<WriterId> lease_writer(std::optional<WriterId> wanted, CallOptions) = 0;
   virtual Result<std::vector<protocol::BlockStatus>> missing_blocks(const std::vector<BlockId>& ids, CallOptions) = 0;
   virtual Result<std::vector<protocol::BlockStatus>> upload_pack(ByteView pack, CallOptions) = 0;
   virtual Result<Bytes> fetch_pack(const std::vector<BlockId>& ids, CallOptions) = 0;

@@ -36,22 +36,29 @@ RunningSync::RunningSync(Dependencies dependencies, Options options)
       contents_({d_.store, d_.backing, blocks_, directories_, fetchers_, progress_, d_.clock,
                  std::max<std::size_t>(1, options_.parallel_transfers)}),
       state_file_(d_.disk, options_.state_directory),
+      history_(d_.disk, options_.state_directory),
       upload_{d_.remote, sealers_, senders_, upload_throttle_, known_, progress_, d_.clock, d_.random,
               to_bytes(d_.volume_key.block_key().view()), options_.pack_bytes, 64u << 20},
       preparer_({d_.store, d_.backing, blocks_, chunker_, known_, progress_}),
       comparer_(d_.store, d_.backing, d_.remote, upload_.block_key, cipher_),
       batch_contents_(d_.store, preparer_, upload_, context_.writer),
       opener_(d_.remote, cipher_, d_.store.identity(), d_.device_key.public_key),
-      applier_(d_.store, d_.backing, state_, state_file_, d_.listener, progress_),
+      applier_(d_.store, d_.backing, state_, state_file_, d_.listener, progress_, history_),
       rebaser_({d_.store, d_.backing, comparer_, context_, state_, state_file_}),
       puller_({d_.store, d_.remote, opener_, applier_, rebaser_, directories_, connection_, cipher_, context_, state_, outstanding_}),
       pusher_({d_.store, d_.backing, d_.remote, batch_contents_, known_, sealer_, applier_, connection_, d_.clock,
                context_, state_, state_file_, outstanding_, options_.max_batch_records}),
+      restorer_({d_.store, d_.backing, d_.remote, opener_, applier_, directories_, connection_, upload_, cipher_, sealer_,
+                 d_.device_key, context_, history_, d_.clock, d_.disk, options_.state_directory, options_.max_restored_effects}),
       backoff_(d_.random, std::chrono::milliseconds(500), std::chrono::seconds(60)) {}
 
 Status RunningSync::begin() {
   state_ = TRY(state_file_.load());
   note_shown();
+  // Behind the store after a power cut, or of a history that was given up just before the last process ended.
+  const SyncPosition at = d_.store.position();
+  history_.cut(at.cursor);
+  if (at.cursor) history_.note(at.cursor, at.hash);
   TRY(Rebaser::finish_moves(d_.store, d_.backing, state_));
   // The last process may have ended between taking in a foreign change and planning anew.
   if (d_.store.last_lsn() > d_.store.position().acknowledged) applier_.need_rebase();
@@ -60,7 +67,7 @@ Status RunningSync::begin() {
                                       [this](const Status& state) {
                                         MutexLock lock(mutex_);
                                         // Back: no need to sit a pause out. Lost: a round will find out what is the matter.
-                                        if (state.ok()) settled_down_ = true;
+                                        if (state.ok()) settled_down_ = reconnected_ = true;
                                         woken_ = true;
                                         changed_.notify_all();
                                       });
@@ -185,6 +192,7 @@ SyncStatus RunningSync::status() {
   status.downloaded_blocks = progress_.downloaded_blocks;
   status.deduplicated_blocks = progress_.deduplicated_blocks;
   status.conflicts = progress_.conflicts;
+  status.restored = restorer_.report();
   {
     MutexLock lock(mutex_);
     status.head = head_;

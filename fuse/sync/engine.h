@@ -5,6 +5,7 @@
 #include "fuse/sync/download/content_fetcher.h"
 #include "fuse/sync/download/prefetcher.h"
 #include "fuse/sync/push/pusher.h"
+#include "fuse/sync/restore/restorer.h"
 #include "fuse/sync/waiting.h"
 
 namespace skymoor::client {
@@ -17,6 +18,7 @@ inline constexpr int kUploadNice = 10;
 ///   wait (wake, head, timer) -> greet (first contact) -> pull [-> re-plan] -> gather -> push -> wait
 ///        ^                          |                        |                          |
 ///        +------- back off <--------+-- not reached ---------+--------------------------+
+///   pull -> restore (the server was put back from a backup) -> pull
 ///   any -> stopped: the server's history is not what this device knows; a person must decide
 ///
 /// Everything under "sync thread" is touched by that thread alone. Fetches run on their callers' threads and the pool.
@@ -45,9 +47,12 @@ class RunningSync final : public SyncEngine {
   Status greet(const CallOptions& options);
   Status start_mirror(const protocol::VolumeInfo& info, const CallOptions& options);
   Status push_all(const CallOptions& options);
+  Status pull(const CallOptions& options);
+  Status compare_heads(const CallOptions& options);
+  Status restore(const CallOptions& options);
   void gather(const std::stop_token& stop);
   void rest(const Status& outcome, const std::stop_token& stop);
-  void refresh_info(const CallOptions& options);
+  Status refresh_info(const CallOptions& options);
   bool never_synced();
   void heard_of(Sequence head);
   /// Everything up to the cursor has been told to the listener.
@@ -65,6 +70,7 @@ class RunningSync final : public SyncEngine {
   const CommitSealer sealer_;
 
   // Own synchronisation.
+  std::atomic<bool> reconnected_{false};   ///< the server has been away: it may have come back as another
   Connection connection_;
   Progress progress_;
   Throttle upload_throttle_, download_throttle_;
@@ -79,6 +85,7 @@ class RunningSync final : public SyncEngine {
 
   // Sync thread.
   SyncStateFile state_file_;
+  HistoryFile history_;
   SyncState state_;
   std::optional<Outstanding> outstanding_;
   UploadContext upload_;
@@ -90,6 +97,7 @@ class RunningSync final : public SyncEngine {
   Rebaser rebaser_;
   Puller puller_;
   Pusher pusher_;
+  Restorer restorer_;            ///< its report: own synchronisation
   Backoff backoff_;
   bool greeted_ = false;
   int replans_ = 0;              ///< in a row, without a commit

@@ -15,5 +15,6 @@ inline constexpr LockRank kManifestCacheRank = 45500;
 inline constexpr LockRank kPrefetchRank = 45600;
 inline constexpr LockRank kProgressRank = 45700;
 inline constexpr LockRank kThrottleRank = 45800;
+inline constexpr LockRank kRestoreReportRank = 45850;
 
 }  // namespace skymoor::client

@@ -30,6 +30,19 @@ struct TransferProgress {
   std::uint64_t bytes_done = 0, bytes_total = 0;
 };
 
+/// What came of the server having been put back from a backup.
+struct RestoreReport {
+  Epoch epoch;                        ///< begun by it; 0: there was none
+  Timestamp time{};
+  std::uint64_t given_back = 0;       ///< inodes that this device gave back to the server
+  struct Missing {
+    InodeId inode;
+    OpId content;
+    std::string path;
+  };
+  std::vector<Missing> missing;       ///< contents that neither the server nor this device holds
+};
+
 struct SyncStatus {
   bool online = false;
   std::optional<Timestamp> since;       ///< of the present state
@@ -42,6 +55,7 @@ struct SyncStatus {
   std::uint64_t uploaded_bytes = 0, downloaded_bytes = 0;  ///< block bytes on the wire since start
   std::uint64_t uploaded_blocks = 0, downloaded_blocks = 0, deduplicated_blocks = 0;
   std::uint64_t conflicts = 0;
+  RestoreReport restored;               ///< the last one; contents that have come back since are not in it
 };
 
 /// Thread-safe. Runs a sync thread (pull, plan, upload, commit; one at a time, in log order), a pool for transfers, and
@@ -52,6 +66,7 @@ class SyncEngine {
     std::size_t parallel_transfers = 4;
     std::chrono::milliseconds commit_delay{200};   ///< quiet time that lets changes gather in one commit
     std::size_t max_batch_records = 4000;
+    std::size_t max_restored_effects = 8000;       ///< of one commit that gives back what the server has lost
     std::size_t pack_bytes = 8u << 20;
     std::uint64_t upload_bytes_per_s = 0, download_bytes_per_s = 0;  ///< 0: no limit
     std::string device_name;                       ///< for conflict names

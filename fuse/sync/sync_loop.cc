@@ -48,6 +48,7 @@ Status RunningSync::start_mirror(const protocol::VolumeInfo& first, const CallOp
     if (info.head != page.sequence) continue;  // a commit came in between: once more
     const auto root = TRY(directories_.open_row(page.inodes.front(), InodeId{}));
     TRY(d_.store.reset_mirror(page.epoch, page.sequence, info.head_hash, root.inode));
+    history_.note(page.sequence, info.head_hash);
     log_info("sync.mirror.started", {{"head", info.head.value}});
     VisibleChanges changes;
     changes.attributes.push_back(kRootInode);
@@ -82,13 +83,23 @@ Status RunningSync::greet(const CallOptions& options) {
   return {};
 }
 
-void RunningSync::refresh_info(const CallOptions& options) {
-  if (d_.clock.monotonic() < next_info_) return;
+Status RunningSync::refresh_info(const CallOptions& options) {
+  if (!reconnected_.exchange(false) && d_.clock.monotonic() < next_info_) return {};
+  return compare_heads(options);
+}
+
+/// Another history of the very same length shows in the feed only when it grows.
+Status RunningSync::compare_heads(const CallOptions& options) {
   next_info_ = d_.clock.monotonic() + kInfoEvery;
   auto info = d_.remote.info(options);
-  if (!info.ok()) return;
-  MutexLock lock(mutex_);
-  info_ = std::move(info).value();
+  if (!info.ok()) return {};
+  const SyncPosition at = d_.store.position();
+  const bool differs = info->head == at.cursor && info->head_hash != at.hash;
+  {
+    MutexLock lock(mutex_);
+    info_ = std::move(info).value();
+  }
+  return differs ? restore(options) : Status();
 }
 
 Status RunningSync::push_all(const CallOptions& options) {
@@ -108,8 +119,9 @@ Status RunningSync::push_all(const CallOptions& options) {
         break;
       }
       case Pusher::Outcome::kPull:
-        TRY(puller_.pull(options));
+        TRY(pull(options));
         note_shown();
+        if (pusher_.history_differs()) TRY(compare_heads(options));
         outstanding_.reset();  // the feed has told
         {
           MutexLock lock(mutex_);
@@ -124,7 +136,7 @@ Status RunningSync::push_all(const CallOptions& options) {
         break;
       case Pusher::Outcome::kFetch:
         TRY(directories_.fetch_directory(pusher_.lacking(), options));
-        TRY(puller_.pull(options));  // the listing may be ahead of the feed
+        TRY(pull(options));  // the listing may be ahead of the feed
         TRY(puller_.rebase_if_needed(options));
         break;
       case Pusher::Outcome::kAgain: break;
@@ -133,9 +145,27 @@ Status RunningSync::push_all(const CallOptions& options) {
   return Error(Code::kCancelled, "stopped");
 }
 
+/// Brings this device up to the head, by way of a restore if the server's history is not the one known here.
+Status RunningSync::pull(const CallOptions& options) {
+  auto pulled = puller_.pull(options);
+  if (pulled.ok() || pulled.error().code() != Code::kResync) return pulled.ok() ? Status() : Status(pulled.error());
+  log_warn("sync.history_differs", {{"error", pulled.error()}});
+  return restore(options);
+}
+
+Status RunningSync::restore(const CallOptions& options) {
+  TRY(restorer_.run(options));
+  // Whether it was taken before the backup was made or not: the feed, or what is pending, tells.
+  outstanding_.reset();
+  TRY(puller_.pull(options));
+  MutexLock lock(mutex_);
+  head_ = puller_.head();
+  return {};
+}
+
 Status RunningSync::round(const CallOptions& options) {
   if (!greeted_) TRY(greet(options));
-  TRY(puller_.pull(options));
+  TRY(pull(options));
   TRY(puller_.rebase_if_needed(options));
   note_shown();
   // Everything that the server took is in the feed that was just read.
@@ -144,7 +174,7 @@ Status RunningSync::round(const CallOptions& options) {
     MutexLock lock(mutex_);
     head_ = std::max(head_, puller_.head());
   }
-  refresh_info(options);
+  TRY(refresh_info(options));
   gather(options.stop);
   return push_all(options);
 }

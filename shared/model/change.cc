@@ -6,6 +6,7 @@ namespace skymoor {
 namespace {
 
 constexpr std::uint8_t kCommitVersion = 1;
+constexpr std::uint8_t kRestoringCommitVersion = 2;   // with Commit::restored
 constexpr std::uint8_t kFeedVersion = 1;
 constexpr std::size_t kMaxBlocksPerPut = kMaxCommitBytes / 32;
 enum class Kind : std::uint8_t { kNew = 1, kLink = 2, kUnlink = 3, kPut = 4, kAttributes = 5, kXattr = 6 };
@@ -112,11 +113,21 @@ Effect decode_effect(ByteReader& in) {
   return NewInode{};
 }
 
+Restored decode_restored(ByteReader& in) {
+  Restored restored{Epoch{in.u32()}, {}};
+  restored.states.resize(in.count(kMaxRestoredStates, 16));
+  for (Restored::State& state : restored.states) {
+    codec::get(in, state.inode);
+    codec::get(in, state.version);
+  }
+  return restored;
+}
+
 }  // namespace
 
 Bytes encode_commit(const Commit& c) {
   ByteWriter out;
-  out.u8(kCommitVersion);
+  out.u8(c.restored ? kRestoringCommitVersion : kCommitVersion);
   codec::put(out, c.volume);
   out.u32(c.epoch.value);
   codec::put(out, c.device);
@@ -132,13 +143,22 @@ Bytes encode_commit(const Commit& c) {
   }
   out.varint(c.effects.size());
   for (const Effect& effect : c.effects) std::visit([&](const auto& e) { encode_effect(out, e); }, effect);
+  if (!c.restored) return out.take();
+  out.u32(c.restored->epoch.value);
+  out.varint(c.restored->states.size());
+  for (const Restored::State& state : c.restored->states) {
+    codec::put(out, state.inode);
+    codec::put(out, state.version);
+  }
   return out.take();
 }
 
 Result<Commit> decode_commit(ByteView payload) {
   if (payload.size() > kMaxCommitBytes) return Error(Code::kTooLarge, "commit larger than 8 MiB");
   ByteReader in(payload);
-  if (in.u8() != kCommitVersion) return Error(Code::kInvalidArgument, "commit of an unknown version");
+  const std::uint8_t version = in.u8();
+  if (version != kCommitVersion && version != kRestoringCommitVersion)
+    return Error(Code::kInvalidArgument, "commit of an unknown version");
   Commit c;
   codec::get(in, c.volume);
   c.epoch = Epoch{in.u32()};
@@ -157,6 +177,7 @@ Result<Commit> decode_commit(ByteView payload) {
   }
   std::size_t effects = in.count(kMaxCommitEffects, 10);
   for (std::size_t i = 0; i < effects && !in.failed(); ++i) c.effects.push_back(decode_effect(in));
+  if (version == kRestoringCommitVersion) c.restored = decode_restored(in);
   if (Status done = in.finish("commit"); !done.ok()) return Error(Code::kInvalidArgument, done.error().message());
   return c;
 }
@@ -166,6 +187,17 @@ Bytes commit_signing_input(ByteView payload) {
   Bytes out = to_bytes(kLabel);
   append(out, payload);
   return out;
+}
+
+Bytes ahead_signing_input(const VolumeId& volume, Epoch epoch, Sequence sequence, const Hash256& hash) {
+  static constexpr std::string_view kLabel("skymoor ahead 1\0", 16);
+  ByteWriter out;
+  out.raw(as_bytes(kLabel));
+  codec::put(out, volume);
+  out.u32(epoch.value);
+  codec::put(out, sequence);
+  codec::put(out, hash);
+  return out.take();
 }
 
 Bytes encode_signed_commit(const SignedCommit& commit) {

@@ -1,6 +1,7 @@
 // Effects, commits and the change feed: what a device tells the server, and the server every other device.
 #pragma once
 #include <array>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -75,6 +76,18 @@ struct ReadRef {
   friend auto operator<=>(const ReadRef&, const ReadRef&) = default;
 };
 
+/// What a commit gives back to a server that was put back from an older backup: states of inodes from the epoch that
+/// ended. Other devices tell from it which of two states is the newer one.
+struct Restored {
+  Epoch epoch;            ///< the one that ended, as the device knew it
+  struct State {
+    InodeId inode;
+    Sequence version;     ///< that epoch's sequence up to which the inode's history is in; 0: not all of it is in
+    friend auto operator<=>(const State&, const State&) = default;
+  };
+  std::vector<State> states;
+};
+
 /// One batch of a device's history, applied whole or refused whole.
 struct Commit {
   VolumeId volume;
@@ -86,11 +99,13 @@ struct Commit {
   Timestamp time{};     ///< the device's clock, for people
   std::vector<ReadRef> reads;
   std::vector<Effect> effects;
+  std::optional<Restored> restored;
 };
 
 inline constexpr std::size_t kMaxCommitBytes = 8u << 20;
 inline constexpr std::size_t kMaxCommitEffects = 10000;
 inline constexpr std::size_t kMaxCommitReads = 40000;
+inline constexpr std::size_t kMaxRestoredStates = 20000;
 inline constexpr std::size_t kMaxSealedNameBytes = 512;
 inline constexpr std::size_t kMaxSealedTargetBytes = 4608;
 inline constexpr std::size_t kMaxSealedXattrBytes = 66 * 1024;
@@ -101,6 +116,9 @@ Bytes encode_commit(const Commit& commit);
 Result<Commit> decode_commit(ByteView payload);
 
 using SignatureBytes = std::array<std::uint8_t, 64>;
+/// What a device signs to say that it has seen more of a volume's history than the server has: the chain hash that it
+/// knows at a sequence.
+Bytes ahead_signing_input(const VolumeId& volume, Epoch epoch, Sequence sequence, const Hash256& hash);
 /// A payload with the device's Ed25519 signature over "skymoor commit 1\0" | payload.
 struct SignedCommit {
   Bytes payload;

@@ -82,6 +82,12 @@ std::string encode(const WriterLease& m) { return dump({{"writer", m.writer.valu
 std::string encode(const CommitReply& m) {
   return dump({{"sequence", m.sequence.value}, {"hash", m.hash.hex()}, {"head", m.head.value}});
 }
+std::string encode(const BeginEpoch& m) {
+  return dump({{"epoch", m.epoch.value},
+               {"sequence", m.sequence.value},
+               {"hash", m.hash.hex()},
+               {"signature", base64(m.signature)}});
+}
 std::string encode(const std::vector<DevicePublic>& devices) {
   Json list = Json::array();
   for (const DevicePublic& d : devices) list.push_back(device_json(d));
@@ -149,6 +155,19 @@ Result<CommitReply> decode(ByteView text) {
   m.sequence = Sequence{in.number("sequence", UINT64_MAX)};
   m.hash = in.hex_id<Hash256>("hash");
   m.head = Sequence{in.number("head", UINT64_MAX)};
+  TRY(in.finish());
+  return m;
+}
+
+template <>
+Result<BeginEpoch> decode(ByteView text) {
+  Json json = TRY(parse_object(text));
+  FieldReader in(json, "");
+  BeginEpoch m;
+  m.epoch = Epoch{static_cast<std::uint32_t>(in.number("epoch", UINT32_MAX))};
+  m.sequence = Sequence{in.number("sequence", UINT64_MAX)};
+  m.hash = in.hex_id<Hash256>("hash");
+  m.signature = in.bytes_exactly("signature", 64);
   TRY(in.finish());
   return m;
 }

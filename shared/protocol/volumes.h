@@ -39,7 +39,9 @@ struct CreateVolume {
   std::uint32_t root_uid = 0, root_gid = 0, root_mode = 0755;
 };
 
-/// POST /api/volumes/ID/writers -> WriterLease: a new 24-bit prefix for one state directory of one device.
+/// POST /api/volumes/ID/writers -> WriterLease: a new 24-bit prefix for one state directory of one device. With a
+/// WriterLease as body: takes that prefix back, which the device held before the server was put back from a backup.
+/// Errors: AlreadyExists (another device has it).
 struct WriterLease {
   WriterId writer;
 };
@@ -54,11 +56,21 @@ struct CommitReply {
   Sequence head;            ///< newest sequence, so that the device knows whether to pull
 };
 
+/// POST /api/volumes/ID/epochs -> VolumeInfo: the device has seen history that the server does not have, so the server
+/// was put back from an older backup: it begins a new epoch (once for all who say so). Errors: BadSignature, Forbidden,
+/// InvalidArgument (the server's history is as the device says).
+struct BeginEpoch {
+  Epoch epoch;              ///< in which the device was
+  Sequence sequence;        ///< its cursor
+  Hash256 hash;             ///< the chain hash that it knows there
+  Bytes signature;          ///< Ed25519 by the device over `ahead_signing_input`
+};
+
 /// GET /api/volumes/ID/devices -> {"devices":[DevicePublic]}: who may have signed what the feed holds, revoked ones too.
 /// GET /api/volumes/ID/changes?after=SEQ&epoch=E&max_bytes=N -> binary FeedPage. Errors: Resync.
 /// GET /api/volumes/ID/directories/INODE?after=CURSOR(base64url)&limit=N&manifests=BYTES -> binary DirectoryPage;
 ///   manifests up to BYTES long are included. Errors: NotFound, NotDirectory.
-/// POST /api/volumes/ID/inodes (binary: 8-byte ids) -> binary InodePage with manifests. At most 2,000 ids, 8 MiB.
+/// POST /api/volumes/ID/inodes[?dead=1] (binary: 8-byte ids) -> binary InodePage with manifests. At most 2,000 ids, 8 MiB.
 /// GET /api/events?volume=ID&after=SEQ -> text/event-stream; "event: change", "data: {"volume":ID,"sequence":N}" at
 ///   once for the present head (when it is past SEQ) and then for new ones; a comment line every 15 s.
 struct ChangeEvent {
@@ -71,6 +83,7 @@ std::string encode(const std::vector<VolumeInfo>&);
 std::string encode(const CreateVolume&);
 std::string encode(const WriterLease&);
 std::string encode(const CommitReply&);
+std::string encode(const BeginEpoch&);
 std::string encode(const std::vector<DevicePublic>&);
 std::string encode(const ChangeEvent&);   ///< the "data:" line's JSON
 template <> Result<VolumeInfo> decode(ByteView);
@@ -78,6 +91,7 @@ template <> Result<std::vector<VolumeInfo>> decode(ByteView);
 template <> Result<CreateVolume> decode(ByteView);
 template <> Result<WriterLease> decode(ByteView);
 template <> Result<CommitReply> decode(ByteView);
+template <> Result<BeginEpoch> decode(ByteView);
 template <> Result<std::vector<DevicePublic>> decode(ByteView);
 template <> Result<ChangeEvent> decode(ByteView);
 

@@ -13,6 +13,16 @@ bool FakeVolumeRemote::take_one(std::atomic<int>& count) {
   return false;
 }
 
+void FakeVolumeRemote::tamper(Tampering tampering) {
+  std::lock_guard lock(state_mutex_);
+  tampering_ = std::move(tampering);
+}
+
+FakeVolumeRemote::Tampering FakeVolumeRemote::tampering() {
+  std::lock_guard lock(state_mutex_);
+  return tampering_;
+}
+
 Status FakeVolumeRemote::line() {
   if (offline_) return Error(Code::kOffline, "the line is cut");
   return {};
@@ -45,8 +55,13 @@ Result<protocol::VolumeInfo> FakeVolumeRemote::info(CallOptions) {
 
 Result<std::vector<protocol::DevicePublic>> FakeVolumeRemote::devices(CallOptions) {
   TRY(line());
-  std::lock_guard lock(server_.mutex_);
-  return server_.devices_;
+  std::vector<protocol::DevicePublic> devices;
+  {
+    std::lock_guard lock(server_.mutex_);
+    devices = server_.devices_;
+  }
+  if (const auto hostile = tampering(); hostile.devices) hostile.devices(devices);
+  return devices;
 }
 
 Result<protocol::CommitReply> FakeVolumeRemote::commit(const SignedCommit& commit, CallOptions) {
@@ -72,6 +87,7 @@ Result<FeedPage> FakeVolumeRemote::changes(Epoch epoch, Sequence after, std::siz
     page.entries.push_back(server_.log_[i]);
     bytes += server_.log_[i].commit.payload.size();
   }
+  if (const auto hostile = tampering(); hostile.feed) hostile.feed(page);
   return decode_feed_page(encode_feed_page(page));
 }
 
@@ -95,6 +111,7 @@ Result<DirectoryPage> FakeVolumeRemote::list_directory(InodeId directory, ByteVi
     page.entries.push_back({it->second.sealed_name, it->first.second,
                             server_.record_of(server_.state_.inodes.at(it->second.inode), manifest_bytes)});
   }
+  if (const auto hostile = tampering(); hostile.directory) hostile.directory(page);
   return decode_directory_page(encode_directory_page(page));
 }
 
@@ -107,7 +124,39 @@ Result<InodePage> FakeVolumeRemote::inodes(const std::vector<InodeId>& ids, Call
     if (it == server_.state_.inodes.end() || (it->second.names.empty() && id != kRootInode)) continue;
     page.inodes.push_back(server_.record_of(it->second, std::size_t(-1)));
   }
+  if (const auto hostile = tampering(); hostile.inodes) hostile.inodes(page);
   return page;
+}
+
+Result<InodePage> FakeVolumeRemote::inodes_dead_too(const std::vector<InodeId>& ids, CallOptions) {
+  TRY(line());
+  std::lock_guard lock(server_.mutex_);
+  InodePage page{server_.epoch_, Sequence{server_.log_.size()}, {}};
+  for (InodeId id : ids)
+    if (auto it = server_.state_.inodes.find(id); it != server_.state_.inodes.end())
+      page.inodes.push_back(server_.record_of(it->second, std::size_t(-1)));
+  return decode_inode_page(encode_inode_page(page));
+}
+
+Result<protocol::VolumeInfo> FakeVolumeRemote::begin_epoch(const protocol::BeginEpoch& statement, CallOptions options) {
+  TRY(line());
+  {
+    std::lock_guard lock(server_.mutex_);
+    if (server_.stubborn_) return Error(Code::kInvalidArgument, "the volume's history is as the device says");
+    const auto& log = server_.log_;
+    const std::uint64_t at = statement.sequence.value;
+    const bool known = at <= log.size() && (at == 0 ? Hash256{} : log[at - 1].hash) == statement.hash;
+    if (statement.epoch == server_.epoch_ && known)
+      return Error(Code::kInvalidArgument, "the volume's history is as the device says");
+    if (statement.epoch >= server_.epoch_) server_.epoch_ = Epoch{statement.epoch.value + 1};
+  }
+  return info(options);
+}
+
+Result<WriterId> FakeVolumeRemote::lease_writer(std::optional<WriterId> wanted, CallOptions) {
+  TRY(line());
+  std::lock_guard lock(server_.mutex_);
+  return wanted ? *wanted : WriterId{server_.next_writer_++};
 }
 
 Result<std::vector<protocol::BlockStatus>> FakeVolumeRemote::missing_blocks(const std::vector<BlockId>& ids,
@@ -159,13 +208,14 @@ Result<std::vector<protocol::BlockStatus>> FakeVolumeRemote::upload_pack(ByteVie
 Result<Bytes> FakeVolumeRemote::fetch_pack(const std::vector<BlockId>& ids, CallOptions) {
   TRY(line());
   ++fetches;
+  const auto hostile = tampering();
   std::lock_guard lock(server_.mutex_);
   block::PackWriter pack;
   for (const BlockId& id : ids) {
     auto it = server_.blocks_.find(id);
     if (it == server_.blocks_.end()) continue;
     if (pack.segments() > 0 && pack.size() + it->second.size() > (8u << 20)) break;
-    pack.add_block(id, it->second);
+    pack.add_block(id, hostile.block ? hostile.block(id, server_.blocks_) : it->second);
     ++fetched_blocks;
   }
   Bytes bytes = pack.take();

@@ -52,6 +52,13 @@ class FakeVolumeServer {
   void set_epoch(Epoch epoch) { epoch_ = epoch; }
   void forget_newest(std::size_t commits);
   void damage_newest_entry();
+  /// A backup: everything but the blocks (`blocks_too`: they as well), and putting it back.
+  struct Backup;
+  std::shared_ptr<const Backup> back_up() const;
+  void put_back(const Backup& backup, bool blocks_too = false);
+  Epoch epoch() const;
+  /// Refuses to begin epochs, as a server that forks its devices would.
+  void set_stubborn(bool stubborn) { stubborn_ = stubborn; }
   std::size_t commits() const;
   std::size_t blocks() const;
   std::uint64_t stored_bytes() const;
@@ -71,6 +78,8 @@ class FakeVolumeServer {
   const VolumeId volume_;
   mutable std::recursive_mutex mutex_;
   Epoch epoch_{1};
+  std::atomic<bool> stubborn_{false};
+  std::uint32_t next_writer_ = 1000;
   State state_;
   std::vector<FeedEntry> log_;
   std::map<OpId, std::pair<Hash256, protocol::CommitReply>> done_;
@@ -81,6 +90,14 @@ class FakeVolumeServer {
   std::mutex listeners_mutex_;
   std::map<int, std::function<void(Sequence)>> listeners_;
   int next_listener_ = 0;
+};
+
+struct FakeVolumeServer::Backup {
+  Epoch epoch{1};
+  State state;
+  std::vector<FeedEntry> log;
+  std::map<OpId, std::pair<Hash256, protocol::CommitReply>> done;
+  std::map<BlockId, Bytes> blocks;
 };
 
 class FakeVolumeRemote final : public VolumeRemote {
@@ -94,6 +111,9 @@ class FakeVolumeRemote final : public VolumeRemote {
   Result<DirectoryPage> list_directory(InodeId directory, ByteView cursor, std::size_t limit, std::size_t manifest_bytes,
                                        CallOptions) override;
   Result<InodePage> inodes(const std::vector<InodeId>& ids, CallOptions) override;
+  Result<InodePage> inodes_dead_too(const std::vector<InodeId>& ids, CallOptions) override;
+  Result<protocol::VolumeInfo> begin_epoch(const protocol::BeginEpoch& statement, CallOptions) override;
+  Result<WriterId> lease_writer(std::optional<WriterId> wanted, CallOptions) override;
   Result<std::vector<protocol::BlockStatus>> missing_blocks(const std::vector<BlockId>& ids, CallOptions) override;
   Result<std::vector<protocol::BlockStatus>> upload_pack(ByteView pack, CallOptions) override;
   Result<Bytes> fetch_pack(const std::vector<BlockId>& ids, CallOptions) override;
@@ -109,17 +129,28 @@ class FakeVolumeRemote final : public VolumeRemote {
   std::atomic<int> damage_uploads{0};         ///< packs in which a byte of a segment flips on the way
   std::atomic<int> damage_downloads{0};
   std::atomic<bool> repeat_commits{false};    ///< every commit arrives twice
+  /// A hostile server: what it does to its answers before they leave. Empty ones do nothing.
+  struct Tampering {
+    std::function<void(FeedPage&)> feed;
+    std::function<void(DirectoryPage&)> directory;
+    std::function<void(InodePage&)> inodes;
+    std::function<void(std::vector<protocol::DevicePublic>&)> devices;
+    std::function<Bytes(const BlockId&, const std::map<BlockId, Bytes>&)> block;   ///< given in the place of a block
+  };
+  void tamper(Tampering tampering);
   // What travelled.
   std::atomic<std::uint64_t> packs{0}, pack_bytes{0}, missing_calls{0}, fetches{0}, fetched_blocks{0};
 
  private:
   Status line();
   static bool take_one(std::atomic<int>& count);
+  Tampering tampering();
 
   FakeVolumeServer& server_;
   std::atomic<bool> offline_{false};
   std::mutex state_mutex_;
   std::function<void(const Status&)> on_state_;
+  Tampering tampering_;
 };
 
 }  // namespace skymoor::client

@@ -54,6 +54,22 @@ void FakeVolumeServer::forget_newest(std::size_t commits) {
   std::lock_guard lock(mutex_);
   log_.resize(log_.size() - std::min(commits, log_.size()));
 }
+std::shared_ptr<const FakeVolumeServer::Backup> FakeVolumeServer::back_up() const {
+  std::lock_guard lock(mutex_);
+  return std::make_shared<Backup>(Backup{epoch_, state_, log_, done_, blocks_});
+}
+void FakeVolumeServer::put_back(const Backup& backup, bool blocks_too) {
+  std::lock_guard lock(mutex_);
+  epoch_ = backup.epoch;
+  state_ = backup.state;
+  log_ = backup.log;
+  done_ = backup.done;
+  if (blocks_too) blocks_ = backup.blocks;
+}
+Epoch FakeVolumeServer::epoch() const {
+  std::lock_guard lock(mutex_);
+  return epoch_;
+}
 void FakeVolumeServer::damage_newest_entry() {
   std::lock_guard lock(mutex_);
   log_.back().commit.payload.back() ^= 1;

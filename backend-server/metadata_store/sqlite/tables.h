@@ -53,7 +53,8 @@ class SqliteVolumeTable final : public VolumeTable {
   Status set_state(VolumeNumber volume, const VolumeState& state) override;
   Status add_stored_bytes(VolumeNumber volume, std::int64_t bytes) override;
   Status set_quota(VolumeNumber volume, std::uint64_t bytes) override;
-  Status begin_new_epoch(std::uint32_t skip) override;
+  Status set_epoch(VolumeNumber volume, Epoch epoch) override;
+  Status insert_writer(VolumeNumber volume, const WriterRow& writer) override;
   Result<std::vector<MemberRow>> list_members(VolumeNumber volume) const override;
   Status put_member(VolumeNumber volume, const MemberRow& member) override;
   Status remove_member(VolumeNumber volume, const UserId& user) override;

@@ -3,12 +3,13 @@
 namespace skymoor::server {
 namespace {
 
-constexpr std::uint32_t kPastLastWriter = 1u << 24;
+constexpr std::uint32_t kWriters = (1u << 24) - 1;   // prefixes: 1 to this
+constexpr int kLeaseAttempts = 64;
 
 #define VOLUME_COLUMNS                                                                                              \
   "v.number,v.id,v.kind,v.epoch,v.key_epoch,v.sealed_label,v.head,v.head_hash,v.inodes,v.content_bytes,"            \
-  "v.manifest_bytes,v.stored_bytes,v.quota_bytes,v.next_writer,v.slot_floor,v.created"
-constexpr int kAfterVolume = 16;
+  "v.manifest_bytes,v.stored_bytes,v.quota_bytes,v.slot_floor,v.created"
+constexpr int kAfterVolume = 15;
 #define MEMBERSHIP_QUERY                                                          \
   "SELECT " VOLUME_COLUMNS ",m.user_id,m.role,m.sealed_key,m.created FROM volumes v" \
   " JOIN members m ON m.volume=v.number WHERE "
@@ -21,11 +22,10 @@ VolumeRow read_volume(const Query& q) {
   v.epoch = q.number<Epoch>(3);
   v.key_epoch = q.u32(4);
   v.sealed_label = q.blob(5);
-  v.state = {q.number<Sequence>(6), q.id<Hash256>(7), q.u64(8), q.u64(9), q.u64(10), q.number<Sequence>(14)};
+  v.state = {q.number<Sequence>(6), q.id<Hash256>(7), q.u64(8), q.u64(9), q.u64(10), q.number<Sequence>(13)};
   v.stored_bytes = q.u64(11);
   v.quota_bytes = q.u64(12);
-  v.next_writer = q.number<WriterId>(13);
-  v.created = q.time(15);
+  v.created = q.time(14);
   return v;
 }
 
@@ -58,9 +58,9 @@ Result<VolumeNumber> SqliteVolumeTable::insert(const VolumeRow& v) {
   auto q = TRY(connection_.query(
       "INSERT INTO volumes(id,kind,epoch,key_epoch,sealed_label,head,head_hash,inodes,content_bytes,manifest_bytes,"
       "stored_bytes,quota_bytes,next_writer,slot_floor,created)"
-      " VALUES($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15) RETURNING number",
+      " VALUES($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,0,$13,$14) RETURNING number",
       v.id, static_cast<int>(v.kind), v.epoch, v.key_epoch, v.sealed_label, v.state.head, v.state.head_hash,
-      v.state.inodes, v.state.content_bytes, v.state.manifest_bytes, v.stored_bytes, v.quota_bytes, v.next_writer,
+      v.state.inodes, v.state.content_bytes, v.state.manifest_bytes, v.stored_bytes, v.quota_bytes,
       v.state.slot_floor, v.created));
   if (!TRY(q.step())) return Error(Code::kInternal, "a volume was not inserted");
   return q.number<VolumeNumber>(0);
@@ -81,11 +81,8 @@ Status SqliteVolumeTable::set_quota(VolumeNumber volume, std::uint64_t bytes) {
   return connection_.run("UPDATE volumes SET quota_bytes=$1 WHERE number=$2", bytes, volume);
 }
 
-Status SqliteVolumeTable::begin_new_epoch(std::uint32_t skip) {
-  return connection_.run(
-      "UPDATE volumes SET epoch=epoch+1,"
-      "next_writer=CASE WHEN next_writer+$1>$2 THEN $2 ELSE next_writer+$1 END",
-      skip, kPastLastWriter);
+Status SqliteVolumeTable::set_epoch(VolumeNumber volume, Epoch epoch) {
+  return connection_.run("UPDATE volumes SET epoch=$1 WHERE number=$2", epoch, volume);
 }
 
 Result<std::vector<MemberRow>> SqliteVolumeTable::list_members(VolumeNumber volume) const {
@@ -116,18 +113,22 @@ Result<std::optional<WriterRow>> SqliteVolumeTable::find_writer(VolumeNumber vol
 
 Result<WriterId> SqliteVolumeTable::lease_writer(VolumeNumber volume, const UserId& user, const DeviceId& device,
                                                  Timestamp now) {
-  WriterId writer;
-  {
+  for (int attempt = 0; attempt < kLeaseAttempts; ++attempt) {
     auto q = TRY(connection_.query(
-        "UPDATE volumes SET next_writer=next_writer+1 WHERE number=$1 AND next_writer<$2 RETURNING next_writer",
-        volume, kPastLastWriter));
-    if (!TRY(q.step())) return Error(Code::kQuotaExceeded, "the volume has no writer prefixes left");
-    writer = WriterId{q.u32(0) - 1};
+        "INSERT INTO writers(volume,writer,user_id,device_id,created) VALUES($1,1+abs(random()%$2),$3,$4,$5)"
+        " ON CONFLICT DO NOTHING RETURNING writer",
+        volume, kWriters, user, device, now));
+    if (!TRY(q.step())) continue;
+    const WriterId writer = q.number<WriterId>(0);
     TRY(q.run());
+    return writer;
   }
-  TRY(connection_.run("INSERT INTO writers(volume,writer,user_id,device_id,created) VALUES($1,$2,$3,$4,$5)", volume,
-                      writer, user, device, now));
-  return writer;
+  return Error(Code::kQuotaExceeded, "the volume has hardly any writer prefixes left");
+}
+
+Status SqliteVolumeTable::insert_writer(VolumeNumber volume, const WriterRow& w) {
+  return connection_.run("INSERT INTO writers(volume,writer,user_id,device_id,created) VALUES($1,$2,$3,$4,$5)", volume,
+                         w.writer, w.user, w.device, w.created);
 }
 
 Result<std::vector<protocol::DevicePublic>> SqliteVolumeTable::list_writing_devices(VolumeNumber volume) const {

@@ -55,6 +55,8 @@ Status check_reads(const CommitContext& context) {
 Status check_blocks(const CommitContext& context) {
   constexpr std::size_t kNamed = 16;  // and no more are looked for: a commit can name a quarter of a million
   std::vector<std::string> missing;
+  for (const BlockId& block : context.incoming.lost)
+    if (missing.size() < kNamed) missing.push_back(block.hex());
   for (const auto& [id, inode] : context.tree.inodes()) {
     if (!inode.put) continue;
     for (const BlockId& block : inode.put->blocks) {

@@ -6,9 +6,12 @@ namespace {
 
 std::string name_of(InodeId id) { return "inode " + std::to_string(id.value); }
 
-/// Prefixes that were ever given out; after a restore also those that were given out after the backup was made.
-bool is_leased(const CommitContext& context, WriterId writer) {
-  return writer.value >= 1 && writer < context.volume.next_writer;
+/// Prefixes that were given out. What is given back after the server was put back from a backup may carry one that was
+/// given out after the backup was made.
+Result<bool> is_leased(const CommitContext& context, WriterId writer) {
+  if (writer.value == 0) return false;
+  if (writer == context.commit().op.writer || context.commit().restored) return true;
+  return TRY(context.tables.volumes.find_writer(context.volume.number, writer)).has_value();
 }
 
 Result<WorkingInode*> existing(const CommitContext& context, InodeId id) {
@@ -18,7 +21,7 @@ Result<WorkingInode*> existing(const CommitContext& context, InodeId id) {
 }
 
 Status apply(const CommitContext& context, const NewInode& e) {
-  if (!is_leased(context, writer_of(e.inode)) || e.inode == make_inode_id(writer_of(e.inode), 0))
+  if (!TRY(is_leased(context, writer_of(e.inode))) || e.inode == make_inode_id(writer_of(e.inode), 0))
     return unprocessable(name_of(e.inode) + " has no leased prefix");
   if ((e.attributes.type == FileType::kSymlink) == e.sealed_target.empty())
     return unprocessable("a symlink has a target, and nothing else has");
@@ -77,7 +80,7 @@ Status apply(const CommitContext& context, const UnlinkName& e) {
 Status apply(const CommitContext& context, const PutContent& e) {
   WorkingInode* inode = TRY(existing(context, e.inode));
   if (inode->row.attributes.type != FileType::kFile) return unprocessable(name_of(e.inode) + " is not a file");
-  if (!is_leased(context, e.content.writer)) return unprocessable("the content's id has no leased prefix");
+  if (!TRY(is_leased(context, e.content.writer))) return unprocessable("the content's id has no leased prefix");
   if (e.sealed_manifest.empty()) return unprocessable("content without a manifest");
   inode->put = &e;
   inode->edited = true;

@@ -13,6 +13,7 @@ struct IncomingCommit {
   const Commit& commit;
   Hash256 payload_hash;
   Timestamp now{};
+  std::vector<BlockId> lost;   ///< of the blocks it names: those that the block store does not have
 };
 
 /// Runs inside one update of the store, which undoes everything when an error comes back.

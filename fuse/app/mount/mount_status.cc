@@ -37,6 +37,17 @@ Json transfers_json(const std::vector<TransferProgress>& transfers) {
   return list;
 }
 
+/// What came of the server having been put back from a backup; null when it never was.
+Json restored_json(const RestoreReport& report) {
+  if (!report.epoch) return {};
+  Json missing = Json::array();
+  for (const RestoreReport::Missing& one : report.missing) missing.push_back(one.path);
+  return {{"epoch", report.epoch.value},
+          {"time", format_time(report.time)},
+          {"given_back", report.given_back},
+          {"missing", std::move(missing)}};
+}
+
 std::string count(std::uint64_t n, const char* one, const char* many) {
   return std::to_string(n) + " " + (n == 1 ? one : many);
 }
@@ -64,6 +75,19 @@ std::string cache_line(const Json& cache) {
          format_bytes(cache.at("dirty_bytes")) + " unsent on top)";
 }
 
+std::string restored_lines(const Json& restored) {
+  constexpr std::size_t kShown = 10;
+  if (!restored.is_object()) return {};
+  std::string text = "\n  restored  the server was put back from a backup (seen " + restored.at("time").get<std::string>() +
+                     "): " + count(restored.at("given_back"), "object was", "objects were") + " given back to it";
+  const Json& missing = restored.at("missing");
+  if (missing.empty()) return text;
+  text += "; " + count(missing.size(), "content is", "contents are") + " neither there nor here:";
+  for (std::size_t i = 0; i < std::min(kShown, missing.size()); ++i) text += "\n            " + missing[i].get<std::string>();
+  if (missing.size() > kShown) text += "\n            and " + std::to_string(missing.size() - kShown) + " more ('skymoor status --json')";
+  return text;
+}
+
 std::string describe(const Json& mount) {
   std::string text = mount.at("volume").get<std::string>() + " on " + mount.at("mount_point").get<std::string>();
   if (mount.value("read_only", false)) text += " (read-only)";
@@ -78,6 +102,7 @@ std::string describe(const Json& mount) {
   text += "\n  cache     " + cache_line(mount.at("cache"));
   if (const auto conflicts = mount.at("conflicts").get<std::uint64_t>(); conflicts > 0)
     text += "\n  conflicts " + count(conflicts, "copy was", "copies were") + " kept: look for '(conflict' in names";
+  text += restored_lines(mount.value("restored", Json()));
   const bool passthrough = mount.value("passthrough", false);
   return text + "\n  process   " + std::to_string(mount.at("pid").get<int>()) +
          (passthrough ? ", passthrough" : ", no passthrough ('skymoor doctor' says why)") + ", log " +
@@ -130,6 +155,7 @@ std::string encode_mount_status(const MountFacts& facts, const SyncStatus& sync,
       {"downloaded", {{"bytes", sync.downloaded_bytes}, {"blocks", sync.downloaded_blocks}}},
       {"deduplicated_blocks", sync.deduplicated_blocks},
       {"conflicts", sync.conflicts},
+      {"restored", restored_json(sync.restored)},
       {"cache",
        {{"clean_bytes", cache.clean_bytes}, {"dirty_bytes", cache.dirty_bytes}, {"limit_bytes", cache.clean_limit_bytes}}}};
   return protocol::dump(json);

@@ -57,6 +57,10 @@ class ConfirmedEdit {
   Status apply(const TreeEffect& effect);
   /// A listing of the directory is about to be merged.
   Status expect_listing(InodeId directory);
+  /// The inode's version is a number of a history that counts no more: whatever a listing says is newer.
+  Status forget_version(InodeId id);
+  /// The server does not have the inode.
+  Status remove(InodeId id);
   /// Takes over an inode as the server listed it, if that is newer than what is known.
   Status merge(const MetadataStore::ListedRow& listed);
   Status merge_name(InodeId directory, const MetadataStore::ListedRow& listed);

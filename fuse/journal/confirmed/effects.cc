@@ -212,6 +212,20 @@ Status ConfirmedEdit::apply_one(const XattrEffect& effect) {
   return {};
 }
 
+Status ConfirmedEdit::forget_version(InodeId id) {
+  Inode& inode = *TRY(this->inode(id));
+  if (inode.row) inode.row->version = Sequence{};
+  return {};
+}
+
+Status ConfirmedEdit::remove(InodeId id) {
+  Inode& inode = *TRY(this->inode(id));
+  if (!inode.row) return {};
+  inode.row->links = 0;
+  inode.linked = false;
+  return {};
+}
+
 Status ConfirmedEdit::merge(const MetadataStore::ListedRow& listed) {
   const InodeRow& news = listed.inode;
   Inode& inode = *TRY(this->inode(news.id));

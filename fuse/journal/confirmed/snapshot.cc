@@ -1,5 +1,6 @@
 // What sync reads: its position, the pending records, and the confirmed tree as a snapshot.
 #include <algorithm>
+#include <set>
 
 #include "fuse/journal/store/store.h"
 
@@ -88,6 +89,29 @@ class ConfirmedSnapshot final : public MetadataStore::Confirmed {
     auto row = TRY(sql_->xattr(inode, name));
     if (!row || row->changed > acknowledged_) return std::optional<Bytes>{};
     return std::optional<Bytes>(std::move(row->value));
+  }
+
+  Result<std::vector<std::pair<std::string, Bytes>>> xattrs(InodeId inode) override {
+    std::set<std::string> names;
+    for (std::string& name : TRY(sql_->xattr_names(inode))) names.insert(std::move(name));
+    auto base = TRY(sql_->db().prepare("SELECT name FROM base_xattr WHERE inode=?1 AND present=1"));
+    base.bind(1, inode.value);
+    while (TRY(base.step())) names.emplace(as_text(base.blob(0)));
+    std::vector<std::pair<std::string, Bytes>> found;
+    for (const std::string& name : names)
+      if (auto value = TRY(xattr(inode, name))) found.emplace_back(name, std::move(*value));
+    return found;
+  }
+
+  Result<std::vector<InodeId>> changed_after(Sequence sequence) override {
+    std::vector<InodeId> found;
+    auto all = TRY(sql_->db().prepare("SELECT id FROM inode UNION SELECT id FROM base_inode ORDER BY 1"));
+    while (TRY(all.step())) {
+      const InodeId id{all.u64(0)};
+      const auto row = TRY(inode(id));
+      if (row && row->links > 0 && row->version > sequence) found.push_back(id);
+    }
+    return found;
   }
 
  private:

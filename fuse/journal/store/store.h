@@ -79,6 +79,7 @@ class JournaledMetadataStore final : public MetadataStore {
   Result<VisibleChanges> merge_listing(InodeId directory, Sequence sequence, const InodeRow& directory_row,
                                        const std::vector<ListedRow>& rows, bool complete, bool first) override;
   Result<VisibleChanges> rebase(const Redo& redo) override;
+  Result<VisibleChanges> adopt(const Adoption& adoption) override;
   Status reset_mirror(Epoch epoch, Sequence head, const Hash256& hash, const InodeRow& root) override;
   Result<std::vector<std::string>> check() override;
   Status close() override;

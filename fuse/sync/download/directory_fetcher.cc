@@ -44,6 +44,12 @@ Result<MetadataStore::ListedRow> DirectoryFetcher::open_entry(const ListedEntry&
   return row;
 }
 
+/// Numbers of another history mean nothing here, until sync has taken the tree over to it.
+Status DirectoryFetcher::check_epoch(Epoch epoch) const {
+  if (epoch == store_.position().epoch) return {};
+  return Error(Code::kUnavailable, "the server was put back from a backup, and this device is about to give back what it lacks");
+}
+
 Status DirectoryFetcher::fetch_pages(InodeId directory, const CallOptions& options) {
   Bytes cursor;
   std::uint32_t subdirectories = 0;
@@ -53,6 +59,7 @@ Status DirectoryFetcher::fetch_pages(InodeId directory, const CallOptions& optio
     if (!page.ok() && page.error().code() == Code::kNotFound)
       return Error(Code::kStale, "the directory was removed elsewhere");
     if (!page.ok()) return std::move(page).error();
+    TRY(check_epoch(page->epoch));
     if (page->directory.inode != directory) return Error(Code::kCorrupt, "the server listed another directory");
     std::vector<MetadataStore::ListedRow> rows;
     rows.reserve(page->entries.size());
@@ -120,6 +127,7 @@ Status DirectoryFetcher::fetch_inode(InodeId inode, const CallOptions& options) 
     auto page = remote_.inodes({inode}, options);
     connection_.note(page.ok() ? Status() : Status(page.error()));
     if (!page.ok()) return std::move(page).error();
+    TRY(check_epoch(page->epoch));
     if (page->inodes.empty()) return Error(Code::kStale, "the inode was removed elsewhere");
     if (page->inodes.front().inode != inode) return Error(Code::kCorrupt, "the server answered for another inode");
     auto row = TRY(open_row(page->inodes.front(), InodeId{}));

@@ -25,12 +25,14 @@ class DirectoryFetcher {
   bool replan_wanted() const { return replan_; }
   /// A row out of what the server says of an inode.
   Result<MetadataStore::ListedRow> open_row(const InodeRecord& record, InodeId parent) const;
+  /// The same with its name.
+  Result<MetadataStore::ListedRow> open_entry(const ListedEntry& entry, InodeId directory) const;
 
  private:
   Result<bool> begin_listing(InodeId directory, const CallOptions& options);
   void end_listing(InodeId directory);
   Status fetch_pages(InodeId directory, const CallOptions& options);
-  Result<MetadataStore::ListedRow> open_entry(const ListedEntry& entry, InodeId directory) const;
+  Status check_epoch(Epoch epoch) const;
   void show(const VisibleChanges& changes);
 
   MetadataStore& store_;

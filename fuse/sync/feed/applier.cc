@@ -41,6 +41,7 @@ Status Applier::apply_own(Sequence sequence, const Hash256& hash, const std::vec
                           const Own& own) {
   TRY(remember(own));
   show(TRY(store_.apply_commit(sequence, hash, effects, own.up_to)));
+  history_.note(sequence, hash);
   progress_.conflicts += own.conflict_names;
   remove_merged(own);
   return forget_aliases();
@@ -55,6 +56,7 @@ Status Applier::acknowledge(const Own& own) {
 
 Status Applier::apply_foreign(Sequence sequence, const Hash256& hash, const std::vector<TreeEffect>& effects) {
   show(TRY(store_.apply_commit(sequence, hash, effects, Lsn{})));
+  history_.note(sequence, hash);
   // Where conflicts were settled, the plan rests on things that no pending change touches.
   if (!state_.visible.empty()) rebase_needed_ = true;
   return {};

@@ -2,6 +2,7 @@
 #pragma once
 #include "fuse/cache/backing_store.h"
 #include "fuse/sync/progress.h"
+#include "fuse/sync/restore/history_file.h"
 #include "fuse/sync/sync_state.h"
 
 namespace skymoor::client {
@@ -10,8 +11,9 @@ namespace skymoor::client {
 class Applier {
  public:
   Applier(MetadataStore& store, BackingStore& backing, SyncState& state, SyncStateFile& file, TreeListener& listener,
-          Progress& progress)
-      : store_(store), backing_(backing), state_(state), file_(file), listener_(listener), progress_(progress) {}
+          Progress& progress, HistoryFile& history)
+      : store_(store), backing_(backing), state_(state), file_(file), listener_(listener), progress_(progress),
+        history_(history) {}
 
   struct Own {
     Lsn up_to;
@@ -41,6 +43,7 @@ class Applier {
   SyncStateFile& file_;
   TreeListener& listener_;
   Progress& progress_;
+  HistoryFile& history_;
   bool rebase_needed_ = false;
 };
 

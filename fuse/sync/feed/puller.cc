@@ -18,12 +18,16 @@ Error Puller::stop(std::string reason) {
 
 Status Puller::check(const FeedPage& page, const SyncPosition& at) {
   if (page.epoch != at.epoch)
-    return stop("the server has been restored from a backup (epoch " + std::to_string(page.epoch.value) +
-                " instead of " + std::to_string(at.epoch.value) +
-                "): nothing was changed here; keep this device's state until the server's owner says how to go on");
+    return Error(Code::kResync, "the server is in epoch " + std::to_string(page.epoch.value) + ", this device in " +
+                                    std::to_string(at.epoch.value));
   if (page.head < at.cursor)
-    return stop("the server has lost changes that this device has seen (it ends at " + std::to_string(page.head.value) +
-                ", this device is at " + std::to_string(at.cursor.value) + "): nothing was changed here");
+    return Error(Code::kResync, "the server ends at " + std::to_string(page.head.value) + ", this device is at " +
+                                    std::to_string(at.cursor.value));
+  // What follows the cursor was made on top of something else.
+  if (!page.entries.empty() && page.entries.front().sequence.value == at.cursor.value + 1 &&
+      FeedOpener::next_hash(at.hash, page.entries.front().commit) != page.entries.front().hash)
+    return Error(Code::kResync, "the server's chain of changes is another one than this device knows at " +
+                                    std::to_string(at.cursor.value));
   return {};
 }
 
@@ -35,7 +39,8 @@ Result<std::size_t> Puller::pull(const CallOptions& options) {
     d_.connection.note(page.ok() ? Status() : Status(page.error()));
     if (!page.ok()) {
       const Code code = page.error().code();
-      if (code == Code::kResync || code == Code::kNotFound || code == Code::kUnknownServer)
+      if (code == Code::kResync) return std::move(page).error();
+      if (code == Code::kNotFound || code == Code::kUnknownServer)
         return stop("the server does not know this volume's history as this device does: " + page.error().to_string());
       if (damaged(page.error())) return stop("the server's list of changes is damaged: " + page.error().to_string());
       return std::move(page).error();

@@ -35,7 +35,8 @@ class Puller {
   explicit Puller(Dependencies dependencies) : d_(dependencies) {}
 
   /// Applies everything after the cursor; re-plans where it met pending changes. Answers how many entries there were.
-  /// Errors: Offline, TimedOut, ...; UnknownServer after stopping the engine.
+  /// Errors: Offline, TimedOut, ...; Resync (the server's history is not the one known here: see Restorer);
+  /// UnknownServer after stopping the engine.
   Result<std::size_t> pull(const CallOptions& options);
   /// Plans the visible tree anew if a change has made that necessary (or `force`).
   Status rebase_if_needed(const CallOptions& options, bool force = false);

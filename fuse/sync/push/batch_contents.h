@@ -28,7 +28,12 @@ class BatchContents {
   /// Inodes whose content was part of what `settle` made ready last.
   const std::vector<InodeId>& inodes() const { return inodes_; }
   void forget(InodeId inode) { kept_.erase(inode); }
-  void forget_all() { kept_.clear(); }
+  /// The server lacks blocks that it was thought to have: everything is offered again until a commit gets through.
+  void distrust() {
+    kept_.clear();
+    preparer_.trust_old_blocks(false);
+  }
+  void accepted() { preparer_.trust_old_blocks(true); }
 
  private:
   struct Wanted {

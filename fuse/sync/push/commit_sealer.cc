@@ -55,7 +55,8 @@ Result<SignedCommit> CommitSealer::seal(const Request& request) const {
   commit.volume = identity_.volume;
   commit.epoch = request.base.epoch;
   commit.device = identity_.device;
-  commit.op = {identity_.writer, request.cut.value};
+  commit.op = request.op.value_or(OpId{identity_.writer, request.cut.value});
+  commit.restored = request.restored;
   commit.base = request.base.cursor;
   commit.base_hash = request.base.hash;
   commit.time = request.time;

@@ -22,6 +22,8 @@ class CommitSealer {
     const std::vector<TreeEffect>& effects;
     const std::set<PlannedRead>& reads;
     Overlay& tree;      ///< tells which read objects the server can know
+    std::optional<OpId> op = {};               ///< nothing: the record's at the cut
+    std::optional<Restored> restored = {};
   };
   /// Errors: TooLarge (more than a commit may hold), Corrupt (a manifest of ours does not decode).
   Result<SignedCommit> seal(const Request& request) const;

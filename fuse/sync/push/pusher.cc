@@ -11,7 +11,7 @@ constexpr int kMaxRefusals = 12;
 Pusher::Pusher(Dependencies dependencies) : d_(dependencies), record_limit_(dependencies.max_batch_records) {}
 
 Result<Pusher::Outcome> Pusher::push(const CallOptions& options) {
-  more_ = false;
+  more_ = history_differs_ = false;
   const Lsn last = d_.store.last_lsn();
   if (last <= d_.store.position().acknowledged) return Outcome::kIdle;
   auto batch = TRY(Batch::open(d_.store, d_.state.aliases, d_.context));
@@ -83,6 +83,7 @@ Result<Pusher::Outcome> Pusher::accepted(const protocol::CommitReply& reply, con
   refusals_ = 0;
   record_limit_ = std::min(d_.max_batch_records, record_limit_ * 2);
   to_clean_ = d_.contents.inodes();
+  d_.contents.accepted();
   // Others were faster, or this is the stored answer to an older sending: the feed brings it in its place.
   if (reply.sequence.value != at.cursor.value + 1) return Outcome::kPull;
   if (reply.hash != FeedOpener::next_hash(at.hash, commit)) {
@@ -106,6 +107,7 @@ Result<Pusher::Outcome> Pusher::refused(Error error, const Batch& batch) {
                         code == Code::kBadSignature;
   if (!answered) return error;
   d_.outstanding.reset();
+  history_differs_ = code == Code::kResync;
   if (code != Code::kConflict && code != Code::kResync && code != Code::kUnprocessable && code != Code::kBlockMissing)
     return error;
   const Sequence cursor = d_.store.position().cursor;
@@ -120,7 +122,7 @@ Result<Pusher::Outcome> Pusher::refused(Error error, const Batch& batch) {
   }
   if (code == Code::kBlockMissing) {
     d_.known.clear();
-    d_.contents.forget_all();
+    d_.contents.distrust();
     return Outcome::kAgain;
   }
   return Outcome::kPull;

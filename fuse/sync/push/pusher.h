@@ -41,6 +41,8 @@ class Pusher {
   InodeId lacking() const { return lacking_; }
   /// The batch that was acknowledged last was cut by a limit: there is more to send at once.
   bool more() const { return more_; }
+  /// The last commit was refused because the server's history is another one.
+  bool history_differs() const { return history_differs_; }
   /// Gives the backing files of what was acknowledged last to the cache side.
   void clean_up();
 
@@ -58,7 +60,7 @@ class Pusher {
   int refusals_ = 0;                ///< in a row, without anything new in the feed
   Sequence refused_at_;
   InodeId lacking_;
-  bool more_ = false;
+  bool more_ = false, history_differs_ = false;
   std::vector<InodeId> to_clean_;
 };
 

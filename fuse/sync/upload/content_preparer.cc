@@ -129,8 +129,9 @@ Status ContentPreparer::cut(State& state, ByteSource& source, UploadRound& round
     manifest->inline_data.resize(static_cast<std::size_t>(size));
     return source.read(0, manifest->inline_data);
   }
-  Rechunker rechunker(d_.chunker, source,
-                      {state.old ? &*state.old : nullptr, &state.offsets, state.row.dirty});
+  ExtentSet dirty = state.row.dirty;
+  if (!trust_old_blocks_) dirty.add({0, size});
+  Rechunker rechunker(d_.chunker, source, {state.old ? &*state.old : nullptr, &state.offsets, std::move(dirty)});
   auto guard = std::make_shared<std::mutex>();  // chunks grow while sealers fill in earlier ones
   while (auto piece = TRY(rechunker.next())) {
     if (piece->reused && !piece->chunk.is_hole()) d_.known.add(piece->chunk.block);

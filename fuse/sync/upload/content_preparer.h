@@ -45,6 +45,9 @@ class ContentPreparer {
   Result<std::optional<PreparedContent>> prepare(InodeId inode, Stillness stillness, UploadRound& round,
                                                  const CallOptions& options);
 
+  /// Whether blocks of the old manifest count as stored. If not, every byte is read and every block offered again.
+  void trust_old_blocks(bool trust) { trust_old_blocks_ = trust; }
+
  private:
   struct State;
   Result<std::optional<State>> look(InodeId inode);
@@ -54,6 +57,7 @@ class ContentPreparer {
   Status cut(State& state, ByteSource& source, UploadRound& round);
 
   Dependencies d_;
+  bool trust_old_blocks_ = true;
 };
 
 }  // namespace skymoor::client

@@ -407,6 +407,7 @@ TEST_F(SyncEngineTest, AForgedOrLosingServerStopsTheEngineAndDeletesNothing) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   EXPECT_TRUE(a.engine().status().stopped);
+  EXPECT_NE(a.engine().status().reason.find("empty"), std::string::npos) << a.engine().status().reason;
   EXPECT_EQ(a.read("g"), "y");
 }
 

@@ -105,7 +105,7 @@ TEST_F(ListingTest, inodes_leave_out_the_unknown_the_dead_and_manifests_beyond_t
   EXPECT_EQ(all.inodes.size(), 9u);
   EXPECT_EQ(all.sequence, Sequence{2});
   for (const auto& record : all.inodes) EXPECT_EQ(record.sealed_manifest.size(), 100u);
-  auto some = value_of(services_->names().inodes(owner_->caller, volume_, asked, 1000));
+  auto some = value_of(services_->names().inodes(owner_->caller, volume_, asked, {false, 1000}));
   EXPECT_EQ(some.inodes.size(), 9u);
   EXPECT_FALSE(some.inodes.front().manifest_left_out);
   EXPECT_TRUE(some.inodes.back().manifest_left_out);

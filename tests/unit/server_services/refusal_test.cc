@@ -124,6 +124,22 @@ TEST_F(RefusalTest, edit_of_a_deleted_inode_that_stays_deleted) {
   expect_refused({set_xattr(a, "x", Bytes(40, 1))}, Code::kUnprocessable);
 }
 
+/// The database was put back from a newer backup than the blocks.
+TEST_F(RefusalTest, block_that_the_database_knows_and_the_disks_have_lost) {
+  InodeId a = make_file("a");
+  const BlockId block = store_block("will be lost");
+  const SignedCommit before = writer_->sign(writer_->plan({put(a, 1, {block})}));
+  auto reply = value_of(writer_->send(before));
+  writer_->pull();
+  ASSERT_TRUE(blocks_.remove(volume_, std::vector<BlockId>{block}).ok());
+  expect_refused({put(a, 2, {block})}, Code::kBlockMissing);
+  EXPECT_EQ(value_of(writer_->send(before)).sequence, reply.sequence);  // what was taken stays taken
+  auto states = value_of(services_->blocks().missing(writer_->caller(), volume_, {block}));
+  EXPECT_EQ(states.at(0).state, protocol::BlockState::kMissing);
+  store_block("will be lost");
+  value_of(writer_->submit({put(a, 2, {block})}));
+}
+
 TEST_F(RefusalTest, block_that_is_not_stored_or_of_another_volume) {
   InodeId a = make_file("a");
   BlockId nowhere;

@@ -39,6 +39,21 @@ TEST(Commit, RoundTripsToTheSameBytes) {
   EXPECT_EQ(std::get<PutContent>(decoded->effects[3]).content, (OpId{WriterId{7}, 98}));
 }
 
+TEST(Commit, WhatIsGivenBackIsVersionTwo) {
+  Commit commit = sample();
+  EXPECT_EQ(encode_commit(commit)[0], 1);
+  commit.restored = Restored{Epoch{3}, {{InodeId{10}, Sequence{44}}, {InodeId{12}, Sequence{}}}};
+  Bytes payload = encode_commit(commit);
+  EXPECT_EQ(payload[0], 2);
+  auto decoded = decode_commit(payload);
+  ASSERT_TRUE(decoded.ok()) << decoded.error().message();
+  ASSERT_TRUE(decoded->restored);
+  EXPECT_EQ(decoded->restored->epoch, Epoch{3});
+  EXPECT_EQ(decoded->restored->states, commit.restored->states);
+  for (std::size_t size = 0; size < payload.size(); ++size)
+    EXPECT_FALSE(decode_commit(ByteView(payload).first(size)).ok()) << size;
+}
+
 TEST(Commit, EveryTruncationIsRefused) {
   Bytes payload = encode_commit(sample());
   for (std::size_t size = 0; size < payload.size(); ++size)
