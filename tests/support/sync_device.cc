@@ -33,6 +33,8 @@ class SyncDevice::Bridge final : public Fetcher, public TreeListener {
       case Need::Kind::kDirectory: return to->fetch_directory(need.inode, deadline, stop);
       case Need::Kind::kInode: return to->fetch_inode(need.inode, deadline, stop);
       case Need::Kind::kContent: return to->fetch_content(need.inode, need.extent, deadline, stop);
+      case Need::Kind::kFresh: return to->catch_up(deadline, stop);
+      case Need::Kind::kAgain: return {};
     }
     return Error(Code::kInternal, "unknown need");
   }
