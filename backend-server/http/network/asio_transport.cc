@@ -5,9 +5,10 @@
 #include <boost/asio/completion_condition.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+
+#include "backend-server/http/network/tls_stream.h"
 
 namespace skymoor::server {
 namespace {
@@ -15,7 +16,6 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 using Socket = asio::ip::tcp::socket;
-using TlsStream = asio::ssl::stream<Socket>;
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kLinger{2};
@@ -49,6 +49,7 @@ struct Deadline {
   void progress(SteadyClock::time_point now) {
     at = std::min(limit, idle.count() > 0 ? now + idle : SteadyClock::time_point::max());
   }
+  bool running() const { return at != SteadyClock::time_point::max(); }
   void clear() { at = SteadyClock::time_point::max(); }
 };
 
@@ -70,12 +71,16 @@ class AsioTransport final : public Transport, public std::enable_shared_from_thi
     remote_address_ = peer.to_string();
     loopback_ = peer.is_loopback();
     set_socket_options(lowest());
+    if constexpr (std::is_same_v<Stream, TlsStream>)
+      stream_.on_progress([this] {
+        if (write_deadline_.running()) write_deadline_.progress(SteadyClock::now());
+      });
   }
 
   void handshake(Milliseconds timeout, Done done) override {
     if constexpr (std::is_same_v<Stream, TlsStream>) {
       start(read_deadline_, {timeout, timeout});
-      stream_.async_handshake(asio::ssl::stream_base::server, [this, done = std::move(done)](error_code failure) {
+      stream_.async_handshake([this, done = std::move(done)](error_code failure) {
         read_deadline_.clear();
         done(status_of(failure));
       });
