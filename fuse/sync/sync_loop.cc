@@ -8,6 +8,8 @@ namespace {
 constexpr std::chrono::seconds kIdlePull{60};      // in case the subscription is dead and nobody noticed
 constexpr std::chrono::seconds kInfoEvery{30};
 constexpr int kGatherFactor = 10;                  // commit_delay times this is the longest that a change waits for others
+constexpr std::chrono::milliseconds kGatherLook{50};
+constexpr std::uint64_t kManyFiles = 1000;         // with unsent content
 constexpr int kMaxReplans = 5;
 
 /// Errors after which asking again soon is of no use: somebody has to do something first.
@@ -113,7 +115,7 @@ Status RunningSync::push_all(const CallOptions& options) {
           changed_.notify_all();  // for those in sync_to
         }
         note_shown();
-        pusher_.clean_up();
+        if (!pusher_.more()) pusher_.clean_up();
         TRY(puller_.rebase_if_needed(options));
         if (!pusher_.more()) return {};
         break;
@@ -179,16 +181,17 @@ Status RunningSync::round(const CallOptions& options) {
   return push_all(options);
 }
 
-/// Lets changes that come close together share a commit.
+/// Lets changes that come close together share a commit; as many files as fill one need not wait for more.
 void RunningSync::gather(const std::stop_token& stop) {
   if (d_.store.last_lsn() <= d_.store.position().acknowledged) return;
   const Instant most = d_.clock.monotonic() + options_.commit_delay * kGatherFactor;
-  MutexLock lock(mutex_);
-  while (!urgent_ && !stop.stop_requested()) {
-    const Instant quiet = last_wake_ + options_.commit_delay;
-    const Instant due = std::min(most, quiet);
-    if (d_.clock.monotonic() >= due) return;
-    wait_a_while(changed_, lock, d_.clock, due, stop);
+  while (d_.store.pending().files < kManyFiles) {
+    MutexLock lock(mutex_);
+    if (urgent_ || stop.stop_requested()) return;
+    const Instant now = d_.clock.monotonic();
+    const Instant due = std::min({most, last_wake_ + options_.commit_delay});
+    if (now >= due) return;
+    wait_a_while(changed_, lock, d_.clock, std::min(due, now + kGatherLook), stop);
   }
 }
 

@@ -6,6 +6,7 @@
 namespace skymoor::client {
 namespace {
 constexpr int kMaxRefusals = 12;
+constexpr std::size_t kMaxUncleaned = 50000;   // inodes whose backing files wait until nothing is to be sent
 }
 
 Pusher::Pusher(Dependencies dependencies) : d_(dependencies), record_limit_(dependencies.max_batch_records) {}
@@ -82,7 +83,8 @@ Result<Pusher::Outcome> Pusher::accepted(const protocol::CommitReply& reply, con
                                          const SyncPosition& at, const std::vector<TreeEffect>& effects) {
   refusals_ = 0;
   record_limit_ = std::min(d_.max_batch_records, record_limit_ * 2);
-  to_clean_ = d_.contents.inodes();
+  if (to_clean_.size() > kMaxUncleaned) clean_up();
+  to_clean_.insert(to_clean_.end(), d_.contents.inodes().begin(), d_.contents.inodes().end());
   d_.contents.accepted();
   // Others were faster, or this is the stored answer to an older sending: the feed brings it in its place.
   if (reply.sequence.value != at.cursor.value + 1) return Outcome::kPull;
@@ -94,7 +96,7 @@ Result<Pusher::Outcome> Pusher::accepted(const protocol::CommitReply& reply, con
   const Applier::Own own = std::move(d_.outstanding->own);
   d_.outstanding.reset();
   TRY(d_.applier.apply_own(reply.sequence, reply.hash, effects, own));
-  for (InodeId inode : to_clean_) d_.contents.forget(inode);
+  for (InodeId inode : d_.contents.inodes()) d_.contents.forget(inode);
   return Outcome::kDone;
 }
 

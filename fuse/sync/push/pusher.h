@@ -43,7 +43,7 @@ class Pusher {
   bool more() const { return more_; }
   /// The last commit was refused because the server's history is another one.
   bool history_differs() const { return history_differs_; }
-  /// Gives the backing files of what was acknowledged last to the cache side.
+  /// Gives the backing files of what was acknowledged to the cache side: work that an acknowledgement need not wait for.
   void clean_up();
 
  private:
