@@ -1,11 +1,16 @@
 #include "fuse/sync/push/batch_contents.h"
 
+#include <thread>
+
 #include "shared/base/log.h"
 
 namespace skymoor::client {
 namespace {
 constexpr int kHopefulAttempts = 3;    // before changes are kept out of a file while it is copied
 constexpr int kMaxAttempts = 6;
+constexpr std::uint64_t kLargeBytes = 8u << 20;
+constexpr std::chrono::milliseconds kRest{200}, kRestLook{50};
+constexpr std::chrono::seconds kLongestWait{3};
 constexpr std::size_t kRowsAtOnce = 200;  // looked at without letting go of the store's lock
 }  // namespace
 
@@ -27,6 +32,7 @@ bool BatchContents::ready(const Wanted& wanted) const {
 
 Result<Lsn> BatchContents::needed_cut(const std::vector<Wanted>& wanted, Lsn cut, bool& out_of_date) {
   Lsn needed = cut;
+  large_.clear();
   for (std::size_t begin = 0; begin < wanted.size(); begin += kRowsAtOnce) {
     MutexLock lock(store_.mutex());
     for (std::size_t i = begin; i < std::min(wanted.size(), begin + kRowsAtOnce); ++i) {
@@ -41,10 +47,25 @@ Result<Lsn> BatchContents::needed_cut(const std::vector<Wanted>& wanted, Lsn cut
         out_of_date = true;
       } else {
         needed = std::max(needed, Lsn{row->content.counter});
+        if (row->attributes.size > kLargeBytes && !ready(wanted[i])) large_.push_back(wanted[i].inode);
       }
     }
   }
   return needed;
+}
+
+/// A large file that is being written would be read, cut and sealed in vain, and copied in the end: it gets a moment to come
+/// to rest. True: some time went by.
+Result<bool> BatchContents::let_rest(const CallOptions& options) {
+  const Instant until = upload_.clock.monotonic() + kLongestWait;
+  bool waited = false;
+  auto moving = [&](InodeId inode) { return preparer_.written_within(inode, kRest, upload_.clock.now()); };
+  while (upload_.clock.monotonic() < until && std::any_of(large_.begin(), large_.end(), moving)) {
+    if (options.stop.stop_requested()) return Error(Code::kCancelled, "stopped");
+    std::this_thread::sleep_for(kRestLook);
+    waited = true;
+  }
+  return waited;
 }
 
 Result<bool> BatchContents::prepare_all(const std::vector<Wanted>& wanted, ContentPreparer::Stillness stillness,
@@ -69,6 +90,7 @@ Result<bool> BatchContents::prepare_all(const std::vector<Wanted>& wanted, Conte
 
 Result<BatchContents::Outcome> BatchContents::settle(Batch& batch, const Batch::Limits& limits,
                                                      const CallOptions& options) {
+  bool rested = false;
   for (int attempt = 0;; ++attempt) {
     std::vector<Wanted> want = wanted(batch);
     bool out_of_date = false;
@@ -79,6 +101,10 @@ Result<BatchContents::Outcome> BatchContents::settle(Batch& batch, const Batch::
       TRY(batch.extend(needed, limits));
       if (batch.cut() == before) return Outcome::kOutOfDate;
       continue;  // ends: each turn takes in records until a limit is reached
+    }
+    if (!std::exchange(rested, true) && TRY(let_rest(options))) {
+      attempt = -1;  // what happened meanwhile counts
+      continue;
     }
     const bool all = TRY(prepare_all(
         want, attempt < kHopefulAttempts ? ContentPreparer::Stillness::kHope : ContentPreparer::Stillness::kFreeze,

@@ -45,6 +45,7 @@ class BatchContents {
   Result<Lsn> needed_cut(const std::vector<Wanted>& wanted, Lsn cut, bool& out_of_date);
   Result<bool> prepare_all(const std::vector<Wanted>& wanted, ContentPreparer::Stillness stillness,
                            const CallOptions& options);
+  Result<bool> let_rest(const CallOptions& options);
   bool ready(const Wanted& wanted) const;
   void give_up_on(const std::vector<Wanted>& wanted, Batch& batch);
 
@@ -54,7 +55,7 @@ class BatchContents {
   UploadContext& upload_;
   const WriterId writer_;
   std::unordered_map<InodeId, PreparedContent> kept_;
-  std::vector<InodeId> inodes_;
+  std::vector<InodeId> inodes_, large_;
 };
 
 }  // namespace skymoor::client

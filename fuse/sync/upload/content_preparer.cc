@@ -1,5 +1,7 @@
 #include "fuse/sync/upload/content_preparer.h"
 
+#include <sys/stat.h>
+
 #include "fuse/sync/upload/rechunker.h"
 #include "shared/base/log.h"
 
@@ -87,6 +89,14 @@ Result<std::optional<PreparedContent>> ContentPreparer::prepare(InodeId inode, S
   if (reading.hope && !TRY(unchanged(*state, *reading.file, reading.generation)))
     return std::optional<PreparedContent>();
   return std::optional(std::move(state->prepared));
+}
+
+bool ContentPreparer::written_within(InodeId inode, std::chrono::nanoseconds span, Timestamp now) {
+  auto opened = d_.backing.open_file(inode, false);
+  struct stat st{};
+  if (!opened.ok() || (*opened)->fd() < 0 || ::fstat((*opened)->fd(), &st) != 0) return false;
+  const Timestamp written{std::chrono::seconds(st.st_mtim.tv_sec) + std::chrono::nanoseconds(st.st_mtim.tv_nsec)};
+  return written <= now && now - written < span;
 }
 
 Status ContentPreparer::cut_all(State& state, Reading& reading, UploadRound& round, const CallOptions& options) {
