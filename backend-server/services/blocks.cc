@@ -13,11 +13,20 @@ namespace {
 using protocol::BlockState;
 using protocol::BlockStatus;
 
-/// Which of `ids` the volume holds, each flag beside its id.
-Result<std::vector<bool>> registered(const BlockTable& blocks, VolumeNumber volume, const std::vector<BlockId>& ids) {
+/// Which of `ids` the volume holds, each flag beside its id; adds their sizes to `bytes`.
+Result<std::vector<bool>> registered(const BlockTable& blocks, VolumeNumber volume, const std::vector<BlockId>& ids,
+                                     std::uint64_t& bytes) {
   std::vector<bool> flags(ids.size());
-  for (std::size_t i = 0; i < ids.size(); ++i) flags[i] = TRY(blocks.find(volume, ids[i])).has_value();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto row = TRY(blocks.find(volume, ids[i]));
+    flags[i] = row.has_value();
+    if (row) bytes += row->stored_bytes;
+  }
   return flags;
+}
+Result<std::vector<bool>> registered(const BlockTable& blocks, VolumeNumber volume, const std::vector<BlockId>& ids) {
+  std::uint64_t unused = 0;
+  return registered(blocks, volume, ids, unused);
 }
 
 BlockStatus partial_status(PartialBlocks& partial, const VolumeId& volume, const BlockId& id) {
@@ -196,12 +205,13 @@ Status BlockService::register_stored(const Caller& caller, Upload& upload) const
 
 Result<Bytes> BlockService::fetch(const Caller& caller, const VolumeId& volume, const std::vector<BlockId>& ids) {
   if (ids.size() > kMaxFetchIds) return Error(Code::kTooLarge, "too many block ids at once");
+  std::uint64_t expected = 0;
   auto known = read_from(store_, [&](const ReadTables& tables) -> Result<std::vector<bool>> {
     auto access = TRY(require_role(tables.volumes, caller, volume, protocol::Role::kReader));
-    return registered(tables.blocks, access.volume.number, ids);
+    return registered(tables.blocks, access.volume.number, ids, expected);
   });
   if (!known.ok()) return std::move(known).error();
-  block::PackWriter pack;
+  block::PackWriter pack(std::min<std::uint64_t>(expected, options_.max_fetch_bytes));
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (!(*known)[i]) continue;
     auto bytes = blocks_.get(volume, ids[i]);

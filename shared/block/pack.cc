@@ -36,11 +36,12 @@ bool read_segment(ByteReader& in, ByteView pack, Segment& out) {
 
 }  // namespace
 
-PackWriter::PackWriter() {
+PackWriter::PackWriter(std::size_t expected_bytes) {
+  if (expected_bytes > 0) out_.reserve(std::min(expected_bytes + expected_bytes / 64 + kSegmentBytes, kMaxPackBytes));
   ByteWriter header;
   header.raw(kMagic);
   header.u32(kVersion);
-  out_ = header.take();
+  append(out_, header.view());
 }
 
 void PackWriter::add_segment(const BlockId& block, std::uint32_t block_bytes, std::uint32_t index, ByteView bytes) {

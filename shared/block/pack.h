@@ -23,7 +23,8 @@ struct Segment {
 /// index 4, segment bytes 4, CRC-32C of header and bytes 4) and its bytes.
 class PackWriter {
  public:
-  PackWriter();
+  /// `expected_bytes` of blocks: memory for them is taken at once.
+  explicit PackWriter(std::size_t expected_bytes = 0);
   void add_segment(const BlockId& block, std::uint32_t block_bytes, std::uint32_t index, ByteView bytes);
   void add_block(const BlockId& block, ByteView sealed);  ///< all its segments
   std::size_t size() const { return out_.size(); }

@@ -206,7 +206,9 @@ Status UploadRound::send(Blocks& blocks) {
 
 /// Sends the segments asked for in as many packs as it takes, and notes in `segments` what is still missing.
 Status UploadRound::send_packs(Blocks& blocks, std::vector<std::vector<std::uint16_t>>& segments) {
-  block::PackWriter pack;
+  std::size_t total = 0;
+  for (const block::SealedBlock& block : blocks) total += block.bytes.size();
+  block::PackWriter pack(std::min(total, context_.pack_bytes));
   std::unordered_map<BlockId, std::size_t> in_pack;
   auto flush = [&]() -> Status {
     if (in_pack.empty()) return {};
