@@ -33,7 +33,7 @@ Engine::~Engine() {
 }
 
 Status Engine::start() {
-  TRY(recover_unseen());
+  TRY(options_.open_before ? take_over(*options_.open_before) : recover_unseen());
   if (options_.tick.count() > 0) thread_ = std::jthread([this](std::stop_token stop) { run(stop); });
   return {};
 }

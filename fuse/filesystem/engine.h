@@ -202,6 +202,10 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status record_unseen(BackingFile& file, const UnseenStamp& stamp);
   Status restamp(const std::shared_ptr<OpenInode>& inode, Timestamp mtime);
   Status recover_unseen();
+  // ---- file/take_over.cc ----
+  Status take_over(const std::vector<OpenBefore>& before);
+  Status restore_handle(const OpenBefore& before);
+  Status go_on_watching(InodeId inode);
   Status recover_unseen_file(BackingFile& file);
   void settle_unseen();
   InodeId let_go_of_unseen(const std::shared_ptr<OpenInode>& inode);

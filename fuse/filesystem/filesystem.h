@@ -27,6 +27,9 @@ struct Need {
 struct Request {
   std::uint32_t uid = 0, gid = 0, umask = 0;
   std::int32_t pid = 0;
+  std::uint64_t number = 0;   ///< the kernel's own of the call; 0: nobody's
+  /// The process before had it, too, and may have done it.
+  bool comes_again() const { return (number >> 63) != 0; }
   std::optional<Need> need;
   bool asked = false;                 ///< the server has been asked what is new (Options::ask_at_open)
   std::uint32_t links_before = 0;     ///< of the file to open, before that
@@ -42,6 +45,13 @@ struct Node {
 };
 
 enum class HandleId : std::uint64_t {};
+
+/// A handle that the process before had given out when this one took its mount over.
+struct OpenBefore {
+  HandleId handle{};
+  InodeId inode;
+  bool read = true, write = false, append = false, sync = false, passthrough = false;
+};
 
 /// `append`: each write goes to the end of the file, whatever its offset; the channel leaves it out, because the kernel
 /// places appends itself. `sync`: each write is durable before it returns.
@@ -133,6 +143,11 @@ class Filesystem {
     std::size_t max_handles = 1u << 18;         ///< open files; ENFILE beyond
     /// Pause between looks at unseen writers, evictions and syncs of the log; 0: no thread of its own (tests).
     std::chrono::milliseconds tick{1000};
+    /// Set: this process takes over a live mount. These files are open and keep their handles (ids that no longer name an
+    /// inode are dropped), and what has no name any more stays until the kernel forgets it.
+    std::optional<std::vector<OpenBefore>> open_before;
+    /// Told of every record about names or xattrs just before it is committed, on the caller's thread.
+    std::function<void(Lsn)> before_commit;
   };
   static Result<std::unique_ptr<Filesystem>> open(MetadataStore& store, BackingStore& backing, Fetcher& fetcher,
                                                   Disk& disk, Clock& clock, Options options);

@@ -33,6 +33,23 @@ Result<HandleId> HandleTable::add(Handle handle) {
   return HandleId{static_cast<std::uint64_t>(slot.uses) << 32 | index};
 }
 
+bool HandleTable::restore(HandleId id, Handle handle) {
+  auto number = static_cast<std::uint64_t>(id);
+  std::uint64_t index = number & 0xffffffffu;
+  if (index >= limit_ || number >> 32 == 0) return false;
+  while (slots_.size() <= index) slots_.emplace_back();
+  if (slots_[index].handle) return false;
+  slots_[index].uses = static_cast<std::uint32_t>(number >> 32);
+  slots_[index].handle = std::move(handle);
+  ++used_;
+  return true;
+}
+
+void HandleTable::end_restore() {
+  for (std::size_t index = slots_.size(); index-- > 0;)
+    if (!slots_[index].handle) free_.push_back(static_cast<std::uint32_t>(index));
+}
+
 HandleTable::Slot* HandleTable::slot_of(HandleId id) {
   auto number = static_cast<std::uint64_t>(id);
   std::uint64_t index = number & 0xffffffffu;

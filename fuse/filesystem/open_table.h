@@ -92,6 +92,11 @@ class HandleTable {
   explicit HandleTable(std::size_t limit) : limit_(limit) {}
   /// Errors: TooManyOpenFiles.
   Result<HandleId> add(Handle handle);
+  /// Gives the handle the id it had in another table. For an empty table's first handles, ids as `add` makes them.
+  /// False: no id of this table.
+  bool restore(HandleId id, Handle handle);
+  /// After the last `restore`: the slots between them are free.
+  void end_restore();
   Handle* find(HandleId id);      ///< null: no such handle; valid until the handle is taken
   std::optional<Handle> take(HandleId id);
   std::size_t size() const { return used_; }

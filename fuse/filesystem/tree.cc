@@ -86,6 +86,10 @@ void Engine::note_orphan(const MutexLock&, const InodeRow& row) {
 }
 
 Status Engine::commit(const MutexLock& lock, Change change) {
+  const Intent& intent = change.intent();
+  if (options_.before_commit && !std::holds_alternative<LocalIntent>(intent) &&
+      !std::holds_alternative<WriteIntent>(intent) && !std::holds_alternative<AttributeIntent>(intent))
+    options_.before_commit(change.lsn());
   Status done = store_.commit(lock, std::move(change));
   if (done.ok()) fetcher_.changed();
   else if (done.error().code() == Code::kNoSpace) space_.forget();

@@ -100,6 +100,7 @@ class MetadataStore {
     std::chrono::milliseconds sync_interval{1000};        ///< unsynced records are synced this often; 0: never
     std::chrono::milliseconds checkpoint_interval{2000};  ///< and checkpointed (or every 8192 records); 0: never
     std::string boot_id;                       ///< empty: the machine's
+    bool keep_orphans = false;                 ///< programs of a mount that is taken over may have them open
   };
   /// Opens or makes the store: loads the checkpoint, replays the log's tail (a torn last record is dropped with a
   /// warning; damage before the tail is an error), removes orphans. `replay` may be null when no LogData is expected.

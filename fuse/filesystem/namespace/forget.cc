@@ -15,7 +15,12 @@ void Engine::forget(InodeId inode) {
   bool soon;
   {
     MutexLock lock(store_.mutex());
-    if (orphans_.count(inode) == 0) return;
+    if (orphans_.count(inode) == 0) {
+      if (!options_.open_before) return;
+      // Perhaps one of the process before.
+      auto row = store_.inode(lock, inode);
+      if (!row.ok() || row->links != 0) return;
+    }
     auto it = open_.find(inode);
     if (it != open_.end() && it->second->handles != 0) {
       it->second->forgotten = true;

@@ -60,6 +60,7 @@ class FsStack {
     store_options.directory = directory_ + "/data/log";
     store_options.boot_id = boot_id;
     store_options.sync_interval = store_options.checkpoint_interval = std::chrono::milliseconds(0);
+    store_options.keep_orphans = options.open_before.has_value();
     auto made = MetadataStore::open(disk, clock, store_options, {VolumeId{}, DeviceId{}, WriterId{7}}, replay.get());
     ASSERT_TRUE(made.ok()) << made.error().to_string();
     store = std::move(made).value();
