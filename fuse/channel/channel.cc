@@ -97,6 +97,7 @@ FuseChannel::FuseChannel(Filesystem& filesystem, ChannelOptions options)
     : filesystem_(filesystem),
       options_(std::move(options)),
       slow_calls_(filesystem),
+      unanswered_mutex_(kUnansweredRank, "channel.unanswered"),
       threads_mutex_(kChannelThreadsRank, "channel.threads") {}
 
 Result<std::unique_ptr<Channel>> Channel::mount(Filesystem& filesystem, ChannelOptions options) {
@@ -107,7 +108,7 @@ Result<std::unique_ptr<Channel>> Channel::mount(Filesystem& filesystem, ChannelO
 
 Status FuseChannel::mount() {
   TRY(check_device());
-  TRY(check_mount_point(options_.mount_point));
+  if (!options_.take_over) TRY(check_mount_point(options_.mount_point));
   std::string mount_options = "default_permissions,subtype=skymoor,fsname=" +
                               escape_commas("skymoor:" + options_.volume_label) +
                               ",max_read=" + std::to_string(kMaxRequestBytes);
@@ -123,39 +124,51 @@ Status FuseChannel::mount() {
   session_ = fuse_session_new(&args, &kOperations, sizeof kOperations, this);
   fuse_opt_free_args(&args);
   if (!session_) return Error(Code::kInvalidArgument, "FUSE does not take the mount options '" + mount_options + "'");
-  if (fuse_session_mount(session_, options_.mount_point.c_str()) != 0) {
-    int err = errno;
-    fuse_session_destroy(session_);
-    session_ = nullptr;
-    if (err == EPERM && options_.allow_other)
-      return Error(Code::kNotPermitted, "mounting on " + options_.mount_point + " with allow_other is not permitted: only " +
-                                            "root may, unless /etc/fuse.conf has the line user_allow_other");
-    if (err == EPERM)
-      return Error(Code::kNotPermitted, "mounting on " + options_.mount_point +
-                                            " is not permitted: install fuse3 (fusermount3), or run as root");
-    return Error::from_errno(err ? err : EIO, "mount on " + options_.mount_point);
-  }
+  if (!options_.take_over) TRY(mount_session());
   mounted_ = true;
 
   static const fuse_custom_io kIo = {
-      .writev =
-          [](int fd, iovec* iov, int count, void* self) {
-            auto& channel = *static_cast<FuseChannel*>(self);
-            channel.newer_protocol_.complete(iov, count);
-            return channel.passthrough_.writev(fd, iov, count);
-          },
+      .writev = [](int fd, iovec* iov, int count,
+                   void* self) { return static_cast<FuseChannel*>(self)->write_answer(fd, iov, count); },
       .read =
           [](int fd, void* buffer, std::size_t size, void* self) {
             auto& channel = *static_cast<FuseChannel*>(self);
-            return channel.newer_protocol_.translate(buffer, channel.passthrough_.read(fd, buffer, size));
+            ssize_t n = channel.passthrough_.read(fd, buffer, size);
+            note_request(buffer, n);
+            return channel.newer_protocol_.translate(buffer, n);
           },
       .splice_receive = nullptr,
       .splice_send = nullptr};
-  int fd = fuse_session_fd(session_);
-  passthrough_.start(fd, options_.passthrough);
+  const int fd = options_.take_over ? options_.take_over->session_fd : fuse_session_fd(session_);
+  passthrough_.start(fd, options_.passthrough, options_.handover);
   if (int rc = fuse_session_custom_io(session_, &kIo, fd); rc != 0) return Error::from_errno(-rc, "FUSE custom I/O");
-  invalidator_.start(session_);
+  if (options_.take_over) TRY(take_session_over());
+  invalidator_.start(session_, options_.handover);
   return {};
+}
+
+Status FuseChannel::mount_session() {
+  if (fuse_session_mount(session_, options_.mount_point.c_str()) == 0) return {};
+  int err = errno;
+  fuse_session_destroy(session_);
+  session_ = nullptr;
+  if (err == EPERM && options_.allow_other)
+    return Error(Code::kNotPermitted, "mounting on " + options_.mount_point + " with allow_other is not permitted: only " +
+                                          "root may, unless /etc/fuse.conf has the line user_allow_other");
+  if (err == EPERM)
+    return Error(Code::kNotPermitted, "mounting on " + options_.mount_point +
+                                          " is not permitted: install fuse3 (fusermount3), or run as root");
+  return Error::from_errno(err ? err : EIO, "mount on " + options_.mount_point);
+}
+
+ssize_t FuseChannel::write_answer(int fd, iovec* iov, int count) {
+  if (!replaying_init_) {
+    newer_protocol_.complete(iov, count);
+    return passthrough_.writev(fd, iov, count);
+  }
+  ssize_t size = 0;
+  for (int i = 0; i < count; ++i) size += static_cast<ssize_t>(iov[i].iov_len);
+  return size;
 }
 
 void FuseChannel::serve() {
@@ -172,6 +185,10 @@ void FuseChannel::serve() {
 Status FuseChannel::run() {
   install_wake_signal();
   slow_calls_.start(std::max(1, options_.threads));
+  if (options_.take_over) {
+    ask_again();
+    invalidator_.doubt(filesystem_);
+  }
   {
     MutexLock lock(threads_mutex_);
     for (int i = 0; i < std::max(1, options_.threads); ++i) {
@@ -193,7 +210,7 @@ Status FuseChannel::run() {
   MutexLock lock(threads_mutex_);
   for (auto& thread : threads_) thread.join();
   threads_.clear();
-  slow_calls_.stop();
+  slow_calls_.stop(handing_over_);
   invalidator_.stop();
   return {};
 }
@@ -222,7 +239,10 @@ FuseChannel::~FuseChannel() {
     for (auto& thread : threads_)
       if (thread.joinable()) thread.join();
   }
-  if (mounted_) fuse_session_unmount(session_);
+  if (mounted_ && !handing_over_) {
+    if (options_.take_over) unmount_taken_over();
+    fuse_session_unmount(session_);
+  }
   if (session_) fuse_session_destroy(session_);
 }
 

@@ -4,7 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "fuse/channel/handover.h"
 #include "fuse/filesystem/filesystem.h"
+#include "shared/base/fd.h"
 
 namespace skymoor::client {
 
@@ -18,6 +20,15 @@ struct ChannelOptions {
   bool passthrough = true;                  ///< use FUSE passthrough where kernel and rights allow it
   int threads = 2;                          ///< that read requests
   std::vector<std::string> kernel_options;  ///< nosuid, nodev, noexec, noatime, ...
+  std::shared_ptr<Handover> handover;       ///< null: nobody can take the mount over
+  /// Set: nothing is mounted; the session of the process before goes on.
+  struct TakeOver {
+    int session_fd = -1;
+    Lsn recovered;                          ///< the last record that the process before left
+    WriterId writer;
+    std::function<void()> unmount;          ///< lazily; libfuse can do it only for what it mounted itself
+  };
+  std::optional<TakeOver> take_over;
 };
 
 /// One FUSE mount of one Filesystem. `run` serves requests on `threads` threads; an operation that lacks something
@@ -26,7 +37,7 @@ struct ChannelOptions {
 /// invalidations.
 class Channel {
  public:
-  /// Mounts. Errors: NotFound (no /dev/fuse, no mount point), NotPermitted, Busy, NotDirectory, Io.
+  /// Mounts, or takes a mount over. Errors: NotFound (no /dev/fuse, no mount point), NotPermitted, Busy, NotDirectory, Io.
   static Result<std::unique_ptr<Channel>> mount(Filesystem& filesystem, ChannelOptions options);
   virtual ~Channel() = default;
 
@@ -38,6 +49,10 @@ class Channel {
   virtual void invalidate(const VisibleChanges& changes) = 0;
   /// The kernel accepted passthrough at mount.
   virtual bool passthrough_active() const = 0;
+  /// For whoever keeps the mount alive beyond this process.
+  virtual int session_fd() const = 0;
+  /// Ends `run`, but leaves the mount and what was not answered to the next process. From any thread.
+  virtual void hand_over() = 0;
 };
 
 }  // namespace skymoor::client

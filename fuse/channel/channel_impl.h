@@ -5,11 +5,13 @@
 
 #include <atomic>
 #include <thread>
+#include <unordered_map>
 
 #include "fuse/channel/channel.h"
 #include "fuse/channel/invalidator.h"
 #include "fuse/channel/newer_protocol.h"
 #include "fuse/channel/passthrough.h"
+#include "fuse/channel/session_io.h"
 #include "fuse/channel/slow_calls.h"
 
 namespace skymoor::client {
@@ -28,6 +30,11 @@ class FuseChannel final : public Channel {
   void stop() override;
   void invalidate(const VisibleChanges& changes) override { invalidator_.add(changes); }
   bool passthrough_active() const override { return passthrough_.active(); }
+  int session_fd() const override { return fuse_session_fd(session_); }
+  void hand_over() override {
+    handing_over_ = true;
+    stop();
+  }
 
   Filesystem& filesystem() { return filesystem_; }
   SlowCalls& slow_calls() { return slow_calls_; }
@@ -41,9 +48,23 @@ class FuseChannel final : public Channel {
   /// Makes the kernel ask for size and times again. Waits for nothing: may be called while a request is in hand.
   void forget_attributes(InodeId inode) { fuse_lowlevel_notify_inval_inode(session_, inode.value, -1, 0); }
 
+  /// The record that a request of the process before made; nothing: it is new, or had not come that far.
+  std::optional<Lsn> done_before(const Request& request) const;
+  /// The id that a create of the process before gave.
+  InodeId made_by(Lsn lsn) const { return make_inode_id(options_.take_over->writer, lsn.value); }
+  /// An open that comes again was never answered: the handle of its first time is nobody's.
+  void drop_unanswered_open(const Request& request);
+  void end_handle(HandleId handle);
+
   static FuseChannel& of(fuse_req_t req) { return *static_cast<FuseChannel*>(fuse_req_userdata(req)); }
 
  private:
+  Status mount_session();
+  ssize_t write_answer(int fd, iovec* iov, int count);
+  Status take_session_over();
+  Status replay_init(const Bytes& request);
+  void ask_again();
+  void unmount_taken_over();
   void serve();
   void wake_threads();
 
@@ -56,11 +77,14 @@ class FuseChannel final : public Channel {
   NewerProtocol newer_protocol_;
   SlowCalls slow_calls_;
   Invalidator invalidator_;
-  std::atomic<bool> stopping_{false};
+  Mutex unanswered_mutex_;
+  std::unordered_map<std::uint64_t, HandleId> unanswered_ GUARDED_BY(unanswered_mutex_);   // by request
+  std::atomic<bool> stopping_{false}, handing_over_{false};
   std::atomic<int> serving_{0};
   Mutex threads_mutex_;
   std::vector<std::thread> threads_ GUARDED_BY(threads_mutex_);
-  bool mounted_ = false;
+  // The mounting thread's.
+  bool mounted_ = false, replaying_init_ = false;
 };
 
 // The operations, by family; each fills its part of the table.

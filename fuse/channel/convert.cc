@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "fuse/channel/channel_impl.h"
+#include "fuse/channel/session_io.h"
 
 namespace skymoor::client {
 
@@ -13,6 +14,7 @@ Request request_of(fuse_req_t req) {
   request.gid = ctx->gid;
   request.pid = ctx->pid;
   request.umask = ctx->umask;
+  request.number = request_just_read();
   return request;
 }
 

@@ -7,6 +7,7 @@
 
 namespace skymoor::client {
 
+/// On the thread that read it, for its `number`.
 Request request_of(fuse_req_t req);
 struct stat to_stat(const Node& node);
 fuse_entry_param to_entry(const Node& node);

@@ -29,6 +29,7 @@ void dispatch(fuse_req_t req, Operation operation, Reply reply) {
   guarded(req, [&] {
     Request request = request_of(req);
     auto attempt = [req](Request& r, Operation& op, Reply& answer) -> bool {
+      Handover::Serving serving(r.number & ~kResent);
       auto result = op(r);
       if (result.ok()) {
         if (r.stale) FuseChannel::of(req).forget_attributes(*r.stale);
@@ -49,10 +50,28 @@ void dispatch(fuse_req_t req, Operation operation, Reply reply) {
   });
 }
 
+/// For operations that must not be done twice: `done(Request&, Lsn) -> Result<T>` answers for one that the process before
+/// did, by the record it left, but whose answer it did not send.
+template <typename Operation, typename Done>
+auto once(FuseChannel& channel, Operation operation, Done done) {
+  return [&channel, operation = std::move(operation), done = std::move(done)](Request& r) mutable {
+    if (auto lsn = channel.done_before(r)) {
+      auto result = done(r, *lsn);
+      if (result.ok() || result.error().code() != Code::kNotFound) return result;
+    }
+    return operation(r);
+  };
+}
+
 /// For operations whose success is errno 0.
 template <typename Operation>
 void dispatch_status(fuse_req_t req, Operation operation) {
   dispatch(req, std::move(operation), [req] { fuse_reply_err(req, 0); });
+}
+
+template <typename Operation>
+void dispatch_status_once(fuse_req_t req, Operation operation) {
+  dispatch_status(req, once(FuseChannel::of(req), std::move(operation), [](Request&, Lsn) { return Status(); }));
 }
 
 }  // namespace skymoor::client

@@ -2,6 +2,8 @@
 
 #define FUSE_USE_VERSION 314
 #include <fuse3/fuse_lowlevel.h>
+#include <linux/fuse.h>
+#include <unistd.h>
 
 #include <unordered_set>
 
@@ -12,12 +14,15 @@
 namespace skymoor::client {
 namespace {
 constexpr std::size_t kMaxQueued = 4096;
+// From 7.44 of the protocol. Source: include/uapi/linux/fuse.h (FUSE_NOTIFY_INC_EPOCH).
+constexpr std::int32_t kNotifyNewEpoch = 8;
 }
 
 Invalidator::Invalidator() : mutex_(kInvalidatorRank, "invalidator") {}
 
-void Invalidator::start(fuse_session* session) {
+void Invalidator::start(fuse_session* session, std::shared_ptr<Handover> handover) {
   session_ = session;
+  handover_ = std::move(handover);
   thread_ = std::thread([this] {
     set_thread_name("invalidate");
     run();
@@ -31,6 +36,7 @@ void Invalidator::add(const VisibleChanges& changes) {
   // read for a day.
   while (queue_.size() >= kMaxQueued && !stopping_) changed_.wait(lock);
   if (stopping_) return;
+  if (handover_) handover_->notice_queued();
   queue_.push_back(changes);
   changed_.notify_all();
 }
@@ -45,13 +51,20 @@ void Invalidator::drop_pages(InodeId inode) {
 void Invalidator::run() {
   MutexLock lock(mutex_);
   for (;;) {
-    while (queue_.empty() && !stopping_) changed_.wait(lock);
+    while (queue_.empty() && !doubted_ && !stopping_) changed_.wait(lock);
     if (stopping_) return;
+    if (Filesystem* filesystem = std::exchange(doubted_, nullptr)) {
+      lock.unlock();
+      notify_doubt(*filesystem);
+      lock.lock();
+      continue;
+    }
     VisibleChanges changes = std::move(queue_.front());
     queue_.pop_front();
     changed_.notify_all();
     lock.unlock();
     notify(changes);
+    if (handover_) handover_->notice_told();
     lock.lock();
   }
 }
@@ -69,6 +82,54 @@ void Invalidator::notify(const VisibleChanges& changes) {
   for (InodeId inode : directories) report(fuse_lowlevel_notify_inval_inode(session_, inode.value, 0, 0), "listing");
   for (InodeId inode : changes.attributes) report(fuse_lowlevel_notify_inval_inode(session_, inode.value, -1, 0), "attr");
   for (InodeId inode : changes.contents) report(fuse_lowlevel_notify_inval_inode(session_, inode.value, 0, 0), "data");
+}
+
+void Invalidator::doubt(Filesystem& filesystem) {
+  MutexLock lock(mutex_);
+  doubted_ = &filesystem;
+  changed_.notify_all();
+}
+
+void Invalidator::notify_doubt(Filesystem& filesystem) {
+  // Before anything else: names that were looked up until now are looked up anew. From Linux 6.16.
+  fuse_out_header header = {};
+  header.len = sizeof header;
+  header.error = kNotifyNewEpoch;
+  const bool names = ::write(fuse_session_fd(session_), &header, sizeof header) == static_cast<ssize_t>(sizeof header);
+  for (const OpenFile& open : handover_->open_files())
+    if (!open.file.passthrough) (void)fuse_lowlevel_notify_inval_inode(session_, open.file.inode.value, 0, 0);
+  const bool missing = handover_->notices_missing();
+  if (missing) notify_tree(filesystem, !names);
+  log_info("channel.kernel_caches_doubted", {{"names", names}, {"everything", missing}});
+}
+
+/// All that the kernel may know, from the root down through the directories that are listed here.
+void Invalidator::notify_tree(Filesystem& filesystem, bool names) {
+  constexpr std::size_t kAtOnce = 512;
+  std::vector<InodeId> directories{kRootInode};
+  while (!directories.empty()) {
+    const InodeId directory = directories.back();
+    directories.pop_back();
+    (void)fuse_lowlevel_notify_inval_inode(session_, directory.value, 0, 0);
+    std::uint64_t after = 0;
+    for (bool more = true; more;) {
+      {
+        MutexLock lock(mutex_);
+        if (stopping_) return;
+      }
+      Request nobody;
+      auto entries = filesystem.read_directory(nobody, directory, after, kAtOnce, false);
+      if (!entries.ok()) break;   // not listed: the kernel asked for single names of it, if anything
+      for (const DirectoryEntry& entry : *entries) {
+        after = entry.cookie;
+        if (names)
+          (void)fuse_lowlevel_notify_inval_entry(session_, directory.value, entry.name.data(), entry.name.size());
+        if (entry.node.attributes.type == FileType::kDirectory) directories.push_back(entry.node.id);
+        else (void)fuse_lowlevel_notify_inval_inode(session_, entry.node.id.value, 0, 0);
+      }
+      more = entries->size() == kAtOnce;
+    }
+  }
 }
 
 void Invalidator::stop() {

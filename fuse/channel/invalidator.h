@@ -3,7 +3,8 @@
 #include <deque>
 #include <thread>
 
-#include "fuse/journal/metadata_store.h"
+#include "fuse/channel/handover.h"
+#include "fuse/filesystem/filesystem.h"
 #include "shared/base/mutex.h"
 
 struct fuse_session;
@@ -17,7 +18,11 @@ class Invalidator {
  public:
   Invalidator();
   ~Invalidator() { stop(); }
-  void start(fuse_session* session);
+  /// `handover`, if any, is told how much of the queue was done.
+  void start(fuse_session* session, std::shared_ptr<Handover> handover);
+  /// After a takeover, before the first request: what the process before had queued is lost, so the kernel is to doubt all
+  /// names, what is open and, if something was queued, everything. Done by the thread; `filesystem` must outlive it.
+  void doubt(Filesystem& filesystem);
   void add(const VisibleChanges& changes);
   /// A hint: forgotten when there is much to do.
   void drop_pages(InodeId inode);
@@ -26,12 +31,17 @@ class Invalidator {
  private:
   void run();
   void notify(const VisibleChanges& changes);
+  void notify_doubt(Filesystem& filesystem);
+  void notify_tree(Filesystem& filesystem, bool names);
 
   Mutex mutex_;
   CondVar changed_;
   std::deque<VisibleChanges> queue_ GUARDED_BY(mutex_);
   bool stopping_ GUARDED_BY(mutex_) = false;
+  Filesystem* doubted_ GUARDED_BY(mutex_) = nullptr;
+  // Constant after start.
   fuse_session* session_ = nullptr;
+  std::shared_ptr<Handover> handover_;
   std::thread thread_;
 };
 

@@ -96,15 +96,15 @@ void do_listxattr(fuse_req_t req, fuse_ino_t inode, std::size_t size) {
 void do_setxattr(fuse_req_t req, fuse_ino_t inode, const char* name, const char* value, std::size_t size, int flags) {
   Filesystem& fs = FuseChannel::of(req).filesystem();
   const bool kill_sgid = (flags & kSetxattrKillSgid) != 0;
-  dispatch_status(req, [&fs, inode, name = std::string(name), value = to_bytes(std::string_view(value, size)),
-                        flags = flags & ~kSetxattrKillSgid, kill_sgid](Request& r) {
+  dispatch_status_once(req, [&fs, inode, name = std::string(name), value = to_bytes(std::string_view(value, size)),
+                             flags = flags & ~kSetxattrKillSgid, kill_sgid](Request& r) {
     return fs.set_xattr(r, InodeId{inode}, name, value, flags, kill_sgid);
   });
 }
 
 void do_removexattr(fuse_req_t req, fuse_ino_t inode, const char* name) {
   Filesystem& fs = FuseChannel::of(req).filesystem();
-  dispatch_status(
+  dispatch_status_once(
       req, [&fs, inode, name = std::string(name)](Request& r) { return fs.remove_xattr(r, InodeId{inode}, name); });
 }
 

@@ -11,26 +11,34 @@ namespace {
 // From 7.40 of the protocol: the kernel uses the backing file whose id stands in the padding.
 constexpr std::uint32_t kOpenPassthrough = 1u << 7;
 
-fuse_open_out open_out(FuseChannel& channel, const Opened& opened) {
+/// The call that opens, for who takes the mount over.
+struct Opening {
+  InodeId inode;
+  OpenFlags flags;
+  std::uint64_t request = 0;
+};
+
+fuse_open_out open_out(FuseChannel& channel, const Opened& opened, const Opening& opening) {
   fuse_open_out out = {};
   out.fh = static_cast<std::uint64_t>(opened.handle);
   if (opened.keep_cache) out.open_flags |= FOPEN_KEEP_CACHE;
   if (!opened.wants_flush) out.open_flags |= FOPEN_NOFLUSH;
+  std::int32_t backing_id = 0;
   if (opened.passthrough) {
     auto id = channel.passthrough().acquire(opened.handle, opened.passthrough);
     if (id.ok()) {
       out.open_flags = (out.open_flags & ~FOPEN_KEEP_CACHE) | kOpenPassthrough;
       out.padding = static_cast<std::uint32_t>(*id);
+      backing_id = *id;
     } else {
       log_warn("channel.passthrough_refused", {{"inode", opened.passthrough->inode().value}, {"why", id.error()}});
     }
   }
+  if (Handover* handover = channel.options().handover.get())
+    handover->opened({{opened.handle, opening.inode, opening.flags.read, opening.flags.write, opening.flags.append,
+                       opening.flags.sync, opened.passthrough != nullptr},
+                      backing_id, opening.request & ~kResent});
   return out;
-}
-
-void end_handle(FuseChannel& channel, HandleId handle) {
-  channel.passthrough().release(handle);
-  if (auto inode = channel.filesystem().release(handle)) channel.drop_pages(*inode);
 }
 
 void fill_entry(fuse_entry_out& out, const Node& node) {
@@ -56,46 +64,68 @@ void fill_entry(fuse_entry_out& out, const Node& node) {
 
 void do_open(fuse_req_t req, fuse_ino_t inode, fuse_file_info* fi) {
   auto& channel = FuseChannel::of(req);
+  const OpenFlags flags = to_open_flags(fi->flags);
   dispatch(
       req,
-      [&fs = channel.filesystem(), inode, flags = to_open_flags(fi->flags)](Request& r) {
-        return fs.open(r, InodeId{inode}, flags);
+      [&channel, inode, flags](Request& r) {
+        channel.drop_unanswered_open(r);
+        return channel.filesystem().open(r, InodeId{inode}, flags);
       },
-      [req, &channel, inode](const Opened& opened) {
+      [req, &channel, inode, opening = Opening{InodeId{inode}, flags, request_just_read()}](const Opened& opened) {
         // A passthrough read does this itself; a read from the kernel's pages does not. The size of what changed elsewhere
         // must be right at once.
         if ((opened.accessed && !opened.passthrough) || !opened.keep_cache) channel.forget_attributes(InodeId{inode});
         // libfuse 3.14 cannot say "passthrough" in its own answer, so the answer is written as the kernel reads it.
-        fuse_open_out out = open_out(channel, opened);
+        fuse_open_out out = open_out(channel, opened, opening);
         // ENOENT: the caller was interrupted, and nobody will release the handle.
         if (fuse_reply_buf(req, reinterpret_cast<const char*>(&out), sizeof out) == -ENOENT)
-          end_handle(channel, opened.handle);
+          channel.end_handle(opened.handle);
       });
 }
 
-void reply_created(fuse_req_t req, FuseChannel& channel, const Filesystem::Created& created) {
+void reply_created(fuse_req_t req, FuseChannel& channel, const Filesystem::Created& created, Opening opening) {
   struct {
     fuse_entry_out entry;
     fuse_open_out open;
   } out = {};
   fill_entry(out.entry, created.node);
-  out.open = open_out(channel, created.opened);
+  opening.inode = created.node.id;
+  out.open = open_out(channel, created.opened, opening);
   if (fuse_reply_buf(req, reinterpret_cast<const char*>(&out), sizeof out) == -ENOENT) {
-    end_handle(channel, created.opened.handle);
+    channel.end_handle(created.opened.handle);
     channel.filesystem().forget(created.node.id);  // goes if it has no name: the kernel never heard of it
   }
 }
 
+/// What the process before created, opened: the name was free then.
+Result<Filesystem::Created> open_created(FuseChannel& channel, Request& request, InodeId inode, OpenFlags flags) {
+  flags.truncate = flags.exclusive = false;
+  Filesystem::Created created;
+  created.node = TRY(channel.filesystem().get_attributes(request, inode));
+  created.opened = TRY(channel.filesystem().open(request, inode, flags));
+  return created;
+}
+
 void do_create(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* fi) {
   auto& channel = FuseChannel::of(req);
+  const OpenFlags flags = to_open_flags(fi->flags);
   dispatch(
       req,
-      [&fs = channel.filesystem(), parent, name = std::string(name), mode,
-       flags = to_open_flags(fi->flags)](Request& r) {
-        return name == kNoName ? fs.create_unnamed(r, InodeId{parent}, mode, flags)
-                               : fs.create(r, InodeId{parent}, name, mode, flags);
-      },
-      [req, &channel](const Filesystem::Created& created) { reply_created(req, channel, created); });
+      once(
+          channel,
+          [&channel, parent, name = std::string(name), mode, flags](Request& r) {
+            channel.drop_unanswered_open(r);
+            Filesystem& fs = channel.filesystem();
+            return name == kNoName ? fs.create_unnamed(r, InodeId{parent}, mode, flags)
+                                   : fs.create(r, InodeId{parent}, name, mode, flags);
+          },
+          [&channel, flags](Request& r, Lsn lsn) {
+            channel.drop_unanswered_open(r);
+            return open_created(channel, r, channel.made_by(lsn), flags);
+          }),
+      [req, &channel, opening = Opening{{}, flags, request_just_read()}](const Filesystem::Created& created) {
+        reply_created(req, channel, created, opening);
+      });
 }
 
 void reply_file_range(fuse_req_t req, const ReadReply& reply) {
@@ -178,7 +208,7 @@ void do_fsync(fuse_req_t req, fuse_ino_t, int data_only, fuse_file_info* fi) {
 void do_release(fuse_req_t req, fuse_ino_t, fuse_file_info* fi) {
   auto& channel = FuseChannel::of(req);
   guarded(req, [&] {
-    end_handle(channel, HandleId{fi->fh});
+    channel.end_handle(HandleId{fi->fh});
     fuse_reply_err(req, 0);
   });
 }

@@ -4,6 +4,13 @@
 namespace skymoor::client {
 namespace {
 
+/// For what makes an inode: the one it made.
+auto made_before(fuse_req_t req) {
+  return [&channel = FuseChannel::of(req)](Request& r, Lsn lsn) {
+    return channel.filesystem().get_attributes(r, channel.made_by(lsn));
+  };
+}
+
 auto entry_reply(fuse_req_t req) {
   return [req](const Node& node) {
     fuse_entry_param entry = to_entry(node);
@@ -54,9 +61,12 @@ void do_mknod(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode, 
   Filesystem& fs = FuseChannel::of(req).filesystem();
   dispatch(
       req,
-      [&fs, parent, name = std::string(name), mode, rdev](Request& r) {
-        return fs.make_node(r, InodeId{parent}, name, mode, rdev);
-      },
+      once(
+          FuseChannel::of(req),
+          [&fs, parent, name = std::string(name), mode, rdev](Request& r) {
+            return fs.make_node(r, InodeId{parent}, name, mode, rdev);
+          },
+          made_before(req)),
       entry_reply(req));
 }
 
@@ -64,9 +74,12 @@ void do_mkdir(fuse_req_t req, fuse_ino_t parent, const char* name, mode_t mode) 
   Filesystem& fs = FuseChannel::of(req).filesystem();
   dispatch(
       req,
-      [&fs, parent, name = std::string(name), mode](Request& r) {
-        return fs.make_directory(r, InodeId{parent}, name, mode);
-      },
+      once(
+          FuseChannel::of(req),
+          [&fs, parent, name = std::string(name), mode](Request& r) {
+            return fs.make_directory(r, InodeId{parent}, name, mode);
+          },
+          made_before(req)),
       entry_reply(req));
 }
 
@@ -74,9 +87,12 @@ void do_symlink(fuse_req_t req, const char* target, fuse_ino_t parent, const cha
   Filesystem& fs = FuseChannel::of(req).filesystem();
   dispatch(
       req,
-      [&fs, parent, name = std::string(name), target = std::string(target)](Request& r) {
-        return fs.make_symlink(r, InodeId{parent}, name, target);
-      },
+      once(
+          FuseChannel::of(req),
+          [&fs, parent, name = std::string(name), target = std::string(target)](Request& r) {
+            return fs.make_symlink(r, InodeId{parent}, name, target);
+          },
+          made_before(req)),
       entry_reply(req));
 }
 
@@ -84,27 +100,30 @@ void do_link(fuse_req_t req, fuse_ino_t inode, fuse_ino_t parent, const char* na
   Filesystem& fs = FuseChannel::of(req).filesystem();
   dispatch(
       req,
-      [&fs, inode, parent, name = std::string(name)](Request& r) {
-        return fs.link(r, InodeId{inode}, InodeId{parent}, name);
-      },
+      once(
+          FuseChannel::of(req),
+          [&fs, inode, parent, name = std::string(name)](Request& r) {
+            return fs.link(r, InodeId{inode}, InodeId{parent}, name);
+          },
+          [&fs, inode](Request& r, Lsn) { return fs.get_attributes(r, InodeId{inode}); }),
       entry_reply(req));
 }
 
 void do_unlink(fuse_req_t req, fuse_ino_t parent, const char* name) {
   Filesystem& fs = FuseChannel::of(req).filesystem();
-  dispatch_status(req, [&fs, parent, name = std::string(name)](Request& r) { return fs.unlink(r, InodeId{parent}, name); });
+  dispatch_status_once(req, [&fs, parent, name = std::string(name)](Request& r) { return fs.unlink(r, InodeId{parent}, name); });
 }
 
 void do_rmdir(fuse_req_t req, fuse_ino_t parent, const char* name) {
   Filesystem& fs = FuseChannel::of(req).filesystem();
-  dispatch_status(
+  dispatch_status_once(
       req, [&fs, parent, name = std::string(name)](Request& r) { return fs.remove_directory(r, InodeId{parent}, name); });
 }
 
 void do_rename(fuse_req_t req, fuse_ino_t from, const char* from_name, fuse_ino_t to, const char* to_name,
                unsigned flags) {
   Filesystem& fs = FuseChannel::of(req).filesystem();
-  dispatch_status(req, [&fs, from, from_name = std::string(from_name), to, to_name = std::string(to_name),
+  dispatch_status_once(req, [&fs, from, from_name = std::string(from_name), to, to_name = std::string(to_name),
                         flags](Request& r) { return fs.rename(r, InodeId{from}, from_name, InodeId{to}, to_name, flags); });
 }
 

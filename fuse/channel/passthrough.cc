@@ -5,6 +5,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <unordered_set>
+
 #include "fuse/channel/lock_ranks.h"
 #include "shared/base/log.h"
 
@@ -36,9 +38,42 @@ static_assert(sizeof(InitAnswer) == 64);
 
 Passthrough::Passthrough() : mutex_(kPassthroughRank, "passthrough") {}
 
-void Passthrough::start(int session_fd, bool wanted) {
+void Passthrough::start(int session_fd, bool wanted, std::shared_ptr<Handover> handover) {
   session_fd_ = session_fd;
   wanted_ = wanted;
+  handover_ = std::move(handover);
+}
+
+void Passthrough::restore(const std::vector<OpenFile>& open, bool active) {
+  active_ = active;
+  init_unique_ = UINT64_MAX;   // none will come
+  init_answered_ = true;
+  if (!active) return;
+  {
+    MutexLock lock(mutex_);
+    for (const OpenFile& file : open) {
+      if (file.backing_id <= 0) continue;
+      // The kernel keeps the file itself; what we opened was only to name it.
+      Registered& entry = registered_[file.file.inode];
+      entry.id = file.backing_id;
+      ++entry.opens;
+      handles_.emplace(static_cast<std::uint64_t>(file.file.handle), file.file.inode);
+    }
+  }
+  close_lost(open);
+}
+
+/// Ids that the process before got in its last moment, or was about to close: they would hold their files open for ever.
+void Passthrough::close_lost(const std::vector<OpenFile>& open) {
+  constexpr std::int32_t kBack = 256, kAhead = 64;   // the kernel counts upwards
+  std::unordered_set<std::int32_t> known;
+  for (const OpenFile& file : open) known.insert(file.backing_id);
+  const std::int32_t last = handover_->last_backing_id();
+  for (std::int32_t id = std::max(1, last - kBack); id <= last + kAhead; ++id) {
+    auto number = static_cast<std::uint32_t>(id);
+    if (known.count(id) == 0 && ::ioctl(session_fd_, kBackingClose, &number) == 0)
+      log_info("channel.passthrough_lost_id_closed", {{"id", id}});
+  }
 }
 
 ssize_t Passthrough::read(int fd, void* buffer, std::size_t size) {
@@ -52,6 +87,7 @@ ssize_t Passthrough::read(int fd, void* buffer, std::size_t size) {
       std::memcpy(fields, static_cast<char*>(buffer) + sizeof header,
                   std::min<std::size_t>(sizeof fields, static_cast<std::size_t>(n) - sizeof header));
       offered_ = (fields[3] & kInitExt) && (fields[4] & kPassthroughFlag2);
+      init_request_.assign(static_cast<std::uint8_t*>(buffer), static_cast<std::uint8_t*>(buffer) + n);
       init_unique_ = header.unique;
     }
   }
@@ -59,15 +95,17 @@ ssize_t Passthrough::read(int fd, void* buffer, std::size_t size) {
 }
 
 ssize_t Passthrough::writev(int fd, iovec* iov, int count) {
-  if (!active_.load(std::memory_order_relaxed) && wanted_) [[unlikely]] {
-    if (complete_init_answer(iov, count)) {
-      active_ = true;  // before the answer is out: another thread may serve the first open before this one runs again
-      ssize_t n = ::writev(fd, iov, count);
-      if (n < 0) active_ = false;
-      return n;
-    }
-  }
-  return ::writev(fd, iov, count);
+  if (init_answered_.load(std::memory_order_relaxed)) [[likely]] return ::writev(fd, iov, count);
+  const auto* header = static_cast<const fuse_out_header*>(iov[0].iov_base);
+  if (iov[0].iov_len < sizeof *header || header->unique != init_unique_) return ::writev(fd, iov, count);
+  const bool completed = wanted_ && complete_init_answer(iov, count);
+  // All of it before the kernel has the answer: the first requests are served by other threads at once.
+  active_ = completed;
+  if (handover_ && header->error == 0) handover_->keep_init(std::exchange(init_request_, {}), completed);
+  init_answered_ = true;
+  const ssize_t n = ::writev(fd, iov, count);
+  if (n < 0) active_ = false;
+  return n;
 }
 
 bool Passthrough::complete_init_answer(iovec* iov, int count) {
@@ -95,6 +133,7 @@ Result<std::int32_t> Passthrough::acquire(HandleId handle, const std::shared_ptr
       return Error::from_errno(err, "register a passthrough file");
     }
     entry.id = id;
+    if (handover_) handover_->note_backing_id(id);
     entry.file = file;
   }
   ++entry.opens;
@@ -112,7 +151,8 @@ void Passthrough::release(HandleId handle) {
   auto id = static_cast<std::uint32_t>(it->second.id);
   InodeId inode = it->first;
   registered_.erase(it);
-  if (::ioctl(session_fd_, kBackingClose, &id) != 0)
+  // ENOENT: the process before closed it, and did not come to note that.
+  if (::ioctl(session_fd_, kBackingClose, &id) != 0 && errno != ENOENT)
     log_warn("channel.passthrough_close_failed", {{"inode", inode.value}, {"errno", errno}});
 }
 

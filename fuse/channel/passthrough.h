@@ -7,6 +7,7 @@
 #include <memory>
 #include <unordered_map>
 
+#include "fuse/channel/handover.h"
 #include "fuse/filesystem/filesystem.h"
 #include "shared/base/mutex.h"
 
@@ -22,7 +23,9 @@ class Passthrough {
  public:
   Passthrough();
   /// Call after fuse_session_mount and before the first request is read.
-  void start(int session_fd, bool wanted);
+  void start(int session_fd, bool wanted, std::shared_ptr<Handover> handover);
+  /// Goes on with what another process negotiated and registered, in place of an INIT.
+  void restore(const std::vector<OpenFile>& open, bool active);
   /// The kernel offered passthrough and was told yes.
   bool active() const { return active_.load(std::memory_order_acquire); }
 
@@ -37,6 +40,7 @@ class Passthrough {
 
  private:
   bool complete_init_answer(iovec* iov, int count);
+  void close_lost(const std::vector<OpenFile>& open);
 
   struct Registered {
     std::int32_t id = 0;
@@ -46,9 +50,12 @@ class Passthrough {
   // Constant after start.
   int session_fd_ = -1;
   bool wanted_ = false;
+  std::shared_ptr<Handover> handover_;
+  // Of the thread that negotiates.
+  Bytes init_request_;
   // Own synchronisation.
   std::atomic<std::uint64_t> init_unique_{0};
-  std::atomic<bool> offered_{false}, active_{false};
+  std::atomic<bool> offered_{false}, active_{false}, init_answered_{false};
   Mutex mutex_;
   std::unordered_map<InodeId, Registered> registered_ GUARDED_BY(mutex_);
   std::unordered_map<std::uint64_t, InodeId> handles_ GUARDED_BY(mutex_);

@@ -53,7 +53,10 @@ void SlowCalls::run(const std::shared_ptr<Call>& call) {
         call->req, [](fuse_req_t, void* data) { static_cast<Call*>(data)->interrupted.request_stop(); }, call.get());
   }
   fuse_req_interrupt_func(call->req, nullptr, nullptr);
-  fuse_reply_err(call->req, err);
+  if (unanswered_ && stop_.stop_requested())
+    fuse_reply_none(call->req);
+  else
+    fuse_reply_err(call->req, err);
 }
 
 void SlowCalls::run_blocking(fuse_req_t req, std::function<Status(Request&)> operation) {
@@ -71,7 +74,8 @@ void SlowCalls::run_blocking(fuse_req_t req, std::function<Status(Request&)> ope
   if (Status queued = pool_.submit(work); !queued.ok()) work();
 }
 
-void SlowCalls::stop() {
+void SlowCalls::stop(bool unanswered) {
+  if (unanswered) unanswered_ = true;
   stop_.request_stop();
   pool_.stop();
 }

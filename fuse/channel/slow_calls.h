@@ -27,8 +27,8 @@ class SlowCalls {
   /// Runs an operation that waits for the disk (fsync) and answers with its errno: here, as long as another thread is
   /// left that reads requests, because waking one of the pool takes as long as a fast disk; else on the pool.
   void run_blocking(fuse_req_t req, std::function<Status(Request&)> operation);
-  /// Interrupts what waits and refuses more.
-  void stop();
+  /// Interrupts what waits and refuses more. `unanswered`: what waited gets no answer, another process will give it.
+  void stop(bool unanswered = false);
 
  private:
   struct Call;
@@ -37,6 +37,7 @@ class SlowCalls {
   Filesystem& filesystem_;
   std::stop_source stop_;
   std::atomic<int> spare_readers_{0};
+  std::atomic<bool> unanswered_{false};
   Executor pool_;
 };
 

@@ -62,7 +62,7 @@ Status Engine::restore_handle(const OpenBefore& before) {
     }
     inode->mode = before.passthrough ? IoMode::kPassthrough : IoMode::kCached;
     ++inode->handles;
-    if (before.passthrough && before.write) ++inode->unseen_writers;
+    if (before.write) ++(before.passthrough ? inode->unseen_writers : inode->cached_writers);
     if (Status loaded = load_view(lock, *inode, *row); !loaded.ok()) return loaded;
   }
   auto file = backing_of(inode, before.passthrough);
