@@ -168,11 +168,19 @@ class Device:
         """The daemon's process id."""
         return int(self.status(point)["pid"])
 
-    def kill(self, point):
-        """kill -9 of the daemon; clears the dead mount."""
+    def kill_worker(self, point):
+        """kill -9 of the process that serves the mount; its supervisor makes another. The pid that was."""
         pid = self.pid(point)
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists() or "Z" in process_state(pid), 10, "daemon gone")
+        return pid
+
+    def kill(self, point):
+        """kill -9 of the daemon and of its supervisor; clears the dead mount."""
+        mount = self.status(point)
+        pids = [mount["supervisor"]["pid"]] if mount["supervisor"] else []
+        for pid in [*pids, mount["pid"]]:
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda p=pid: process_state(p) in ("", "Z"), 10, "process gone")
         unmount_by_force(point)
 
     def clean_up(self):
@@ -182,13 +190,24 @@ class Device:
                 with contextlib.suppress(Exception):
                     run(SKYMOOR, "umount", point, env=self.env, check=False, timeout=30)
             unmount_by_force(point)
+        # Supervisors make new processes as long as they live: stopped first, they make none.
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in self.processes():
+                with contextlib.suppress(OSError):
+                    os.kill(pid, number)
+        for point in self.mounts:
+            unmount_by_force(point)
+
+    def processes(self):
+        """Mounts' processes and supervisors: they name this device's directories in their environment."""
+        found = []
         for entry in pathlib.Path("/proc").iterdir():
-            # A daemon of ours names this device's directories in its environment.
             if entry.name.isdigit():
                 with contextlib.suppress(OSError):
                     if f"XDG_DATA_HOME={self.root}/data".encode() in (entry / "environ").read_bytes() and \
                             b"skymoor" in (entry / "comm").read_bytes():
-                        os.kill(int(entry.name), signal.SIGKILL)
+                        found.append(int(entry.name))
+        return found
 
 
 def process_state(pid):

@@ -33,6 +33,7 @@ struct MountArguments {
   std::string volume, directory;
   std::vector<std::string> options;
   bool foreground = false;
+  std::string take_over;   ///< what a supervisor hands on (host/supervisor.h); not for people
 };
 struct UmountArguments {
   std::string directory;
@@ -74,6 +75,9 @@ struct PinArguments {
 struct UnpinArguments {
   std::string path;
 };
+struct UpgradeArguments {
+  std::string directory;
+};
 struct DoctorArguments {};
 struct FsckArguments {
   std::string volume;
@@ -91,7 +95,7 @@ struct CompletionArguments {
 using CommandArguments =
     std::variant<SignupArguments, LoginArguments, LogoutArguments, WhoamiArguments, VolumeCreateArguments,
                  VolumeListArguments, DevicesListArguments, DevicesRevokeArguments, MountArguments, UmountArguments,
-                 StatusArguments, SyncArguments, VersionsArguments, TrashArguments, RestoreArguments,
+                 StatusArguments, SyncArguments, UpgradeArguments, VersionsArguments, TrashArguments, RestoreArguments,
                  ConflictsListArguments, ConflictsResolveArguments, PinArguments, UnpinArguments, DoctorArguments,
                  FsckArguments, BenchArguments, VersionArguments, CompletionArguments>;
 

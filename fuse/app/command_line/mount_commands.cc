@@ -15,6 +15,7 @@ void declare_mount_commands(CLI::App& app, Declared& declared) {
   m->add_option("-o,--options", mount->options, "mount options, separated by commas")->type_name("OPTIONS")
       ->allow_extra_args(false);
   m->add_flag("-f,--foreground", mount->foreground, "stay in the foreground and log to standard error");
+  m->add_option("--take-over", mount->take_over)->group("");
   choose_on_parse(m, declared, mount);
 
   auto umount = std::make_shared<UmountArguments>();
@@ -39,6 +40,12 @@ void declare_mount_commands(CLI::App& app, Declared& declared) {
   y->add_option("PATH", sync->path, "only the mount that holds PATH");
   add_duration(y, "--timeout", sync->timeout, "give up after this long (exit code 5), also waiting for the server");
   choose_on_parse(y, declared, sync);
+
+  auto upgrade = std::make_shared<UpgradeArguments>();
+  CLI::App* g = add_command(app, declared, "upgrade", "Let this version of the program serve what is mounted, without unmounting",
+                            "  skymoor upgrade\n  skymoor upgrade ~/drive");
+  g->add_option("DIR", upgrade->directory, "only the mount that holds DIR");
+  choose_on_parse(g, declared, upgrade);
 }
 
 void declare_care_commands(CLI::App& app, Declared& declared) {

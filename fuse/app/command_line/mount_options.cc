@@ -32,6 +32,8 @@ constexpr Setting kTable[] = {
     {"commit-delay", SettingType::kDuration, "200ms", 0, 60000, "quiet time that gathers changes into one commit"},
     {"passthrough", SettingType::kText, "auto", 0, 0,
      "let the kernel read and write cached files itself (root, Linux 6.9 or newer)", "auto|on|off"},
+    {"takeover", SettingType::kText, "on", 0, 0,
+     "when the mount's process dies, another goes on with the mount (Linux 6.9 or newer)", "on|off"},
     {"threads", SettingType::kInteger, "2", 1, 64, "threads that serve the kernel's requests"},
     {"reserve", SettingType::kBytes, "64MiB", 0, kTiB, "disk space that writes leave free"},
     {"log-level", SettingType::kText, "info", 0, 0, "how much goes to the log", "error|warn|info|debug"},

@@ -42,6 +42,7 @@ Result<ExitCode> run_command(const ConflictsListArguments&, CommandContext&);
 Result<ExitCode> run_command(const ConflictsResolveArguments&, CommandContext&);
 Result<ExitCode> run_command(const PinArguments&, CommandContext&);
 Result<ExitCode> run_command(const UnpinArguments&, CommandContext&);
+Result<ExitCode> run_command(const UpgradeArguments&, CommandContext&);
 Result<ExitCode> run_command(const DoctorArguments&, CommandContext&);
 Result<ExitCode> run_command(const FsckArguments&, CommandContext&);
 Result<ExitCode> run_command(const BenchArguments&, CommandContext&);

@@ -3,8 +3,11 @@
 
 #include "fuse/app/commands/commands.h"
 #include "fuse/app/host/background.h"
+#include "fuse/app/host/mount_table.h"
 #include "fuse/app/mount/mount_session.h"
+#include "fuse/app/host/passthrough_support.h"
 #include "fuse/app/host/stop_signals.h"
+#include "fuse/app/host/supervisor.h"
 #include "shared/base/log.h"
 #include "shared/protocol/json_fields.h"
 
@@ -19,8 +22,8 @@ void raise_file_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/// Everything of a mount's life, in the process that serves it; ends when it is unmounted.
-Status serve(const MountSession::Options& options, const std::function<Status()>& on_ready) {
+/// Everything of a mount's life, in the process that serves it; ends when it is unmounted, or handed over. The exit code.
+Result<int> serve(const MountSession::Options& options, const std::function<Status()>& on_ready) {
   std::stop_source stop;
   StopSignals signals(stop);  // before any other thread: they inherit the blocked signals
   raise_file_limit();
@@ -31,20 +34,71 @@ Status serve(const MountSession::Options& options, const std::function<Status()>
     return on_ready();
   }));
   if (!was_ready && !stop.stop_requested()) return Error(Code::kIo, "the mount ended before it was ready; " + options.paths.log_file() + " may tell why");
-  return {};
+  return session->handed_over() ? kHandedOverExit : static_cast<int>(ExitCode::kOk);
+}
+
+std::string escape_commas(const std::string& text) {
+  std::string out;
+  for (char c : text) {
+    if (c == ',' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+/// The command line of another program for the same mount, wherever it is started.
+std::vector<std::string> words_for(const MountArguments& arguments, const MountSession::Options& options) {
+  std::vector<std::string> words = {"mount", options.volume, options.directory};
+  if (arguments.foreground) words.push_back("-f");
+  for (const std::string& option : arguments.options) words.insert(words.end(), {"-o", option});
+  words.insert(words.end(), {"-o", "state-dir=" + escape_commas(options.paths.state)});
+  words.insert(words.end(), {"-o", "cache-dir=" + escape_commas(options.paths.cache)});
+  return words;
+}
+
+/// With takeover=on: splits into supervisor and worker. Nothing: this is the worker, and goes on; else the exit code.
+Result<std::optional<int>> split(const MountArguments& arguments, MountSession::Options& options, const LogOptions& log,
+                                 StartReport* report) {
+  const bool for_worker = is_for_worker(arguments.take_over);
+  if (for_worker) {
+    options.worker = std::make_shared<WorkerPart>(TRY(inherited_worker(arguments.take_over)));
+    return std::optional<int>();
+  }
+  if (options.mount.settings.text("takeover") == "off" || !takeover_support()) return std::optional<int>();
+  if (arguments.take_over.empty()) {
+    // Where it will be, found out while nothing is mounted there.
+    std::error_code failed;
+    const auto target = std::filesystem::canonical(options.directory, failed);
+    options.directory = failed ? absolute_mount_point(options.directory) : target.string();
+  }
+  SupervisorOptions supervisor;
+  supervisor.mount_point = options.directory;
+  supervisor.words = words_for(arguments, options);
+  supervisor.prepare_log = [log] { (void)configure_log(log); };
+  if (report) supervisor.after_fork = [report] { report->leave(); };
+  supervisor.inherited = arguments.take_over;
+  Supervised part = TRY(supervise(std::move(supervisor)));
+  if (!part.worker) return std::optional<int>(part.exit_code);
+  options.worker = std::make_shared<WorkerPart>(std::move(*part.worker));
+  return std::optional<int>();
 }
 
 /// The same for a parent that waits for the start.
-int serve_in_background(const MountSession::Options& options, const LogOptions& log, StartReport& report) {
-  Status done = configure_log(log);
+int serve_in_background(const MountArguments& arguments, MountSession::Options options, const LogOptions& log,
+                        StartReport& report) {
+  const auto over = split(arguments, options, log, &report);
+  if (over.ok() && *over) return **over;
+  Status done = over.ok() ? configure_log(log) : Status(over.error());
   bool ready = false;
-  if (done.ok())
-    done = serve(options, [&] {
+  if (done.ok()) {
+    auto code = serve(options, [&] {
       ready = true;
       return report.ready();
     });
-  if (done.ok()) return static_cast<int>(ExitCode::kOk);
-  if (ready) log_error("mount.failed", {{"why", done.error()}});
+    if (code.ok()) return *code;
+    done = code.error();
+  }
+  if (ready || options.worker_takes_over()) log_error("mount.failed", {{"why", done.error()}});
   report.failed(done.error());
   return static_cast<int>(exit_code_of(done.error().code()));
 }
@@ -67,20 +121,26 @@ Result<MountSession::Options> resolve(const MountArguments& arguments, CommandCo
 }  // namespace
 
 Result<ExitCode> run_command(const MountArguments& arguments, CommandContext& context) {
-  const MountSession::Options options = TRY(resolve(arguments, context));
+  MountSession::Options options = TRY(resolve(arguments, context));
   LogOptions log;
   log.level = options.mount.settings.text("log-level");
+  if (!arguments.foreground) log.file = options.paths.log_file();
+  if (!arguments.take_over.empty()) {
+    StartReport nobody;
+    std::exit(serve_in_background(arguments, std::move(options), log, nobody));
+  }
   if (arguments.foreground) {
-    TRY(configure_log(log));
     context.console.note("Mounting '" + options.volume + "' on " + options.directory + "; Ctrl-C unmounts.");
-    TRY(serve(options, [] { return Status(); }));
+    if (const auto over = TRY(split(arguments, options, log, nullptr))) std::exit(*over);
+    TRY(configure_log(log));
+    if (const int code = TRY(serve(options, [] { return Status(); })); code != 0) std::exit(code);
     return ExitCode::kOk;
   }
   // An account is needed before there is anything to log about; no directory is made for somebody who has none.
   TRY(load_account(context.disk, options.paths.account_file()));
   TRY(make_private_directory(context.disk, options.paths.log_directory()));
-  log.file = options.paths.log_file();
-  TRY(run_in_background(log.file, [&](StartReport& report) { return serve_in_background(options, log, report); }));
+  TRY(run_in_background(log.file,
+                        [&](StartReport& report) { return serve_in_background(arguments, options, log, report); }));
   context.console.result(protocol::dump({{"ok", true}, {"volume", options.volume}, {"mount_point", options.directory}}));
   return ExitCode::kOk;
 }

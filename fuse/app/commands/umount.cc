@@ -32,6 +32,10 @@ Status wait_for_end(const RunningMount& mount) {
                                         " has not ended yet; its log says why");
     sleep_unless_stopped(kEndCheck, {});
   }
+  // Its supervisor has nothing left to do.
+  while (mount.supervisor > 0 && ::kill(mount.supervisor, 0) == 0 && std::chrono::steady_clock::now() < deadline &&
+         ::access(("/proc/" + std::to_string(mount.supervisor) + "/exe").c_str(), F_OK) == 0)
+    sleep_unless_stopped(kEndCheck, {});
   return {};
 }
 

@@ -16,6 +16,8 @@ class StartReport {
   /// It serves. Errors: Cancelled (the parent has gone: nobody wants the mount any more).
   Status ready();
   void failed(const Error& error);
+  /// Another process tells.
+  void leave() { pipe_.reset(); }
 
  private:
   Status send(const Status& outcome);

@@ -19,17 +19,24 @@ bool has_capability(int capability) {
   return false;
 }
 
-}  // namespace
-
-PassthroughSupport passthrough_support() {
+/// Empty: new enough.
+std::string kernel_older_than_6_9() {
   utsname kernel = {};
   int major = 0, minor = 0;
   if (::uname(&kernel) != 0 || std::sscanf(kernel.release, "%d.%d", &major, &minor) != 2)
-    return {false, "the kernel's version is unknown"};
-  if (major < 6 || (major == 6 && minor < 9))
-    return {false, std::string("kernel ") + kernel.release + " is older than 6.9"};
+    return "the kernel's version is unknown";
+  if (major < 6 || (major == 6 && minor < 9)) return std::string("kernel ") + kernel.release + " is older than 6.9";
+  return {};
+}
+
+}  // namespace
+
+PassthroughSupport passthrough_support() {
+  if (std::string older = kernel_older_than_6_9(); !older.empty()) return {false, std::move(older)};
   if (!has_capability(kCapSysAdmin)) return {false, "only root (CAP_SYS_ADMIN) may use it"};
   return {true, {}};
 }
+
+bool takeover_support() { return kernel_older_than_6_9().empty(); }
 
 }  // namespace skymoor::client

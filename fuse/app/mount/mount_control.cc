@@ -1,5 +1,7 @@
 #include "fuse/app/mount/mount_control.h"
 
+#include "fuse/channel/handover.h"
+
 #include "fuse/remote/backoff.h"
 #include "shared/protocol/json_fields.h"
 
@@ -24,14 +26,20 @@ std::string failed_answer(const Error& error) {
 struct Request {
   std::string op;
   std::optional<std::chrono::milliseconds> timeout;
+  std::string program;
+  std::uint64_t format = 0;
 };
 
 Result<Request> parse_request(const std::string& line) {
   const auto json = TRY(protocol::parse_object(as_bytes(line)));
   protocol::FieldReader in(json, "");
-  Request request{in.text("op", 32), {}};
+  Request request{in.text("op", 32), {}, {}, 0};
   if (json.contains("timeout_ms"))
     request.timeout = std::chrono::milliseconds(in.number("timeout_ms", static_cast<std::uint64_t>(kForever.count())));
+  if (request.op == "upgrade") {
+    request.program = in.text("program", 4096);
+    request.format = in.number("format", UINT32_MAX);
+  }
   TRY(in.finish());
   return request;
 }
@@ -55,6 +63,12 @@ void MountControl::handle(const std::string& line, const Send& send, std::stop_t
   } else if (request->op == "stop") {
     send(ok_answer());
     parts_.stop();
+  } else if (request->op == "upgrade") {
+    const Status done = request->format == Handover::kFormat
+                            ? parts_.hand_over(request->program)
+                            : Status(Error(Code::kNotSupported, "the new program cannot take over from this version: unmount "
+                                                                "and mount again"));
+    send(done.ok() ? ok_answer() : failed_answer(done.error()));
   } else if (parts_.pins && request->op.find("pin") != std::string::npos) {
     const auto answer = answer_pin_request(*parts_.pins, line);
     send(answer.ok() ? *answer : failed_answer(answer.error()));
@@ -88,6 +102,9 @@ Status MountControl::sync(std::optional<std::chrono::milliseconds> timeout, cons
 
 std::string status_request() { return R"({"op":"status"})"; }
 std::string stop_request() { return R"({"op":"stop"})"; }
+std::string upgrade_request(const std::string& program) {
+  return protocol::dump({{"op", "upgrade"}, {"program", program}, {"format", Handover::kFormat}});
+}
 std::string sync_request(std::optional<std::chrono::milliseconds> timeout) {
   Json json = {{"op", "sync"}};
   if (timeout) json["timeout_ms"] = timeout->count();

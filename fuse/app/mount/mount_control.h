@@ -1,5 +1,7 @@
 // What a running mount answers on its control socket. Requests: {"op":"status"}, {"op":"sync","timeout_ms":N} (N absent:
-// as long as it takes), {"op":"stop"}, {"op":"pin"|"unpin","inode":N}, {"op":"pins","count":BOOL}. Answers: {"ok":true,...} or {"ok":false,"code":...,"message":...}; a sync sends
+// as long as it takes), {"op":"stop"}, {"op":"pin"|"unpin","inode":N}, {"op":"pins","count":BOOL},
+// {"op":"upgrade","program":PATH,"format":N} (format: Handover::kFormat of PATH, which goes on with the mount).
+// Answers: {"ok":true,...} or {"ok":false,"code":...,"message":...}; a sync sends
 // {"progress":STATUS} about every second before its answer.
 #pragma once
 #include "fuse/app/control/control_server.h"
@@ -19,6 +21,7 @@ class MountControl final : public ControlHandler {
     std::function<Result<Lsn>()> flush;   ///< puts everything written so far into the log; its last record
     std::function<bool()> passthrough;
     std::function<void()> stop;
+    std::function<Status(const std::string& program)> hand_over;   ///< returns when the mount is on its way
     PinKeeper* pins = nullptr;            ///< outlives the control; null: requests about pins are refused
   };
   explicit MountControl(Parts parts) : parts_(std::move(parts)) {}
@@ -41,6 +44,7 @@ std::string pin_request(InodeId inode, bool pinned);
 std::string pins_request(bool count);
 /// A request about pins, as a request line says it. Errors: NotSupported (not such a request), PinKeeper's.
 Result<std::string> answer_pin_request(PinKeeper& pins, const std::string& line);
+std::string upgrade_request(const std::string& program);
 /// {"ok":false,...} as its error; the "status" of {"ok":true,"status":{...}} as text, empty when there is none.
 /// Errors: what was answered, Internal (not understood).
 Result<std::string> read_control_answer(const std::string& line);

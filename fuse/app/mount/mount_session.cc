@@ -80,9 +80,14 @@ MountSession::~MountSession() { close(); }
 Status MountSession::open_identity() {
   const StatePaths& paths = options_.paths;
   account_ = TRY(load_account(disk_, paths.account_file()));
-  TRY(clear_dead_mount(options_.directory));
-  mount_point_ = TRY(check_mount_point(options_.directory, options_.mount.settings.flag("nonempty")));
-  passthrough_ = TRY(choose_passthrough(options_.mount));
+  if (options_.worker_takes_over()) {
+    mount_point_ = options_.directory;   // nothing may touch it: nobody answers yet
+    passthrough_ = options_.worker->handover->passthrough();
+  } else {
+    TRY(clear_dead_mount(options_.directory));
+    mount_point_ = TRY(check_mount_point(options_.directory, options_.mount.settings.flag("nonempty")));
+    passthrough_ = TRY(choose_passthrough(options_.mount));
+  }
   device_key_ = crypto::ed25519_from_seed(account_.signing_seed.view());
   server_ = TRY(ServerConnection::open(disk_, clock_, paths, account_));
   volume_ = TRY(open_volume(disk_, paths, account_, server_->account(), options_.volume, stop_.get_token()));
@@ -133,6 +138,7 @@ Status MountSession::open_store() {
   options.directory = paths.metadata(volume_.id);
   options.cached_inodes = static_cast<std::uint64_t>(settings.number("metadata-memory")) / kBytesPerInode;
   options.cached_dentries = 2 * options.cached_inodes;
+  options.keep_orphans = options_.worker_takes_over();
   auto store = MetadataStore::open(disk_, clock_, options, {volume_.id, account_.device, volume_.writer}, replay_.get());
   if (!store.ok()) {
     if (store.error().code() != Code::kCorrupt) return store.error();
@@ -140,6 +146,7 @@ Status MountSession::open_store() {
                               "' is damaged; 'skymoor fsck " + volume_.label + "' tells what can be done");
   }
   store_ = std::move(*store);
+  recovered_ = store_->last_lsn();
   TRY(backing_->sweep([this](InodeId inode) { return is_known(*store_, inode); }));
   return start_mirror(*store_, *remote_, stop_.get_token());
 }
@@ -159,6 +166,13 @@ Status MountSession::start_engine() {
   filesystem.passthrough = passthrough_;
   filesystem.read_deadline = std::chrono::milliseconds(settings.number("read-timeout"));
   filesystem.reserve_bytes = static_cast<std::uint64_t>(settings.number("reserve"));
+  if (options_.worker) {
+    filesystem.before_commit = [handover = options_.worker->handover](Lsn lsn) { handover->about_to_commit(lsn); };
+    if (options_.worker_takes_over()) {
+      filesystem.open_before.emplace();
+      for (const OpenFile& open : options_.worker->handover->open_files()) filesystem.open_before->push_back(open.file);
+    }
+  }
   protocol::VolumeInfo last_heard;
   last_heard.quota_bytes = volume_.quota_bytes;
   last_heard.stored_bytes = volume_.stored_bytes;
@@ -178,7 +192,7 @@ Status MountSession::start_engine() {
   engine_ = TRY(SyncEngine::start(
       {*store_, *backing_, *remote_, clock_, random_, *fanout_, volume_.key, device_key_, &disk_}, sync));
   fetcher_.bind(engine_);
-  fetch_root();
+  if (!options_.worker_takes_over()) fetch_root();
   pin_keeper_ = std::make_unique<PinKeeper>(
       PinKeeper::Dependencies{*store_, *backing_, *engine_, *pins_, clock_}, PinKeeper::Options{});
   fanout_->bind(pin_keeper_.get());
@@ -205,6 +219,17 @@ MountFacts MountSession::facts() const {
   facts.state_directory = options_.paths.state;
   facts.server = account_.server_url;
   facts.pid = ::getpid();
+  if (options_.worker) {
+    const ServiceRecord& service = options_.worker->handover->service();
+    facts.supervisor = service.supervisor;
+    facts.supervised = [link = options_.worker->link] { return link->supervised(); };
+    facts.crashes = service.crashes;
+    facts.upgrades = service.upgrades;
+    if (service.crashes > 0)
+      facts.last_crash = Timestamp(std::chrono::nanoseconds(
+          service.crash_times_ns[(service.crashes - 1) % ServiceRecord::kCrashesKept]));
+    facts.last_crash_status = service.last_status;
+  }
   facts.started = clock_.now();
   facts.read_only = options_.mount.read_only() || volume_.role == protocol::Role::kReader;
   return facts;
@@ -222,12 +247,38 @@ Status MountSession::mount_channel() {
   options.passthrough = passthrough_;
   options.threads = static_cast<int>(options_.mount.settings.number("threads"));
   options.kernel_options = options_.mount.kernel_options;
+  if (options_.worker) options.handover = options_.worker->handover;
+  if (options_.worker_takes_over()) take_over(options);
   channel_ = TRY(Channel::mount(*filesystem_, std::move(options)));
+  if (options_.worker)
+    if (Status kept = options_.worker->link->keep(channel_->session_fd()); !kept.ok())
+      log_warn("mount.not_supervised", {{"why", kept.error()}});
   fanout_->bind(channel_);
   control_ = std::make_unique<MountControl>(
       MountControl::Parts{mounted, *engine_, clock_, [this] { return backing_->usage(); }, [this] { return flush(); },
-                          [this] { return passthrough_active_.load(); }, [this] { stop(); }, pin_keeper_.get()});
+                          [this] { return passthrough_active_.load(); }, [this] { stop(); },
+                          [this](const std::string& program) { return hand_over(program); }, pin_keeper_.get()});
   control_server_ = TRY(ControlServer::start(options_.paths.volume(volume_.id), *control_));
+  return {};
+}
+
+void MountSession::take_over(ChannelOptions& options) {
+  options.take_over = {options_.worker->session.release(), recovered_, volume_.writer, [point = mount_point_] {
+                         if (Status gone = unmount(point, /*lazy=*/true); !gone.ok())
+                           log_warn("mount.not_unmounted", {{"why", gone.error()}});
+                       }};
+}
+
+Status MountSession::hand_over(const std::string& program) {
+  if (!options_.worker || !options_.worker->link->supervised())
+    return Error(Code::kNotSupported, "this mount has no supervisor (takeover=off, an older kernel, or it was killed): "
+                                      "unmount and mount it again");
+  if (!serving_) return Error(Code::kBusy, "the mount is just starting");
+  if (::access(program.c_str(), X_OK) != 0) return Error::from_errno(errno, program);
+  TRY(options_.worker->link->upgrade_to(program));
+  log_info("mount.handing_over", {{"program", program}});
+  handing_over_ = true;
+  channel_->hand_over();
   return {};
 }
 
@@ -249,6 +300,8 @@ Status MountSession::run(const std::function<Status()>& on_ready) {
     const auto channel = mounted.lock();
     if (!channel) return;
     passthrough_active_ = channel->passthrough_active();
+    serving_ = true;
+    if (options_.worker) (void)options_.worker->link->serving();
     if (Status told = on_ready(); !told.ok()) stop();
   });
   {

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "fuse/app/account/server_connection.h"
+#include "fuse/app/host/worker_link.h"
 #include "fuse/app/state/volume_file.h"
 #include "fuse/app/command_line/mount_options.h"
 #include "fuse/app/mount/mount_control.h"
@@ -24,6 +25,8 @@ class MountSession {
     std::string volume;      ///< name or id
     std::string directory;   ///< where to mount
     MountOptions mount;
+    std::shared_ptr<WorkerPart> worker;   ///< null: nobody takes over when this process dies
+    bool worker_takes_over() const { return worker && worker->session; }
   };
   /// Everything up to the mount itself. Asking `stop` ends it early with Cancelled. Errors, each for a person:
   /// Unauthenticated, what check_mount_point and open_volume say, Busy (mounted elsewhere with this state), Corrupt
@@ -35,6 +38,10 @@ class MountSession {
   /// its first request; an error from it stops the mount. Errors: Channel's.
   Status run(const std::function<Status()>& on_ready);
   void stop() { stop_.request_stop(); }
+  /// Lets `program` go on with the mount: ends `run`, and then the process should end with kHandedOverExit. Errors:
+  /// NotSupported (no supervisor), Busy (not ready yet), NotFound (no such program).
+  Status hand_over(const std::string& program);
+  bool handed_over() const { return handing_over_; }
   const std::string& mount_point() const { return mount_point_; }
 
  private:
@@ -45,6 +52,7 @@ class MountSession {
   Status start_engine();
   void fetch_root();
   Status mount_channel();
+  void take_over(ChannelOptions& options);
   MountFacts facts() const;
   Result<Lsn> flush();
   void close();
@@ -61,6 +69,7 @@ class MountSession {
   LocalVolume volume_;
   crypto::KeyPair device_key_;
   UniqueFd lock_;
+  Lsn recovered_;   ///< the last record that was there at the start
   // Own synchronisation, in the order they need each other.
   std::unique_ptr<ServerConnection> server_;
   std::unique_ptr<HttpVolumeRemote> remote_;
@@ -75,7 +84,7 @@ class MountSession {
   std::shared_ptr<SyncEngine> engine_;
   std::unique_ptr<PinKeeper> pin_keeper_;
   std::shared_ptr<Channel> channel_;
-  std::atomic<bool> passthrough_active_{false};
+  std::atomic<bool> passthrough_active_{false}, serving_{false}, handing_over_{false};
   std::unique_ptr<MountControl> control_;
   std::unique_ptr<ControlServer> control_server_;
 };

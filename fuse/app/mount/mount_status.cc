@@ -1,5 +1,7 @@
 #include "fuse/app/mount/mount_status.h"
 
+#include <sys/wait.h>
+
 #include <ctime>
 
 #include "shared/base/settings.h"
@@ -88,6 +90,33 @@ std::string restored_lines(const Json& restored) {
   return text;
 }
 
+Json supervisor_json(const MountFacts& facts) {
+  if (facts.supervisor == 0) return Json();
+  Json why;
+  if (facts.last_crash)
+    why = WIFSIGNALED(facts.last_crash_status) ? "signal " + std::to_string(WTERMSIG(facts.last_crash_status))
+                                               : "exit code " + std::to_string(WEXITSTATUS(facts.last_crash_status));
+  return {{"pid", facts.supervisor},
+          {"running", facts.supervised()},
+          {"restarts", facts.crashes},
+          {"upgrades", facts.upgrades},
+          {"last_restart", time_or_null(facts.last_crash)},
+          {"last_restart_reason", why}};
+}
+
+/// Nothing for a mount that went on undisturbed.
+std::string restarts_line(const Json& mount) {
+  const auto supervisor = mount.find("supervisor");
+  if (supervisor == mount.end() || !supervisor->is_object()) return {};
+  std::string line;
+  if (const auto times = supervisor->at("restarts").get<std::uint64_t>(); times > 0)
+    line += "\n  restarted " + count(times, "time", "times") + ", last at " +
+            supervisor->at("last_restart").get<std::string>() + " after " +
+            supervisor->at("last_restart_reason").get<std::string>();
+  if (!supervisor->at("running").get<bool>()) line += "\n  warning   its supervisor is gone: nobody takes over when it dies";
+  return line;
+}
+
 std::string describe(const Json& mount) {
   std::string text = mount.at("volume").get<std::string>() + " on " + mount.at("mount_point").get<std::string>();
   if (mount.value("read_only", false)) text += " (read-only)";
@@ -106,7 +135,7 @@ std::string describe(const Json& mount) {
   const bool passthrough = mount.value("passthrough", false);
   return text + "\n  process   " + std::to_string(mount.at("pid").get<int>()) +
          (passthrough ? ", passthrough" : ", no passthrough ('skymoor doctor' says why)") + ", log " +
-         mount.at("log_file").get<std::string>();
+         mount.at("log_file").get<std::string>() + restarts_line(mount);
 }
 
 }  // namespace
@@ -132,6 +161,7 @@ std::string encode_mount_status(const MountFacts& facts, const SyncStatus& sync,
       {"mount_point", facts.mount_point},
       {"server", facts.server},
       {"pid", facts.pid},
+      {"supervisor", supervisor_json(facts)},
       {"version", SKYMOOR_VERSION},
       {"started", format_time(facts.started)},
       {"read_only", facts.read_only},

@@ -1,5 +1,7 @@
 // What a mount tells about itself: the JSON of `skymoor status --json`, one object per mount.
 #pragma once
+#include <functional>
+
 #include "fuse/cache/backing_store.h"
 #include "fuse/sync/sync_engine.h"
 
@@ -13,6 +15,12 @@ struct MountFacts {
   int pid = 0;
   Timestamp started{};
   bool read_only = false;
+  // How it is kept through its process's death; supervisor 0: it is not.
+  int supervisor = 0;
+  std::function<bool()> supervised = [] { return false; };
+  std::uint32_t crashes = 0, upgrades = 0;
+  std::optional<Timestamp> last_crash;
+  int last_crash_status = 0;      ///< as waitpid gives it
 };
 
 /// The object as JSON text. Times are RFC 3339 in UTC; fields are only ever added.

@@ -20,6 +20,8 @@ Result<RunningMount> ask(const std::string& directory) {
   mount.mount_point = in.text("mount_point", 65536);
   mount.pid = static_cast<int>(in.number("pid", INT32_MAX));
   mount.stopped = in.flag("stopped", false);
+  if (json.contains("supervisor") && json["supervisor"].is_object())
+    mount.supervisor = json["supervisor"].value("pid", 0);
   TRY(in.finish());
   return mount;
 }

@@ -11,6 +11,7 @@ struct RunningMount {
   std::string status_json;
   std::string volume, mount_point;
   int pid = 0;
+  int supervisor = 0;        ///< 0: none
   bool stopped = false;      ///< a person must decide before it syncs again
 };
 

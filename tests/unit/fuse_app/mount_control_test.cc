@@ -32,7 +32,12 @@ class MountControlTest : public ::testing::Test {
   bool listening_ = true;
   int stops_ = 0;
   MountControl control_{{MountFacts{}, engine_, clock_, [] { return BackingStore::Usage{}; }, [this] { return flushed_; },
-                         [] { return false; }, [this] { ++stops_; }}};
+                         [] { return false; }, [this] { ++stops_; },
+                         [this](const std::string& program) {
+                           handed_to_ = program;
+                           return Status();
+                         }}};
+  std::string handed_to_;
 };
 
 TEST_F(MountControlTest, AnswersItsStatus) {
@@ -41,6 +46,17 @@ TEST_F(MountControlTest, AnswersItsStatus) {
   auto status = read_control_answer(lines[0]);
   ASSERT_TRUE(status.ok());
   EXPECT_EQ(nlohmann::json::parse(*status)["pending"]["files"], 0);
+}
+
+TEST_F(MountControlTest, AnUpgradeNamesTheProgramThatGoesOn) {
+  EXPECT_TRUE(read_control_answer(ask(upgrade_request("/opt/skymoor")).back()).ok());
+  EXPECT_EQ(handed_to_, "/opt/skymoor");
+}
+
+TEST_F(MountControlTest, AProgramThatCannotTakeOverIsRefused) {
+  EXPECT_EQ(read_control_answer(ask(R"({"op":"upgrade","program":"/opt/skymoor","format":0})").back()).error().code(),
+            Code::kNotSupported);
+  EXPECT_EQ(handed_to_, "");
 }
 
 TEST_F(MountControlTest, SyncWaitsForEverythingWrittenBeforeIt) {

@@ -1,0 +1,280 @@
+#include "fuse/app/host/supervisor.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <sstream>
+
+#include "fuse/app/host/unmount.h"
+#include "shared/base/log.h"
+
+namespace skymoor::client {
+namespace {
+
+using namespace std::chrono_literals;
+/// A worker that dies of what it finds would die for ever.
+constexpr std::size_t kMostCrashes = 5;
+constexpr std::chrono::nanoseconds kCrashWindow = 60s;
+constexpr int kSignalExit = 128, kExecFailed = 127;
+/// Between a worker's death and the next: none at first.
+constexpr int kPauseMs[] = {0, 100, 500, 1000, 2000};
+
+std::int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+void keep_through_exec(int fd) { (void)::fcntl(fd, F_SETFD, 0); }
+
+std::string why(int status) {
+  if (WIFSIGNALED(status)) return std::string("signal ") + ::strsignal(WTERMSIG(status));
+  return "exit code " + std::to_string(WEXITSTATUS(status));
+}
+
+std::vector<int> numbers_in(const std::string& text) {
+  std::vector<int> numbers;
+  std::istringstream in(text.substr(std::min(text.size(), text.find(':') + 1)));
+  for (std::string part; std::getline(in, part, ',');) {
+    char* end = nullptr;
+    const long number = std::strtol(part.c_str(), &end, 10);
+    if (part.empty() || *end || number < 0 || number > INT32_MAX) return {};
+    numbers.push_back(static_cast<int>(number));
+  }
+  return numbers;
+}
+
+UniqueFd inherited_fd(int fd) {
+  (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return UniqueFd(fd);
+}
+
+class Supervisor {
+ public:
+  explicit Supervisor(SupervisorOptions options) : options_(std::move(options)) {}
+  Result<Supervised> run();
+
+ private:
+  Status prepare();
+  Status inherit();
+  /// The part, in the worker that it makes; nothing in the supervisor.
+  Result<std::optional<WorkerPart>> start_worker();
+  void become(const std::string& program, const char* role, const std::string& numbers) const;
+  Result<std::optional<WorkerPart>> watch();
+  Result<std::optional<WorkerPart>> ended(int status);
+  Result<std::optional<WorkerPart>> crashed(int status);
+  void handle_message();
+  void handle_signal();
+  bool is_mounted() const;
+  std::size_t crashes_lately() const;
+  std::optional<WorkerPart> over(int code) {
+    code_ = code;
+    return std::nullopt;
+  }
+
+  const SupervisorOptions options_;
+  std::shared_ptr<Handover> handover_;
+  UniqueFd signals_, link_, session_;
+  sigset_t mask_before_ = {};
+  pid_t worker_ = 0;
+  bool asked_to_end_ = false, upgrading_ = false;
+  std::string program_;             ///< what the next worker runs; empty: this one
+  std::optional<int> code_;         ///< set: over
+};
+
+Status Supervisor::prepare() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int number : {SIGCHLD, SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, number);
+  ::sigprocmask(SIG_BLOCK, &signals, &mask_before_);
+  signals_ = UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals_) return Error::from_errno(errno, "signalfd");
+  if (!options_.inherited.empty()) return inherit();
+  handover_ = TRY(Handover::create());
+  handover_->service().supervisor = ::getpid();
+  return {};
+}
+
+Status Supervisor::inherit() {
+  sigemptyset(&mask_before_);   // what is blocked now, the program before blocked
+  const std::vector<int> numbers = numbers_in(options_.inherited);
+  if (numbers.size() != 4) return Error(Code::kInvalidArgument, "not what a supervisor hands on: " + options_.inherited);
+  session_ = inherited_fd(numbers[0]);
+  handover_ = TRY(Handover::adopt(inherited_fd(numbers[1])));
+  link_ = inherited_fd(numbers[2]);
+  worker_ = numbers[3];
+  return {};
+}
+
+Result<Supervised> Supervisor::run() {
+  TRY(prepare());
+  if (worker_ == 0)
+    if (auto part = TRY(start_worker())) return Supervised{std::move(part), 0};
+  while (!code_)
+    if (auto part = TRY(watch())) return Supervised{std::move(part), 0};
+  return Supervised{std::nullopt, *code_};
+}
+
+Result<std::optional<WorkerPart>> Supervisor::start_worker() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return Error::from_errno(errno, "socketpair");
+  UniqueFd ours(ends[0]), theirs(ends[1]);
+  const pid_t child = ::fork();
+  if (child < 0) return Error::from_errno(errno, "fork");
+  if (child != 0) {
+    worker_ = child;
+    link_ = std::move(ours);
+    options_.after_fork();
+    return std::optional<WorkerPart>();
+  }
+  ours.reset();
+  signals_.reset();
+  link_.reset();
+  ::sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
+  if (!program_.empty()) {
+    for (int fd : {session_.get(), handover_->fd(), theirs.get()}) keep_through_exec(fd);
+    become(program_, "worker",
+           std::to_string(session_.get()) + "," + std::to_string(handover_->fd()) + "," + std::to_string(theirs.get()));
+    ::_exit(kExecFailed);
+  }
+  WorkerPart part{std::move(handover_), std::make_shared<WorkerLink>(std::move(theirs)), std::move(session_)};
+  return std::optional<WorkerPart>(std::move(part));
+}
+
+/// Comes back only if the program cannot be run.
+void Supervisor::become(const std::string& program, const char* role, const std::string& numbers) const {
+  std::vector<std::string> words = options_.words;
+  words.insert(words.begin(), program);
+  words.insert(words.end(), {"--take-over", std::string(role) + ":" + numbers});
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  ::execv(program.c_str(), arguments.data());
+}
+
+Result<std::optional<WorkerPart>> Supervisor::watch() {
+  int status = 0;
+  if (::waitpid(worker_, &status, WNOHANG) == worker_) {
+    handle_message();   // its last words
+    return ended(status);
+  }
+  pollfd waiting[2] = {{signals_.get(), POLLIN, 0}, {link_ ? link_.get() : -1, POLLIN, 0}};
+  if (::poll(waiting, 2, -1) < 0 && errno != EINTR) return Error::from_errno(errno, "poll");
+  if (waiting[1].revents) handle_message();
+  if (waiting[0].revents) handle_signal();
+  return std::optional<WorkerPart>();
+}
+
+void Supervisor::handle_message() {
+  if (!link_) return;
+  auto message = receive_from_worker(link_.get());
+  if (!message) return link_.reset();
+  switch (message->kind) {
+    case WorkerMessage::Kind::kKeep:
+      session_ = std::move(message->session);
+      break;
+    case WorkerMessage::Kind::kUpgrade:
+      program_ = message->program;
+      break;
+    case WorkerMessage::Kind::kServing:
+      if (!upgrading_) break;
+      upgrading_ = false;
+      ++handover_->service().upgrades;
+      for (int fd : {session_.get(), handover_->fd(), link_.get()}) keep_through_exec(fd);
+      become(program_, "supervisor",
+             std::to_string(session_.get()) + "," + std::to_string(handover_->fd()) + "," + std::to_string(link_.get()) +
+                 "," + std::to_string(worker_));
+      program_.clear();
+      break;
+  }
+}
+
+void Supervisor::handle_signal() {
+  signalfd_siginfo info = {};
+  while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
+    if (info.ssi_signo == SIGCHLD) continue;
+    asked_to_end_ = true;
+    // A terminal's signal has reached the worker as well; two would force it.
+    if (info.ssi_code != SI_KERNEL) ::kill(worker_, static_cast<int>(info.ssi_signo));
+  }
+}
+
+bool Supervisor::is_mounted() const {
+  if (!session_) return false;
+  pollfd state{session_.get(), 0, 0};
+  return !(::poll(&state, 1, 0) == 1 && (state.revents & POLLERR));
+}
+
+Result<std::optional<WorkerPart>> Supervisor::ended(int status) {
+  const bool exited = WIFEXITED(status);
+  const int code = exited ? WEXITSTATUS(status) : kSignalExit + WTERMSIG(status);
+  if (!is_mounted()) return over(code);
+  if (exited && code == kHandedOverExit) {
+    upgrading_ = !program_.empty();
+    return start_worker();
+  }
+  if (upgrading_) {
+    options_.prepare_log();
+    log_error("mount.upgrade_failed", {{"program", program_}, {"why", why(status)}});
+    upgrading_ = false;
+    program_.clear();
+    return start_worker();
+  }
+  if (!asked_to_end_ && !(exited && (code == 0 || code > kSignalExit))) return crashed(status);
+  // It was to end, and left the mount behind.
+  (void)unmount(options_.mount_point, /*lazy=*/true);
+  return over(code);
+}
+
+std::size_t Supervisor::crashes_lately() const {
+  const ServiceRecord& service = handover_->service();
+  const std::int64_t since = now_ns() - kCrashWindow.count();
+  std::size_t count = 0;
+  for (std::uint32_t i = 0; i < std::min<std::uint32_t>(service.crashes, ServiceRecord::kCrashesKept); ++i)
+    count += service.crash_times_ns[(service.crashes - 1 - i) % ServiceRecord::kCrashesKept] > since;
+  return count;
+}
+
+Result<std::optional<WorkerPart>> Supervisor::crashed(int status) {
+  ServiceRecord& service = handover_->service();
+  service.crash_times_ns[service.crashes % ServiceRecord::kCrashesKept] = now_ns();
+  service.last_status = status;
+  ++service.crashes;
+  const std::size_t lately = crashes_lately();
+  options_.prepare_log();
+  log_warn("mount.worker_died", {{"pid", worker_}, {"why", why(status)}, {"within_a_minute", lately}});
+  if (lately >= kMostCrashes) {
+    log_error("mount.given_up", {{"mount_point", options_.mount_point},
+                                 {"why", "its process died " + std::to_string(lately) + " times within a minute, last of " +
+                                             why(status)}});
+    if (Status gone = unmount(options_.mount_point, /*lazy=*/true); !gone.ok())
+      log_error("mount.not_unmounted", {{"why", gone.error()}});
+    return over(1);
+  }
+  if (const int pause = kPauseMs[std::min(lately, std::size(kPauseMs)) - 1]; pause > 0) (void)::poll(nullptr, 0, pause);
+  return start_worker();
+}
+
+}  // namespace
+
+Result<Supervised> supervise(SupervisorOptions options) { return Supervisor(std::move(options)).run(); }
+
+bool is_for_worker(const std::string& text) { return text.starts_with("worker:"); }
+
+Result<WorkerPart> inherited_worker(const std::string& text) {
+  const std::vector<int> numbers = numbers_in(text);
+  if (!is_for_worker(text) || numbers.size() != 3)
+    return Error(Code::kInvalidArgument, "not what a supervisor hands on: " + text);
+  WorkerPart part;
+  part.session = inherited_fd(numbers[0]);
+  part.handover = TRY(Handover::adopt(inherited_fd(numbers[1])));
+  part.link = std::make_shared<WorkerLink>(inherited_fd(numbers[2]));
+  return part;
+}
+
+}  // namespace skymoor::client

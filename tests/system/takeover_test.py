@@ -1,0 +1,311 @@
+"""kill -9 of the process that serves a mount: programs see at most a pause. The same way leads to a new version."""
+
+import contextlib
+import json
+import mmap
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+from harness import (SKYMOOR, assert_same_tree, mounted, process_state, run, unmount_by_force, wait_until, world)
+
+KILLS = 4   # one more within a minute, and the supervisor gives up
+
+
+class Users:
+    """Threads that work in the mount until they are told to stop; whatever fails in one of them is kept."""
+
+    def __init__(self):
+        self.stop = threading.Event()
+        self.failures = []
+        self.threads = []
+        self.rounds = {}
+        self.longest = 0.0
+
+    def start(self, name, step):
+        """Calls `step(n)` again and again."""
+        def work():
+            n = 0
+            try:
+                while not self.stop.is_set():
+                    begin = time.monotonic()
+                    step(n)
+                    self.longest = max(self.longest, time.monotonic() - begin)
+                    n += 1
+                    self.rounds[name] = n
+            except BaseException as failure:  # pylint: disable=broad-exception-caught
+                self.failures.append((name, n, repr(failure)))
+        self.rounds[name] = 0
+        self.threads.append(threading.Thread(target=work, name=name))
+        self.threads[-1].start()
+
+    def moved_on(self, timeout=60):
+        """Returns when each of them has got further."""
+        before = dict(self.rounds)
+        wait_until(lambda: self.failures or all(self.rounds[n] > before[n] + 1 for n in before), timeout,
+                   f"everybody works: {before} {self.rounds}")
+        assert not self.failures, self.failures
+
+    def end(self):
+        """Stops and joins them."""
+        self.stop.set()
+        for thread in self.threads:
+            thread.join(60)
+            assert not thread.is_alive(), f"{thread.name} hangs"
+        assert not self.failures, self.failures
+
+
+def work_in(place, users, ledger):
+    """What programs do: each step must succeed exactly as if nothing happened."""
+    for name in ("names", "synced", "open"):
+        (place / name).mkdir()
+
+    def names(n):
+        d = place / "names"
+        os.mkdir(d / f"d{n}")
+        fd = os.open(d / f"f{n}", os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+        os.write(fd, b"x")
+        os.close(fd)
+        os.link(d / f"f{n}", d / f"l{n}")
+        os.symlink("f", d / f"s{n}")
+        os.rename(d / f"f{n}", d / f"d{n}" / "moved")
+        assert os.lstat(d / f"l{n}").st_nlink == 2
+        os.unlink(d / f"l{n}")
+        os.unlink(d / f"s{n}")
+        if n % 2:
+            os.unlink(d / f"d{n}" / "moved")
+            os.rmdir(d / f"d{n}")
+
+    def synced(n):
+        content = f"{n} ".encode() * (1 + n % 900)
+        with open(place / "synced" / f"t{n % 40}", "wb") as f:
+            f.write(content)
+            f.flush()
+            os.fsync(f.fileno())
+        os.rename(place / "synced" / f"t{n % 40}", place / "synced" / f"f{n % 40}")
+        ledger[f"synced/f{n % 40}"] = content
+
+    steady = os.urandom(1 << 20)
+    (place / "open" / "steady").write_bytes(steady)
+    reading = os.open(place / "open" / "steady", os.O_RDONLY)
+
+    def reads(n):
+        at = n * 4096 % len(steady)
+        assert os.pread(reading, 8192, at) == steady[at:at + 8192]
+        with open(place / "open" / "steady", "rb") as f:
+            assert f.read(100) == steady[:100]
+
+    (place / "open" / "written").write_bytes(bytes(1 << 20))
+    writing = os.open(place / "open" / "written", os.O_RDWR)   # wholly here: passthrough, where it is on
+    again = mmap.mmap(writing, 1 << 20)
+
+    def writes(n):
+        at = n % 128 * 8192
+        os.pwrite(writing, f"{n:8}".encode() * 512, at)
+        again[at + 4096:at + 4104] = f"{n:8}".encode()
+        assert os.pread(writing, 8, at) == f"{n:8}".encode()
+
+    with open(place / "open" / "log", "wb") as f:
+        f.write(b"")
+    appending = os.open(place / "open" / "log", os.O_WRONLY | os.O_APPEND)
+
+    def appends(n):
+        assert os.write(appending, f"{n}\n".encode()) == len(f"{n}\n")
+        ledger["log"] = n
+
+    nameless = os.open(place / "open" / "gone", os.O_RDWR | os.O_CREAT)
+    os.unlink(place / "open" / "gone")
+
+    def orphan(n):
+        os.pwrite(nameless, f"{n}".encode(), n * 16 % 65536)
+        assert os.pread(nameless, len(f"{n}"), n * 16 % 65536) == f"{n}".encode()
+        assert os.fstat(nameless).st_nlink == 0
+
+    for step in (names, synced, reads, writes, appends, orphan):
+        users.start(step.__name__, step)
+    return [reading, writing, appending, nameless], again
+
+
+def expect_work(place, ledger):
+    """The tree is what the steps made."""
+    for name, content in ledger.items():
+        if name == "log":
+            lines = (place / "open" / "log").read_text().split()
+            assert lines == [str(n) for n in range(content + 1)], "appends came twice or not at all"
+        else:
+            assert (place / name).read_bytes() == content, name
+    assert not [n for n in os.listdir(place / "names") if n[0] in "fls"]
+
+
+@pytest.mark.parametrize("passthrough", ["on", "off"])
+def test_programs_see_at_most_a_pause(passthrough):
+    with world() as w:
+        a, b = w.two_devices()
+        drive = a.mount("home", f"passthrough={passthrough}")
+        assert a.status(drive)["passthrough"] == (passthrough == "on")
+        place = drive / "place"
+        place.mkdir()
+        users, ledger = Users(), {}
+        kept, mapping = work_in(place, users, ledger)
+        run("tar", "-cf", w.root / "tree.tar", "-C", "/usr/src", "googletest")
+        with subprocess.Popen(["tar", "-xf", str(w.root / "tree.tar"), "-C", str(drive)], stderr=subprocess.PIPE) as tar:
+            try:
+                users.moved_on()
+                for _ in range(KILLS):
+                    a.kill_worker(drive)
+                    users.moved_on()
+            finally:
+                users.end()
+            assert tar.wait(120) == 0, tar.stderr.read()
+        print(f"longest step {users.longest:.2f} s, rounds {users.rounds}")
+        state = a.status(drive)
+        assert state["supervisor"]["restarts"] == KILLS and state["supervisor"]["running"]
+        assert state["supervisor"]["last_restart_reason"] == f"signal {int(signal.SIGKILL)}"
+        assert f"restarted {KILLS} times" in a.skymoor("status").stdout
+        assert state["passthrough"] == (passthrough == "on")
+        expect_work(place, ledger)
+        content = (place / "open" / "written").read_bytes()
+        assert content == mapping[:]
+        mapping.close()
+        for fd in kept:
+            os.close(fd)
+        assert (place / "open" / "written").read_bytes() == content
+        assert_same_tree("/usr/src/googletest", drive / "googletest")
+        a.sync(drive)
+        assert_same_tree(drive, b.mount("home"))
+        a.umount(drive)
+        wait_until(lambda: process_state(state["supervisor"]["pid"]) == "", 10, "the supervisor has ended")
+        # What had no name went with the mount.
+        assert "wrong" not in a.skymoor("fsck", check=False).stdout
+        assert_same_tree(a.mount("home"), b.root / "drive")
+
+
+def test_a_process_that_keeps_dying_is_given_up():
+    with world(expect_clean=False) as w:
+        a, _ = w.two_devices()
+        drive = a.mount("home")
+        (drive / "file").write_text("kept")
+        supervisor = a.status(drive)["supervisor"]["pid"]
+        killed = set()
+        def again():
+            with contextlib.suppress(AssertionError):
+                pid = a.pid(drive)
+                if pid not in killed:
+                    killed.add(pid)
+                    os.kill(pid, signal.SIGKILL)
+            return process_state(supervisor) == ""
+        wait_until(again, 60, "the supervisor gives up")
+        assert len(killed) == 5
+        assert not mounted(drive)
+        log = (a.root / "data" / "skymoor" / "log" / "mount.log").read_text()
+        assert "mount.given_up" in log and "5 times within a minute" in log
+        assert (a.mount("home") / "file").read_text() == "kept"
+
+
+def test_without_its_supervisor_the_mount_goes_on():
+    with world() as w:
+        a, _ = w.two_devices()
+        drive = a.mount("home")
+        state = a.status(drive)
+        os.kill(state["supervisor"]["pid"], signal.SIGKILL)
+        wait_until(lambda: process_state(state["supervisor"]["pid"]) in ("", "Z"), 10, "the supervisor is dead")
+        (drive / "file").write_text("kept")
+        now = a.status(drive)
+        assert now["pid"] == state["pid"] and not now["supervisor"]["running"]
+        assert "supervisor is gone" in a.skymoor("status").stdout
+        assert "supervisor" in a.skymoor("upgrade", drive, check=False).stderr
+        os.kill(state["pid"], signal.SIGKILL)
+        wait_until(lambda: process_state(state["pid"]) in ("", "Z"), 10, "the process is dead")
+        with pytest.raises(OSError):
+            os.listdir(drive)
+        assert (a.mount("home") / "file").read_text() == "kept"
+        a.umount(drive)
+        drive = a.mount("home", "takeover=off")
+        assert a.status(drive)["supervisor"] is None
+        a.kill(drive)
+
+
+def test_signals_to_the_supervisor_unmount():
+    with world() as w:
+        a, _ = w.two_devices()
+        drive = a.mount("home")
+        state = a.status(drive)
+        os.kill(state["supervisor"]["pid"], signal.SIGTERM)
+        for pid in (state["pid"], state["supervisor"]["pid"]):
+            wait_until(lambda p=pid: process_state(p) in ("", "Z"), 30, "both have ended")
+        assert not mounted(drive)
+        (a.mount("home") / "file").write_text("works")
+
+
+def program_of(pid):
+    """The file that a process runs."""
+    return pathlib.Path(os.readlink(f"/proc/{pid}/exe"))
+
+
+def test_an_upgrade_does_not_unmount():
+    with world() as w:
+        a, b = w.two_devices()
+        new = w.root / "bin" / "skymoor"
+        new.parent.mkdir()
+        shutil.copy2(SKYMOOR, new)
+        drive = a.mount("home")
+        place = drive / "place"
+        place.mkdir()
+        before = a.status(drive)
+        users, ledger = Users(), {}
+        kept, mapping = work_in(place, users, ledger)
+        try:
+            users.moved_on()
+            told = run(new, "upgrade", drive, env=a.env).stdout
+            assert str(new) in told
+            users.moved_on()
+            after = a.status(drive)
+            supervisor = after["supervisor"]["pid"]
+            wait_until(lambda: program_of(supervisor) == new, 10, "the supervisor runs it, too")
+            assert after["pid"] != before["pid"] and program_of(after["pid"]) == new
+            assert supervisor == before["supervisor"]["pid"]
+            assert after["supervisor"]["upgrades"] == 1 and after["supervisor"]["restarts"] == 0
+            killed = a.kill_worker(drive)
+            users.moved_on()
+            wait_until(lambda: a.pid(drive) != killed, 10, "another process")
+            assert program_of(a.pid(drive)) == new
+        finally:
+            users.end()
+        expect_work(place, ledger)
+        mapping.close()
+        for fd in kept:
+            os.close(fd)
+        a.sync(drive)
+        assert_same_tree(drive, b.mount("home"))
+        a.umount(drive)
+
+
+def test_an_upgrade_that_fails_goes_back():
+    with world(expect_clean=False) as w:
+        a, _ = w.two_devices()
+        drive = a.mount("home")
+        with open(drive / "file", "w", encoding="ascii") as f:
+            f.write("open")
+            f.flush()
+            before = a.status(drive)
+            with socket.socket(socket.AF_UNIX) as control:
+                volume = pathlib.Path(before["state_directory"]) / "volumes" / before["volume_id"]
+                control.connect(str(volume / "control.sock"))
+                control.sendall(json.dumps({"op": "upgrade", "program": "/bin/false", "format": 1}).encode() + b"\n")
+                assert json.loads(control.recv(4096))["ok"]
+            def other():
+                with contextlib.suppress(AssertionError):
+                    return a.pid(drive) != before["pid"]
+            wait_until(other, 30, "the old program goes on")
+            f.write(" and written")
+        assert (drive / "file").read_text() == "open and written"
+        assert a.status(drive)["supervisor"]["upgrades"] == 0
+        assert "mount.upgrade_failed" in (a.root / "data" / "skymoor" / "log" / "mount.log").read_text()
+        a.umount(drive)
+        unmount_by_force(drive)
