@@ -209,6 +209,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status recover_unseen_file(BackingFile& file);
   void settle_unseen();
   InodeId let_go_of_unseen(const std::shared_ptr<OpenInode>& inode);
+  void hand_over_unseen(const std::shared_ptr<OpenInode>& inode, InodeId holder);
   void end_unseen(const std::shared_ptr<OpenInode>& inode, InodeId holder);
 
   // EvictionJudge.

@@ -38,6 +38,8 @@ Status Engine::load_view(const MutexLock& lock, OpenInode& inode, const InodeRow
 Status Engine::reload_view(const MutexLock& lock, OpenInode& inode, const InodeRow& row) {
   if (!inode.view.loaded_for(row)) inode.trim_wanted = true;
   inode.view.load(row, TRY(store_.content(lock, inode.id)));
+  // Gone to a conflict copy: what is in it says nothing of this inode any more.
+  if (inode.file && !inode.file->serves(inode.id)) inode.file.reset();
   if (!inode.file) return {};
   return adopt_backing(lock, inode, inode.file);
 }

@@ -163,7 +163,11 @@ class MetadataStore {
   // ---- For sync: one consumer thread. None of these may be called under mutex() unless it takes the lock. ----
   virtual SyncPosition position() = 0;
   /// A commit of the records up to `up_to` is about to be sent: from now on the server, and so others, may know of them.
-  virtual void note_offered(Lsn up_to) = 0;
+  /// `body`: hash of what is sent. Durability: on return this survives a power cut.
+  virtual Status note_offered(Lsn up_to, const Hash256& body) = 0;
+  /// Whether a commit in this device's name that the feed has was sent from this state. False: another state of this
+  /// device has sent it (this one is a copy, or was put back), and its numbers stand for other records.
+  virtual bool has_offered(Lsn up_to, const Hash256& body) = 0;
   /// Whether a conflict can still bring back what this inode holds: it has content that the server lacks, and the server
   /// may know the inode. Its backing file must stay then, even when its last name is gone.
   virtual bool may_come_back(const MutexLock&, const InodeRow& row) = 0;
@@ -197,6 +201,7 @@ class MetadataStore {
     virtual Result<std::vector<std::pair<std::string, Bytes>>> xattrs(InodeId inode) = 0;
     /// Live inodes that a commit after `sequence` touched. Looks at every inode.
     virtual Result<std::vector<InodeId>> changed_after(Sequence sequence) = 0;
+    virtual Result<std::vector<std::string>> xattr_names(InodeId inode) = 0;
   };
   /// A stable snapshot, after a checkpoint up to `lsn` (the newest record it reflects). Call from the sync thread.
   virtual Result<std::unique_ptr<Confirmed>> confirmed() = 0;
@@ -227,12 +232,16 @@ class MetadataStore {
   virtual Result<VisibleChanges> merge_listing(InodeId directory, Sequence sequence, const InodeRow& directory_row,
                                                const std::vector<ListedRow>& rows, bool complete, bool first = true) = 0;
 
+  /// A listing that was begun will not be completed: what was kept for it goes. Nothing when there is none.
+  virtual void abandon_listing(InodeId directory) = 0;
+
   /// Re-plan: takes the visible tree back to the confirmed one for everything pending, then `redo` is called under the
   /// lock with each pending record in order and answers the row changes that its re-planned effects amount to. Reads
   /// made with the lock see what the calls before have answered. The records themselves stay as they are.
   /// Content rows say what backing files hold, so the row of an inode with pending content (its visible row names the
   /// content of a pending record) stays until a MoveContent takes it away, which leaves `from` with the confirmed
   /// content row; the rows of all others become the confirmed ones.
+  /// Durability: with a MoveContent among the answers all of it survives a power cut on return.
   using Redo = std::function<Result<std::vector<RowChange>>(const MutexLock&, const LogRecord&)>;
   virtual Result<VisibleChanges> rebase(const Redo& redo) = 0;
 

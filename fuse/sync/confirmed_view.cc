@@ -33,4 +33,11 @@ Result<std::vector<std::string>> ConfirmedView::children(InodeId directory, std:
   return noted(tree_.children(directory, {}, limit), directory);
 }
 
+Result<std::map<std::string, Bytes>> ConfirmedView::xattrs(InodeId inode) {
+  std::map<std::string, Bytes> found;
+  for (std::string& name : TRY(noted(tree_.xattr_names(inode), inode)))
+    if (auto value = TRY(noted(tree_.xattr(inode, name), inode))) found.emplace(std::move(name), std::move(*value));
+  return found;
+}
+
 }  // namespace skymoor::client

@@ -17,6 +17,7 @@ class ConfirmedView final : public TreeView {
   Result<std::vector<Place>> places(InodeId inode) override;
   Result<std::optional<Place>> last_place(InodeId inode) override;
   Result<std::vector<std::string>> children(InodeId directory, std::size_t limit) override;
+  Result<std::map<std::string, Bytes>> xattrs(InodeId inode) override;
 
   /// The directory whose listing was missing, after an answer NotPresent.
   std::optional<InodeId> lacking() const { return lacking_; }

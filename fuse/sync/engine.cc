@@ -18,6 +18,14 @@ Result<std::unique_ptr<SyncEngine>> SyncEngine::start(Dependencies dependencies,
   return std::unique_ptr<SyncEngine>(std::move(engine));
 }
 
+Status SyncEngine::recover(MetadataStore& store, BackingStore& backing, Disk& disk, const std::string& state_directory) {
+  SyncStateFile file(&disk, state_directory);
+  SyncState state = TRY(file.load());
+  if (state.moves.empty()) return {};
+  TRY(Rebaser::finish_moves(store, backing, state));
+  return file.save(state);
+}
+
 RunningSync::RunningSync(Dependencies dependencies, Options options)
     : d_(dependencies),
       options_(std::move(options)),
@@ -59,10 +67,14 @@ Status RunningSync::begin() {
   const SyncPosition at = d_.store.position();
   history_.cut(at.cursor);
   if (at.cursor) history_.note(at.cursor, at.hash);
-  TRY(Rebaser::finish_moves(d_.store, d_.backing, state_));
+  if (!state_.moves.empty()) {
+    TRY(Rebaser::finish_moves(d_.store, d_.backing, state_));
+    TRY(state_file_.save(state_));
+  }
   // The last process may have ended between taking in a foreign change and planning anew.
   if (d_.store.last_lsn() > d_.store.position().acknowledged) applier_.need_rebase();
   prefetcher_ = std::make_unique<Prefetcher>(contents_, connection_, d_.clock);
+  if (!options_.own_thread) return {};
   subscription_ = d_.remote.subscribe([this](Sequence head) { heard_of(head); },
                                       [this](const Status& state) {
                                         MutexLock lock(mutex_);

@@ -28,6 +28,7 @@ class RunningSync final : public SyncEngine {
   ~RunningSync() override { stop(); }
   Status begin();
 
+  Status step() override;
   void wake() override;
   Status sync_to(Lsn lsn, Instant deadline, std::stop_token stop) override;
   Status catch_up(Instant deadline, std::stop_token stop) override;

@@ -71,6 +71,7 @@ class SyncEngine {
     std::uint64_t upload_bytes_per_s = 0, download_bytes_per_s = 0;  ///< 0: no limit
     std::string device_name;                       ///< for conflict names
     std::string state_directory;                   ///< for the room's own small file; empty: in memory only
+    bool own_thread = true;                        ///< false: nothing happens by itself, only in `step`
   };
   struct Dependencies {
     MetadataStore& store;
@@ -84,8 +85,14 @@ class SyncEngine {
     Disk* disk = nullptr;                ///< holds Options::state_directory
   };
   static Result<std::unique_ptr<SyncEngine>> start(Dependencies dependencies, Options options);
+  /// Puts right what a crash left between the rows and the backing files of a re-plan. After opening store and backing
+  /// files, before anything looks at a backing file: the sweep, the filesystem, `start`. Errors: Corrupt, Io.
+  static Status recover(MetadataStore& store, BackingStore& backing, Disk& disk, const std::string& state_directory);
   virtual ~SyncEngine() = default;
 
+  /// One round (pull, plan, upload, commit) on the caller's thread, for engines without one of their own. Errors: what
+  /// ended the round.
+  virtual Status step() = 0;
   /// There are new records. Never blocks.
   virtual void wake() = 0;
   /// Blocks until the server holds every record up to `lsn` durably. Errors: Offline, TimedOut, Interrupted, or what

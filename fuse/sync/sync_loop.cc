@@ -183,6 +183,7 @@ Status RunningSync::round(const CallOptions& options) {
 
 /// Lets changes that come close together share a commit; as many files as fill one need not wait for more.
 void RunningSync::gather(const std::stop_token& stop) {
+  if (!options_.own_thread) return;
   if (d_.store.last_lsn() <= d_.store.position().acknowledged) return;
   const Instant most = d_.clock.monotonic() + options_.commit_delay * kGatherFactor;
   while (d_.store.pending().files < kManyFiles) {
@@ -217,6 +218,16 @@ void RunningSync::rest(const Status& outcome, const std::stop_token& stop) {
     wait_a_while(changed_, lock, d_.clock, until, stop);
   }
   woken_ = settled_down_ = false;
+}
+
+Status RunningSync::step() {
+  if (connection_.stopped()) return connection_.last_failure();
+  Status outcome = round({});
+  MutexLock lock(mutex_);
+  ++rounds_;
+  trouble_.reset();
+  if (!outcome.ok()) trouble_ = outcome.error();
+  return outcome;
 }
 
 void RunningSync::run(std::stop_token stop) {

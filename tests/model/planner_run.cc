@@ -47,6 +47,7 @@ class Schedule {
   void user_chmod(ModelDevice& device);
   int settle();
   void check();
+  void check_order();
 
   TreeNode node(ModelDevice& device, InodeId inode) { return *device.view().node(inode).value(); }
   InodeRow row(ModelDevice& device, InodeId inode) {
@@ -276,6 +277,7 @@ void Schedule::check() {
         throw Violation("an inode diverged");
     }
   }
+  if (options_.shuffle) check_order();
   std::set<int> live;
   for (const auto& [place, inode] : tree.slots()) {
     const auto parent = tree.nodes().find(place.directory), target = tree.nodes().find(inode);
@@ -295,6 +297,28 @@ void Schedule::check() {
     if (!live.contains(digest) && !gone_.contains(digest))
       throw Violation("lost: content " + std::to_string(content.counter) + " of device " +
                       std::to_string(content.writer.value));
+}
+
+/// An arbiter or a device that takes a commit's independent effects in another order comes to the same tree, and none of
+/// them meets something that is not there yet.
+void Schedule::check_order() {
+  std::mt19937_64 dice(options_.seed);
+  MemoryTree other;
+  for (const Arbiter::Entry& entry : arbiter_.log()) {
+    Overlay strict(other);
+    const auto effects = shuffled(entry.effects, dice);
+    for (const TreeEffect& effect : effects)
+      if (Status applied = strict.apply(effect); !applied.ok())
+        throw Violation("independent effects do not apply in another order: " + applied.error().message());
+    for (const TreeEffect& effect : effects) other.apply(effect);
+  }
+  const MemoryTree& tree = arbiter_.tree();
+  if (other.slots() != tree.slots()) throw Violation("another order of independent effects gives other names");
+  for (const auto& [inode, kept] : tree.nodes()) {
+    const auto& same = other.nodes().at(inode);
+    if (same.node.content != kept.node.content || same.node.attributes != kept.node.attributes || same.xattrs != kept.xattrs)
+      throw Violation("another order of independent effects gives another inode");
+  }
 }
 
 }  // namespace

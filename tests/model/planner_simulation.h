@@ -99,6 +99,9 @@ class ModelDevice {
   unsigned conflict_names_ = 0;
 };
 
+/// The same effects in another order that keeps those apart in order which touch the same things.
+std::vector<TreeEffect> shuffled(const std::vector<TreeEffect>& effects, std::mt19937_64& dice);
+
 struct RunOptions {
   std::uint64_t seed = 0;
   int devices = 3;
@@ -106,6 +109,7 @@ struct RunOptions {
   std::string names = "abc";
   int writers = 0;                   ///< only the first so many devices change anything; 0: all
   bool hard_links = true;
+  bool shuffle = false;              ///< applies every commit once more, in another order, and compares the trees
   PlannerRules rules{};
   Arbiter::Options arbiter{};
 };

@@ -23,9 +23,9 @@ FakeVolumeRemote::Tampering FakeVolumeRemote::tampering() {
   return tampering_;
 }
 
-Status FakeVolumeRemote::line() {
+Status FakeVolumeRemote::line(std::string_view call) {
   if (offline_) return Error(Code::kOffline, "the line is cut");
-  return {};
+  return carry && !call.empty() ? carry(call) : Status();
 }
 
 void FakeVolumeRemote::set_offline(bool offline) {
@@ -66,6 +66,7 @@ Result<std::vector<protocol::DevicePublic>> FakeVolumeRemote::devices(CallOption
 
 Result<protocol::CommitReply> FakeVolumeRemote::commit(const SignedCommit& commit, CallOptions) {
   TRY(line());
+  if (carry_commit) return carry_commit(commit, [this](const SignedCommit& one) { return server_.commit(one); });
   if (take_one(lose_commits)) return Error(Code::kTimedOut, "the commit got lost");
   if (take_one(refuse_commits)) return Error(Code::kConflict, "refused by the test");
   auto reply = server_.commit(commit);
@@ -78,7 +79,7 @@ Result<protocol::CommitReply> FakeVolumeRemote::commit(const SignedCommit& commi
 }
 
 Result<FeedPage> FakeVolumeRemote::changes(Epoch epoch, Sequence after, std::size_t max_bytes, CallOptions) {
-  TRY(line());
+  TRY(line("changes"));
   std::lock_guard lock(server_.mutex_);
   FeedPage page{server_.epoch_, Sequence{server_.log_.size()}, {}};
   if (epoch != server_.epoch_ || after.value > server_.log_.size()) return page;  // the device must notice
@@ -93,7 +94,7 @@ Result<FeedPage> FakeVolumeRemote::changes(Epoch epoch, Sequence after, std::siz
 
 Result<DirectoryPage> FakeVolumeRemote::list_directory(InodeId directory, ByteView cursor, std::size_t limit,
                                                        std::size_t manifest_bytes, CallOptions) {
-  TRY(line());
+  TRY(line("list"));
   std::lock_guard lock(server_.mutex_);
   auto self = server_.state_.inodes.find(directory);
   if (self == server_.state_.inodes.end() || (self->second.names.empty() && directory != kRootInode))
@@ -116,7 +117,7 @@ Result<DirectoryPage> FakeVolumeRemote::list_directory(InodeId directory, ByteVi
 }
 
 Result<InodePage> FakeVolumeRemote::inodes(const std::vector<InodeId>& ids, CallOptions) {
-  TRY(line());
+  TRY(line("inodes"));
   std::lock_guard lock(server_.mutex_);
   InodePage page{server_.epoch_, Sequence{server_.log_.size()}, {}};
   for (InodeId id : ids) {

@@ -42,6 +42,7 @@ class FakeVolumeServer {
   /// The whole tree in the clear: path -> what is there. Opens names, manifests and blocks with the volume's key.
   struct Plain {
     Attributes attributes;
+    std::uint32_t links = 0;
     std::string target;
     std::string bytes;
     std::map<std::string, std::string> xattrs;
@@ -60,6 +61,8 @@ class FakeVolumeServer {
   /// Refuses to begin epochs, as a server that forks its devices would.
   void set_stubborn(bool stubborn) { stubborn_ = stubborn; }
   std::size_t commits() const;
+  std::vector<FeedEntry> feed() const;
+  std::set<OpId> live_contents() const;   ///< of files that have a name
   std::size_t blocks() const;
   std::uint64_t stored_bytes() const;
   void drop_blocks();
@@ -138,11 +141,16 @@ class FakeVolumeRemote final : public VolumeRemote {
     std::function<Bytes(const BlockId&, const std::map<BlockId, Bytes>&)> block;   ///< given in the place of a block
   };
   void tamper(Tampering tampering);
+  // A network of the test's own. `carry` is asked before a question is: an error loses it. `carry_commit` gets a commit
+  // and the means to deliver it, once, often, later or never.
+  using Deliver = std::function<Result<protocol::CommitReply>(const SignedCommit&)>;
+  std::function<Status(std::string_view call)> carry;
+  std::function<Result<protocol::CommitReply>(const SignedCommit&, const Deliver&)> carry_commit;
   // What travelled.
   std::atomic<std::uint64_t> packs{0}, pack_bytes{0}, missing_calls{0}, fetches{0}, fetched_blocks{0};
 
  private:
-  Status line();
+  Status line(std::string_view call = {});
   static bool take_one(std::atomic<int>& count);
   Tampering tampering();
 

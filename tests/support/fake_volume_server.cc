@@ -36,6 +36,17 @@ std::size_t FakeVolumeServer::commits() const {
   std::lock_guard lock(mutex_);
   return log_.size();
 }
+std::vector<FeedEntry> FakeVolumeServer::feed() const {
+  std::lock_guard lock(mutex_);
+  return log_;
+}
+std::set<OpId> FakeVolumeServer::live_contents() const {
+  std::lock_guard lock(mutex_);
+  std::set<OpId> live;
+  for (const auto& [id, inode] : state_.inodes)
+    if (!inode.names.empty()) live.insert(inode.record.content);
+  return live;
+}
 std::size_t FakeVolumeServer::blocks() const {
   std::lock_guard lock(mutex_);
   return blocks_.size();
@@ -251,6 +262,7 @@ void FakeVolumeServer::walk(const crypto::VolumeCipher& cipher, InodeId director
     const std::string here = path.empty() ? name : path + "/" + name;
     Plain& plain = out[here];
     plain.attributes = record.attributes;
+    plain.links = record.links;
     if (record.attributes.type == FileType::kSymlink)
       plain.target = must(cipher.open_target(record.inode, record.sealed_target));
     for (const SetXattr& xattr : record.xattrs) {

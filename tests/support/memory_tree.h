@@ -43,6 +43,11 @@ class MemoryTree final : public TreeView {
     return names;
   }
 
+  Result<std::map<std::string, Bytes>> xattrs(InodeId inode) override {
+    auto it = nodes_.find(inode);
+    return it == nodes_.end() ? std::map<std::string, Bytes>() : it->second.xattrs;
+  }
+
   void apply(const TreeEffect& effect) {
     if (const auto* e = std::get_if<NewEffect>(&effect)) nodes_[e->inode].node = {e->attributes, e->target, {}, 0};
     if (const auto* e = std::get_if<LinkEffect>(&effect)) {

@@ -58,8 +58,15 @@ class SyncDevice::Bridge final : public Fetcher, public TreeListener {
   }
 };
 
-SyncDevice::SyncDevice(TestVolume& volume, std::string name, std::uint32_t writer, std::string directory)
-    : volume_(volume), name_(std::move(name)), directory_(std::move(directory)), writer_(writer) {
+SyncDevice::SyncDevice(TestVolume& volume, std::string name, std::uint32_t writer, std::string directory,
+                       DeviceWorld world)
+    : volume_(volume),
+      name_(std::move(name)),
+      directory_(std::move(directory)),
+      writer_(writer),
+      disk_(world.disk ? *world.disk : own_disk_),
+      clock_(world.clock ? *world.clock : own_clock_),
+      stepped_(world.stepped) {
   device_.value.fill(static_cast<std::uint8_t>(writer));
   Bytes seed(32, static_cast<std::uint8_t>(writer + 100));
   key_ = crypto::ed25519_from_seed(seed);
@@ -67,6 +74,8 @@ SyncDevice::SyncDevice(TestVolume& volume, std::string name, std::uint32_t write
   remote_ = std::make_unique<FakeVolumeRemote>(volume_.server);
   options.device_name = name_;
   options.commit_delay = std::chrono::milliseconds(5);
+  options.own_thread = !stepped_;
+  if (stepped_) options.parallel_transfers = 1;
   start();
 }
 
@@ -94,14 +103,20 @@ void SyncDevice::start() {
   ok(disk_.make_directories(directory_ + "/cache", 0700));
   MetadataStore::Options store_options;
   store_options.directory = directory_ + "/state";
+  if (stepped_) {
+    store_options.sync_interval = store_options.checkpoint_interval = std::chrono::milliseconds(0);
+    store_options.boot_id = "boot " + std::to_string(boots_);
+  }
   store_ = ok(MetadataStore::open(disk_, clock_, store_options, {volume_.key.volume, device_, writer_}, nullptr));
   BackingStore::Options backing_options;
   backing_options.data_directory = directory_ + "/state";
   backing_options.cache_directory = directory_ + "/cache";
   backing_ = ok(BackingStore::open(disk_, backing_options));
+  ok(SyncEngine::recover(*store_, *backing_, disk_, directory_ + "/state"));
   bridge_ = std::make_unique<Bridge>();
   Filesystem::Options file_options;
   file_options.reserve_bytes = 0;
+  if (stepped_) file_options.tick = std::chrono::milliseconds(0);
   files_ = ok(Filesystem::open(*store_, *backing_, *bridge_, disk_, clock_, file_options));
   options.state_directory = directory_ + "/state";
   engine_ = ok(SyncEngine::start({*store_, *backing_, *remote_, clock_, random_, *bridge_, volume_.key, key_, &disk_},
@@ -118,7 +133,9 @@ void SyncDevice::start() {
     MutexLock lock(store_->mutex());
     known = store_->inode(lock, kRootInode).ok();
   }
-  if (!known) {
+  if (!known && stepped_) {
+    (void)engine_->step();
+  } else if (!known) {
     Status met = engine_->fetch_inode(kRootInode, clock_.monotonic() + std::chrono::seconds(30), {});
     if (!met.ok()) throw std::runtime_error(name_ + ": first contact: " + met.error().to_string());
   }
@@ -134,6 +151,25 @@ void SyncDevice::stop() {
   backing_.reset();
   (void)store_->close();
   store_.reset();
+}
+
+void SyncDevice::abandon(const std::string& directory, bool power_lost) {
+  stop();
+  directory_ = directory;
+  boots_ += power_lost;
+}
+
+void SyncDevice::fsync(const std::string& path) {
+  const HandleId handle = open(inode(path), {});
+  must("fsync", [&](Request& r) { return files_->sync_file(r, handle, false); });
+  files_->release(handle);
+}
+
+OpId SyncDevice::content(const std::string& path) {
+  const InodeId id = inode(path);
+  MutexLock lock(store_->mutex());
+  auto row = store_->inode(lock, id);
+  return row.ok() ? row->content : OpId{};
 }
 
 std::pair<InodeId, std::string> SyncDevice::parent_of(const std::string& path) {
@@ -288,6 +324,13 @@ void SyncDevice::chmod(const std::string& path, std::uint32_t mode) {
   must("chmod", [&](Request& r) { return files_->set_attributes(r, id, request); });
 }
 
+void SyncDevice::set_mtime(const std::string& path, Timestamp mtime) {
+  const InodeId id = inode(path);
+  SetAttributesRequest request;
+  request.mtime = mtime;
+  must("set_mtime", [&](Request& r) { return files_->set_attributes(r, id, request); });
+}
+
 void SyncDevice::set_xattr(const std::string& path, const std::string& name, const std::string& value) {
   const InodeId id = inode(path);
   must("set_xattr", [&](Request& r) { return files_->set_xattr(r, id, name, as_bytes(value), 0); });
@@ -325,6 +368,28 @@ std::map<std::string, std::string> SyncDevice::tree() {
         break;
       default: out[path] = read_inode(entry.node.id, 0, std::size_t(-1)); break;
     }
+  });
+  return out;
+}
+
+std::string SyncDevice::fact(const Attributes& attributes, std::uint32_t links,
+                             const std::map<std::string, std::string>& xattrs) {
+  char mode[8];
+  std::snprintf(mode, sizeof mode, "%o", attributes.mode & 07777);
+  std::string text = std::string("mode ") + mode + " mtime " + std::to_string(attributes.mtime.time_since_epoch().count());
+  if (attributes.type != FileType::kDirectory) text += " links " + std::to_string(links);
+  for (const auto& [name, value] : xattrs) text += " " + name + "=" + value;
+  return text;
+}
+
+std::map<std::string, std::string> SyncDevice::facts() {
+  std::map<std::string, std::string> out;
+  walk(kRootInode, "", [&](const std::string& path, const DirectoryEntry& entry) {
+    std::map<std::string, std::string> xattrs;
+    const InodeId id = entry.node.id;
+    for (const std::string& name : must("list xattrs", [&](Request& r) { return files_->list_xattrs(r, id); }))
+      xattrs[name] = std::string(as_text(must("xattr", [&](Request& r) { return files_->get_xattr(r, id, name); })));
+    out[path] = fact(entry.node.attributes, entry.node.links, xattrs);
   });
   return out;
 }

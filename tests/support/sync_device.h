@@ -21,17 +21,29 @@ struct TestVolume {
   std::map<std::string, FakeVolumeServer::Plain> tree() const { return server.plain_tree(cipher); }
 };
 
+/// What a device lives in; what is not given is the machine's own.
+struct DeviceWorld {
+  Disk* disk = nullptr;
+  Clock* clock = nullptr;
+  bool stepped = false;       ///< nothing happens by itself: no threads but those that calls wait for
+};
+
 /// Every call waits for what is not here, and throws std::runtime_error where it fails; paths have no leading slash.
 class SyncDevice {
  public:
-  SyncDevice(TestVolume& volume, std::string name, std::uint32_t writer, std::string directory);
+  SyncDevice(TestVolume& volume, std::string name, std::uint32_t writer, std::string directory, DeviceWorld world = {});
   ~SyncDevice();
   void start();
   void stop();           ///< an orderly end; `start` goes on from what is on the disk
 
+  /// The process or the machine ended: goes on in `directory`, which holds what was left. `start` comes next.
+  void abandon(const std::string& directory, bool power_lost);
+
   InodeId make_directory(const std::string& path);
   /// Creates or overwrites as a program does: open with O_TRUNC, write, close.
   InodeId write(const std::string& path, std::string_view bytes);
+  void fsync(const std::string& path);
+  OpId content(const std::string& path);
   void write_at(const std::string& path, std::uint64_t offset, std::string_view bytes);
   void truncate(const std::string& path, std::uint64_t size);
   std::string read(const std::string& path, std::uint64_t offset = 0, std::size_t size = std::size_t(-1));
@@ -41,11 +53,17 @@ class SyncDevice {
   void link(const std::string& existing, const std::string& path);
   void symlink(const std::string& target, const std::string& path);
   void chmod(const std::string& path, std::uint32_t mode);
+  void set_mtime(const std::string& path, Timestamp mtime);
   void set_xattr(const std::string& path, const std::string& name, const std::string& value);
   bool exists(const std::string& path);
+  InodeId inode_of(const std::string& path) { return inode(path); }
   Node node(const std::string& path);
   /// Every path with its content ("dir", "-> target" or the bytes), everything fetched.
   std::map<std::string, std::string> tree();
+
+  /// Every path with what else others should see of it: mode, links of files, mtime, xattrs.
+  std::map<std::string, std::string> facts();
+  static std::string fact(const Attributes& attributes, std::uint32_t links, const std::map<std::string, std::string>& xattrs);
 
   /// The same without contents: path -> is it a directory.
   std::map<std::string, bool> paths();
@@ -77,11 +95,16 @@ class SyncDevice {
   void put(HandleId handle, std::uint64_t offset, std::string_view bytes);
 
   TestVolume& volume_;
-  const std::string name_, directory_;
+  const std::string name_;
+  std::string directory_;
   const WriterId writer_;
   DeviceId device_;
-  PosixDisk disk_;
-  SystemClock clock_;
+  PosixDisk own_disk_;
+  SystemClock own_clock_;
+  Disk& disk_;
+  Clock& clock_;
+  const bool stepped_;
+  int boots_ = 1;
   SystemRandom random_;
   crypto::KeyPair key_;
   std::unique_ptr<FakeVolumeRemote> remote_;

@@ -147,6 +147,7 @@ Status MountSession::open_store() {
   }
   store_ = std::move(*store);
   recovered_ = store_->last_lsn();
+  TRY(SyncEngine::recover(*store_, *backing_, disk_, paths.volume(volume_.id)));
   TRY(backing_->sweep([this](InodeId inode) { return is_known(*store_, inode); }));
   return start_mirror(*store_, *remote_, stop_.get_token());
 }

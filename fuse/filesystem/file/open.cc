@@ -46,8 +46,14 @@ Result<Opened> Engine::finish_open(Request& request, std::shared_ptr<OpenInode> 
                                                              .no_access_time = flags.no_access_time,
                                                              .passthrough = opened.passthrough != nullptr});
   if (!handle.ok()) {
+    const bool unseen_writer = ready.ok() && *ready && flags.write;
     if (ready.ok()) leave_mode(lock, *inode, flags.write, *ready);
-    leave(lock, inode);
+    // The last other writer may have gone while this one was counted.
+    const bool last_writer = unseen_writer && inode->unseen_writers == 0 && inode->watched.load();
+    lock.unlock();
+    if (last_writer) end_unseen(inode, let_go_of_unseen(inode));
+    MutexLock again(store_.mutex());
+    leave(again, inode);
     return std::move(handle).error();
   }
   opened.handle = *handle;

@@ -101,6 +101,9 @@ Result<bool> Engine::settle(const std::shared_ptr<OpenInode>& inode) {
   MutexLock changing(inode->change);
   UnseenStamp now = TRY(look_at(*file));
   if (!inode->watched.load(std::memory_order_acquire) || !written_since(inode->unseen, now)) return false;
+  // While a re-plan gives the file to a conflict copy its rows are ahead of its name: which inode was written is not to
+  // be told in between.
+  BackingFile::Modification recording(*file);
   // One nanosecond less than any later write in the same clock tick could give it.
   Timestamp mtime = now.mtime - std::chrono::nanoseconds(1);
   TRY(stamp_unseen(*file, inode->unseen, mtime));
@@ -145,6 +148,7 @@ Status Engine::restamp(const std::shared_ptr<OpenInode>& inode, Timestamp mtime)
   }
   if (!file) return {};
   MutexLock changing(inode->change);
+  BackingFile::Modification recording(*file);
   TRY(stamp_unseen(*file, inode->unseen, mtime));
   return record_unseen(*file, inode->unseen);
 }
@@ -162,8 +166,40 @@ InodeId Engine::let_go_of_unseen(const std::shared_ptr<OpenInode>& inode) {
   return holder;
 }
 
+/// The file went to a conflict copy while `inode` was open. Its last writer has closed it: from here on it is the copy
+/// that is watched, until nobody can write it any more, and the original is free to be opened at once.
+void Engine::hand_over_unseen(const std::shared_ptr<OpenInode>& inode, InodeId holder) {
+  UnseenStamp stamp;
+  {
+    MutexLock changing(inode->change);
+    stamp = inode->unseen;
+    MutexLock lock(store_.mutex());
+    lingering_.erase(inode->id);
+    inode->watched.store(false, std::memory_order_release);
+    unseen_held_.notify_all();
+  }
+  std::shared_ptr<BackingFile> file;
+  if (auto opened = backing_.open_file(holder, false); opened.ok()) file = std::move(opened).value();
+  std::shared_ptr<OpenInode> copy;
+  {
+    MutexLock lock(store_.mutex());
+    copy = enter(lock, holder);
+    lingering_[holder] = copy;
+    leave(lock, copy);
+  }
+  {
+    MutexLock changing(copy->change);
+    MutexLock lock(store_.mutex());
+    if (copy->unseen_writers != 0) return;   // opened under its own name: seen to until they are gone
+    if (!copy->watched.exchange(true)) copy->unseen = stamp;
+    copy->unseen_file = std::move(file);
+  }
+  end_unseen(copy, let_go_of_unseen(copy));
+}
+
 /// The last handle that could write it is gone: stops watching unless a mapping is left.
 void Engine::end_unseen(const std::shared_ptr<OpenInode>& inode, InodeId holder) {
+  if (holder != inode->id) return hand_over_unseen(inode, holder);
   bool writers = backing_.has_writers(holder);
   auto file = backing_.open_file(holder, false);
   {

@@ -87,6 +87,14 @@ Status JournaledMetadataStore::forget_listings(Sequence cursor) {
   return erase.bind(1, cursor.value).run();
 }
 
+Status JournaledMetadataStore::begin_listing(const MutexLock&, InodeId directory, Sequence sequence,
+                                             ConfirmedEdit& edit) {
+  std::optional<Sequence> before;
+  if (auto it = listings_.find(directory); it != listings_.end()) before = it->second;
+  listing_now_[directory] = {sequence, before, TRY(edit.known_names(directory))};
+  return {};
+}
+
 Result<VisibleChanges> JournaledMetadataStore::merge_listing(InodeId directory, Sequence sequence,
                                                              const InodeRow& directory_row,
                                                              const std::vector<ListedRow>& rows, bool complete,
@@ -105,7 +113,7 @@ Result<VisibleChanges> JournaledMetadataStore::merge_listing(InodeId directory, 
     self.inode.id = directory;
     TRY(edit.merge(self));
     TRY(edit.expect_listing(directory));
-    if (is_directory && first) listing_now_[directory] = {sequence, TRY(edit.known_names(directory))};
+    if (is_directory && first) TRY(begin_listing(lock, directory, sequence, edit));
     auto listing = listing_now_.find(directory);
     for (const ListedRow& row : rows) {
       TRY(edit.merge(row));
@@ -121,7 +129,8 @@ Result<VisibleChanges> JournaledMetadataStore::merge_listing(InodeId directory, 
     // With the last page the caller has counted the subdirectories.
     if (ConfirmedEdit::Inode* counted = TRY(edit.inode(directory)); complete && counted->row)
       counted->row->links = std::max(directory_row.links, 2u);
-    if (listing == listing_now_.end() || listing->second.sequence <= position.cursor) return {};
+    // One that a crash breaks off is begun anew, and says nothing of what its later pages would have had.
+    if (!complete || listing == listing_now_.end() || listing->second.sequence <= position.cursor) return {};
     auto put = TRY(writer_->db().prepare("INSERT OR REPLACE INTO listing(directory,sequence) VALUES(?1,?2)"));
     return put.bind(1, directory.value).bind(2, listing->second.sequence.value).run();
   };
@@ -131,6 +140,17 @@ Result<VisibleChanges> JournaledMetadataStore::merge_listing(InodeId directory, 
     if (complete) listing_now_.erase(listing);
   }
   return changes;
+}
+
+// Names that its pages brought stay known; the feed goes on from where the listing before it (or none) stood.
+void JournaledMetadataStore::abandon_listing(InodeId directory) {
+  MutexLock one(checkpoint_mutex_);
+  MutexLock lock(mutex_);
+  auto listing = listing_now_.find(directory);
+  if (listing == listing_now_.end()) return;
+  listings_.erase(directory);
+  if (listing->second.before) listings_[directory] = *listing->second.before;
+  listing_now_.erase(listing);
 }
 
 }  // namespace skymoor::client

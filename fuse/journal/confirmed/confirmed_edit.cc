@@ -103,14 +103,17 @@ Status ConfirmedEdit::write_inode(InodeId id, Inode& inode, VisibleChanges& chan
     // Unheard of until now, as nearly everything in a listing: there is nothing to compare with.
     if (inode.put->content != OpId{}) TRY(sql_.put_manifest(id, *inode.put));
     stale_contents_.push_back(id);
-  } else if (inode.row && (inode.put || (options_.own && seen.row && seen.row->content != inode.row->content))) {
+  } else if (inode.row && (inode.put || ((options_.own || is_orphan(seen)) && seen.row &&
+                                         seen.row->content != inode.row->content))) {
     bool content_waits = TRY(content_pending(id, inode, seen, pending));
     if (inode.put) {
-      TRY(write_put(id, *inode.put, content_waits, options_.own, changes));
+      // What was sent before a power cut may be more than what the disk has kept of it.
+      const bool own_bytes = options_.own && options_.acknowledged > store_.doubted_;
+      TRY(write_put(id, *inode.put, content_waits, own_bytes, changes));
     } else if (!content_waits) {
       // What was pending came to nothing: the content is another's, and what is here of it has to be told apart.
-      auto confirmed = TRY(sql_.base_manifest(id));
-      TRY(write_put(id, confirmed ? *confirmed : ManifestRow{inode.row->content, {}}, false, false, changes));
+      const ManifestRow theirs = TRY(manifest_for(id, inode.row->content));
+      TRY(write_put(id, theirs, false, false, changes));
     }
     // An inode's row names its content: while that is pending, so is the row.
     if (content_waits && (!options_.own || (seen.row && seen.row->content != inode.row->content))) pending = true;
@@ -119,9 +122,22 @@ Status ConfirmedEdit::write_inode(InodeId id, Inode& inode, VisibleChanges& chan
   return pending ? write_pending(id, inode, seen, changes) : write_clean(id, inode, seen, changes);
 }
 
+// Deleted here, as the server knows: what it held was its user's own, and counts no more should it come back.
+bool ConfirmedEdit::is_orphan(const Visible& seen) const {
+  return seen.row && seen.row->links == 0 && seen.changed <= options_.acknowledged;
+}
+
+Result<ManifestRow> ConfirmedEdit::manifest_for(InodeId id, const OpId& wanted) {
+  if (auto confirmed = TRY(sql_.base_manifest(id))) return std::move(*confirmed);
+  ContentState state = TRY(content(id));
+  if (state.row.manifest_content == wanted) return ManifestRow{wanted, std::move(state.row.manifest)};
+  return ManifestRow{wanted, {}};
+}
+
 Result<bool> ConfirmedEdit::content_pending(InodeId id, const Inode& inode, const Visible& seen, bool row_pending) {
   ContentState state = TRY(content(id));
   bool touched = state.changed > options_.acknowledged;
+  if (!options_.own && is_orphan(seen)) return touched;
   if (!options_.own) return touched || row_pending || !state.row.dirty.empty() || TRY(sql_.base_manifest(id)).has_value();
   if (!inode.put) return touched || !state.row.dirty.empty();
   return touched || !seen.row || seen.row->content != inode.put->content;
@@ -134,6 +150,7 @@ Status ConfirmedEdit::write_put(InodeId id, const ManifestRow& put, bool pending
   if (own_bytes) {
     cleaned_.push_back(id);  // the bytes are as they were; they just are at the server now
   } else {
+    for (const Extent& part : state.row.dirty.all()) state.row.valid.remove(part);
     ExtentSet valid = kept_ranges(state.row.valid, {state.row.manifest_content, state.row.manifest}, put);
     if (!(state.row.valid == valid) || state.row.manifest_content != OpId{}) changes.contents.push_back(id);
     state.row.valid = std::move(valid);
@@ -180,8 +197,14 @@ InodeRow ConfirmedEdit::shown(const Inode& inode, const Visible& seen) const {
   const InodeRow& confirmed = *inode.row;
   InodeRow row;
   if (options_.own && seen.row) {
-    // Attributes as they were made here; what others may have a say in as the server has it.
+    // As it was made here, but for what others may have a say in: attributes are not compared by the server, so that
+    // somebody else's may stand between what this commit was planned on and its place.
     row = *seen.row;
+    row.attributes.mode = confirmed.attributes.mode;
+    row.attributes.uid = confirmed.attributes.uid;
+    row.attributes.gid = confirmed.attributes.gid;
+    row.attributes.mtime = confirmed.attributes.mtime;
+    row.attributes.ctime = confirmed.attributes.ctime;
     row.version = confirmed.version;
     row.links = confirmed.links;
     if (row.content != confirmed.content) {

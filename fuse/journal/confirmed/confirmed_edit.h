@@ -83,6 +83,8 @@ class ConfirmedEdit {
   Status apply_one(const PutEffect& effect);
   Status apply_one(const AttributeEffect& effect);
   Status apply_one(const XattrEffect& effect);
+  Status settle_sent_ahead();
+  Status settle_unsent_xattrs();
   Status revive(InodeId id, Inode& inode);
   Result<bool> any_base();
   bool known_before(const Inode& inode) const;  ///< a listing brought a state that includes this commit
@@ -109,6 +111,8 @@ class ConfirmedEdit {
   Status write_pending(InodeId id, Inode& inode, const Visible& seen, VisibleChanges& changes);
   Status write_clean(InodeId id, Inode& inode, const Visible& seen, VisibleChanges& changes);
   InodeRow shown(const Inode& inode, const Visible& seen) const;
+  bool is_orphan(const Visible& seen) const;
+  Result<ManifestRow> manifest_for(InodeId id, const OpId& wanted);
   Result<bool> content_pending(InodeId id, const Inode& inode, const Visible& seen, bool row_pending);
   Status write_put(InodeId id, const ManifestRow& put, bool pending, bool own_bytes, VisibleChanges& changes);
   Status write_content(InodeId id, ContentState content, const ManifestRow& manifest);

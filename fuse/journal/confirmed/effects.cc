@@ -232,6 +232,7 @@ Status ConfirmedEdit::merge(const MetadataStore::ListedRow& listed) {
   if (inode.row && inode.row->version >= news.version && inode.row->version) return {};
   OpId content_before = inode.row ? inode.row->content : OpId{};
   bool had_xattrs = inode.row && inode.row->has_xattrs;
+  const bool unknown = !inode.row;   // or dead: what is left of its xattrs is not the server's
   InodeRow row = news;
   row.changed = Lsn{};
   row.listed = inode.row && inode.row->listed;
@@ -241,7 +242,7 @@ Status ConfirmedEdit::merge(const MetadataStore::ListedRow& listed) {
   if (!row.parent && inode.row) row.parent = inode.row->parent;
   inode.row = std::move(row);
   if (inode.row->content != content_before) inode.put = ManifestRow{news.content, listed.manifest};
-  if (had_xattrs)
+  if (had_xattrs || unknown)
     for (const std::string& name : TRY(sql_.xattr_names(news.id))) TRY(xattr(news.id, name))->value.reset();
   for (const auto& [name, value] : listed.xattrs) TRY(xattr(news.id, name))->value = value;
   return {};
@@ -278,6 +279,34 @@ Status ConfirmedEdit::set_listed(InodeId directory, bool listed) {
   return {};
 }
 
+// Contents that the server got before the records that made them (a full commit takes what the file holds by then): its
+// version waits in the base table until the last of those records is covered, which is now.
+Status ConfirmedEdit::settle_sent_ahead() {
+  std::vector<InodeId> inodes;
+  auto find = TRY(sql_.db().prepare("SELECT b.inode FROM base_manifest b JOIN content c ON c.inode=b.inode "
+                                    "WHERE c.changed<=?1"));
+  find.bind(1, options_.acknowledged.value);
+  while (TRY(find.step())) inodes.push_back(InodeId{find.u64(0)});
+  for (InodeId id : inodes) {
+    Inode* inode = TRY(this->inode(id));
+    if (!inode->row || inode->put) continue;
+    auto sent = TRY(sql_.base_manifest(id));
+    if (sent && sent->content == inode->row->content) inode->put = std::move(sent);
+  }
+  return {};
+}
+
+// Xattrs are not compared by the server either: what the covered records set here, and the commit did not (the plan has
+// changed since it was sent, or the inode died in it), the server does not have.
+Status ConfirmedEdit::settle_unsent_xattrs() {
+  auto find = TRY(sql_.db().prepare("SELECT inode,name FROM xattr WHERE changed>0 AND changed>?1 AND changed<=?2"));
+  find.bind(1, store_.acknowledged_.load()).bind(2, options_.acknowledged.value);
+  std::vector<NameKey> names;
+  while (TRY(find.step())) names.emplace_back(InodeId{find.u64(0)}, std::string(as_text(find.blob(1))));
+  for (const NameKey& key : names) TRY(xattr(key.owner, key.name));
+  return {};
+}
+
 Status ConfirmedEdit::settle_covered() {
   sqlite::Database& db = sql_.db();
   std::vector<InodeId> inodes;
@@ -290,6 +319,8 @@ Status ConfirmedEdit::settle_covered() {
   find.bind(1, options_.acknowledged.value);
   while (TRY(find.step())) orphans_.push_back(InodeId{find.u64(0)});
   for (InodeId id : orphans_) TRY(inode(id));
+  TRY(settle_sent_ahead());
+  TRY(settle_unsent_xattrs());
   std::vector<NameKey> names;
   find = TRY(db.prepare("SELECT directory,name FROM base_dentry WHERE changed<=?1"));
   find.bind(1, options_.acknowledged.value);

@@ -24,6 +24,7 @@ class Rebase {
   Status revert();
   Status redo(const MetadataStore::Redo& redo);
   Status finish();
+  bool moved_any() const { return moved_any_; }
 
  private:
   Status find_contents();
@@ -36,6 +37,7 @@ class Rebase {
   Status report_names();
   Status keep_access_times();
   void report(const std::vector<RowChange>& changes);
+  void erase_row(const EraseInode& erase, Lsn lsn);
   Status moved(const MoveContent& move, const std::shared_ptr<CachedContent>& content);
   Status flush();
   Status finish_content(InodeId id);
@@ -60,6 +62,7 @@ class Rebase {
   std::map<NameKey, Name> names_;
   std::map<InodeId, Timestamp> accessed_;   // as shown before: no record speaks of it
   std::set<InodeId> moved_;          // gave their content away in this rebase
+  bool moved_any_ = false;
 };
 
 // Before anything is reverted: the visible rows still say whose content is pending.
@@ -167,6 +170,8 @@ Status Rebase::redo(const MetadataStore::Redo& redo) {
 // Content rows that something pending is about stay as they are until a MoveContent takes them: what a record did to
 // them is in them already. So of content, an answer counts only for inodes that had none.
 Status Rebase::redo_one(const LogRecord& record, std::vector<RowChange> answer) {
+  for (const RowChange& change : answer)
+    if (const auto* move = std::get_if<MoveContent>(&change)) touched_.insert({move->from, move->to});
   std::erase_if(answer, [this](const RowChange& change) {
     if (const auto* mark = std::get_if<MarkContent>(&change)) return touched_.count(mark->inode) > 0;
     if (const auto* put = std::get_if<PutManifest>(&change))
@@ -184,7 +189,9 @@ Status Rebase::redo_one(const LogRecord& record, std::vector<RowChange> answer) 
     std::shared_ptr<CachedContent> content;
     if (move)
       if (auto* entry = store_.contents_.peek(move->from)) content = entry->row;
-    std::visit([&](const auto& one) { store_.apply_one(lock_, one, record.lsn); }, change);
+    const auto* erase = std::get_if<EraseInode>(&change);
+    if (erase && touched_.count(erase->inode)) erase_row(*erase, record.lsn);
+    else std::visit([&](const auto& one) { store_.apply_one(lock_, one, record.lsn); }, change);
     if (move && content) TRY(moved(*move, content));
   }
   report(answer);
@@ -227,6 +234,15 @@ Status Rebase::keep_access_times() {
   return {};
 }
 
+// A later record may bring it back, with bytes that are here already; what stays erased loses them at the end.
+void Rebase::erase_row(const EraseInode& erase, Lsn lsn) {
+  auto* entry = store_.contents_.peek(erase.inode);
+  std::shared_ptr<CachedContent> content = entry ? entry->row : nullptr;
+  const Lsn changed = entry ? entry->changed : Lsn{};
+  store_.apply_one(lock_, erase, lsn);
+  if (content) store_.put_content(lock_, erase.inode, std::move(content), changed);
+}
+
 // The confirmed content comes to stand where the moved one was.
 Status Rebase::moved(const MoveContent& move, const std::shared_ptr<CachedContent>& content) {
   auto confirmed = std::make_shared<CachedContent>();
@@ -241,7 +257,7 @@ Status Rebase::moved(const MoveContent& move, const std::shared_ptr<CachedConten
   }
   TRY(sql_.erase_base_manifest(move.from));
   store_.put_content(lock_, move.from, std::move(confirmed), Lsn{});
-  touched_.insert({move.from, move.to});
+  moved_any_ = true;
   moved_.insert(move.from);
   moved_.erase(move.to);
   changes_.contents.push_back(move.from);
@@ -314,12 +330,14 @@ Result<VisibleChanges> JournaledMetadataStore::rebase(const Redo& redo) {
   TRY(checkpoint_inline(lock, writer));
   Totals totals = totals_;
   VisibleChanges changes;
+  bool moved = false;
   auto run = [&]() -> Status {
     auto transaction = TRY(sqlite::Transaction::begin(writer_->db()));
     Rebase rebase(*this, lock, changes);
     TRY(rebase.revert());
     TRY(rebase.redo(redo));
     TRY(rebase.finish());
+    moved = rebase.moved_any();
     TRY(writer_->put_meta("transaction", transaction_ + 1));
     TRY(disk_.fault("journal.rebase"));
     return transaction.commit();
@@ -337,6 +355,10 @@ Result<VisibleChanges> JournaledMetadataStore::rebase(const Redo& redo) {
   ++transaction_;
   dependency_write_ = ++database_writes_;
   TRY(recount_dirty());
+  writer.unlock();
+  lock.unlock();
+  // Backing files follow next: rows that a power cut takes back would look for them under their old names.
+  if (moved) TRY(sync_database());
   return changes;
 }
 

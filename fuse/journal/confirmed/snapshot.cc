@@ -91,14 +91,18 @@ class ConfirmedSnapshot final : public MetadataStore::Confirmed {
     return std::optional<Bytes>(std::move(row->value));
   }
 
+  Result<std::vector<std::string>> xattr_names(InodeId inode) override {
+    auto find = TRY(sql_->db().prepare("SELECT name FROM xattr WHERE inode=?1 UNION "
+                                       "SELECT name FROM base_xattr WHERE inode=?1 AND present=1 ORDER BY name"));
+    find.bind(1, inode.value);
+    std::vector<std::string> names;
+    while (TRY(find.step())) names.emplace_back(as_text(find.blob(0)));
+    return names;
+  }
+
   Result<std::vector<std::pair<std::string, Bytes>>> xattrs(InodeId inode) override {
-    std::set<std::string> names;
-    for (std::string& name : TRY(sql_->xattr_names(inode))) names.insert(std::move(name));
-    auto base = TRY(sql_->db().prepare("SELECT name FROM base_xattr WHERE inode=?1 AND present=1"));
-    base.bind(1, inode.value);
-    while (TRY(base.step())) names.emplace(as_text(base.blob(0)));
     std::vector<std::pair<std::string, Bytes>> found;
-    for (const std::string& name : names)
+    for (const std::string& name : TRY(xattr_names(inode)))
       if (auto value = TRY(xattr(inode, name))) found.emplace_back(name, std::move(*value));
     return found;
   }

@@ -176,11 +176,12 @@ void JournaledMetadataStore::apply_one(const MutexLock& lock, const MoveContent&
   auto* from = contents_.peek(move.from);
   if (!from || !from->row || move.from == move.to) return;
   auto row = std::make_shared<CachedContent>(*from->row);
+  const Lsn last = std::max(lsn, from->changed);  // the records that made the content are as pending as before
   row->row.inode = move.to;
   row->manifest_changed = row->manifest_recorded = true;
   row->manifest_noted = false;
   put_content(lock, move.from, nullptr, lsn);
-  put_content(lock, move.to, std::move(row), lsn);
+  put_content(lock, move.to, std::move(row), last);
 }
 
 void JournaledMetadataStore::apply_one(const MutexLock&, const LogData& data, Lsn) { logged_data_.insert(data.inode); }

@@ -157,10 +157,19 @@ Status JournaledMetadataStore::noted(const MutexLock& lock) {
   return checkpoint_inline(lock, writer);
 }
 
-void JournaledMetadataStore::note_offered(Lsn up_to) {
-  std::uint64_t known = offered_;
-  while (known < up_to.value && !offered_.compare_exchange_weak(known, up_to.value)) {
-  }
+Status JournaledMetadataStore::note_offered(Lsn up_to, const Hash256& body) {
+  MutexLock writer(writer_mutex_);
+  offers_.add(up_to, body, Lsn{acknowledged_});
+  TRY(writer_->put_meta("offered", encode_offers(offers_)));
+  ++database_writes_;
+  TRY(sync_database());
+  offered_ = offers_.last().value;
+  return {};
+}
+
+bool JournaledMetadataStore::has_offered(Lsn up_to, const Hash256& body) {
+  MutexLock writer(writer_mutex_);
+  return up_to <= Lsn{acknowledged_} || offers_.contains(up_to, body);
 }
 
 bool JournaledMetadataStore::may_come_back(const MutexLock&, const InodeRow& row) {

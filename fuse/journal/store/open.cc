@@ -126,6 +126,7 @@ Status JournaledMetadataStore::claim() {
   auto transaction = TRY(sqlite::Transaction::begin(writer_->db()));
   TRY(writer_->put_meta("identity", encode_identity(identity_)));
   TRY(write_position(*writer_, SyncPosition{}));
+  TRY(writer_->put_meta("offered", encode_offers({})));
   TRY(transaction.commit());
   return writer_->db().checkpoint_wal();
 }
@@ -173,7 +174,11 @@ Status JournaledMetadataStore::open_log() {
   OpLog::Known known{applied_, std::min(Lsn{acknowledged_}, data_lsn_), transaction_, power_lost_};
   log_ = TRY(OpLog::open(disk_, clock_,
                          {options_.directory, identity_.volume, identity_.writer, options_.segment_bytes}, known));
-  offered_ = log_->last().value;  // what was sent before this start is not known
+  // A state from before offers were noted: any record may have been sent.
+  auto offered = TRY(writer_->meta("offered"));
+  offers_ = offered ? TRY(decode_offers(*offered)) : Offers{log_->last(), {}};
+  offered_ = std::max(offers_.last().value, acknowledged_.load());
+  doubted_ = power_lost_ ? offers_.last() : Lsn{TRY(writer_->meta_number("doubted"))};
   if (log_->last() < Lsn{acknowledged_})
     return Error(Code::kCorrupt, "the op log in " + options_.directory + " ends at record " +
                                      std::to_string(log_->last().value) + ", but the server has records up to " +
@@ -194,6 +199,7 @@ Status JournaledMetadataStore::start_era(const std::string& boot) {
   TRY(writer_->put_meta("boot_id", as_bytes(boot)));
   TRY(writer_->put_meta("clean", 0));
   TRY(writer_->put_meta("era", era_));
+  TRY(writer_->put_meta("doubted", doubted_.value));
   TRY(transaction.commit());
   wal_file_ = TRY(disk_.open(database_path_ + "-wal", {}));
   TRY(wal_file_->sync());

@@ -150,8 +150,7 @@ Status JournaledMetadataStore::remove_orphans() {
   // What the server knows and a conflict may bring back waits until the server has heard of its end, as it did before.
   for (InodeId& id : orphans) {
     auto row = TRY(reads_->inode(id));
-    const bool known = row && (row->version || writer_of(id) != identity_.writer);
-    if (known && may_come_back(lock, *row)) id = kRootInode;
+    if (row && may_come_back(lock, *row)) id = kRootInode;
   }
   std::erase(orphans, kRootInode);
   for (std::size_t at = 0; at < orphans.size(); at += kOrphansAtOnce) {

@@ -10,6 +10,7 @@
 #include "fuse/journal/lock_ranks.h"
 #include "fuse/journal/log/op_log.h"
 #include "fuse/journal/metadata_store.h"
+#include "fuse/journal/store/offers.h"
 #include "fuse/journal/store/pinned_names.h"
 #include "fuse/journal/tables/row_table.h"
 #include "fuse/journal/tables/sql_tables.h"
@@ -68,7 +69,8 @@ class JournaledMetadataStore final : public MetadataStore {
   Status checkpoint() override;
 
   SyncPosition position() override;
-  void note_offered(Lsn up_to) override;
+  Status note_offered(Lsn up_to, const Hash256& body) override;
+  bool has_offered(Lsn up_to, const Hash256& body) override;
   bool may_come_back(const MutexLock&, const InodeRow& row) override;
   bool may_be_named(InodeId inode) override;
   Result<std::vector<LogRecord>> records_after(Lsn lsn, std::size_t max_records, std::size_t max_bytes) override;
@@ -78,6 +80,7 @@ class JournaledMetadataStore final : public MetadataStore {
                                       Lsn own_up_to) override;
   Result<VisibleChanges> merge_listing(InodeId directory, Sequence sequence, const InodeRow& directory_row,
                                        const std::vector<ListedRow>& rows, bool complete, bool first) override;
+  void abandon_listing(InodeId directory) override;
   Result<VisibleChanges> rebase(const Redo& redo) override;
   Result<VisibleChanges> adopt(const Adoption& adoption) override;
   Status reset_mirror(Epoch epoch, Sequence head, const Hash256& hash, const InodeRow& root) override;
@@ -209,6 +212,7 @@ class JournaledMetadataStore final : public MetadataStore {
   Result<VisibleChanges> edit_confirmed(const MutexLock&, const MutexLock& writer, const SyncPosition& position,
                                         bool depended, ConfirmedEdit& edit, const std::function<Status()>& fill);
   Status forget_listings(Sequence cursor);
+  Status begin_listing(const MutexLock&, InodeId directory, Sequence sequence, ConfirmedEdit& edit);
   Status write_position(SqlTables& sql, const SyncPosition& position);
   std::optional<Timestamp> time_of(Lsn lsn);
 
@@ -227,6 +231,7 @@ class JournaledMetadataStore final : public MetadataStore {
   std::unique_ptr<File> wal_file_;  // for syncing it; SQLite takes no locks on this file, so closing it drops none
   std::uint64_t era_ = 0;           // extents written in an older one were made before a power cut
   bool power_lost_ = false;
+  Lsn doubted_;                     // commits up to here were sent before a power cut
 
   // Own synchronisation.
   std::atomic<std::uint64_t> acknowledged_{0};
@@ -256,6 +261,7 @@ class JournaledMetadataStore final : public MetadataStore {
   std::unordered_map<InodeId, Sequence> listings_;        // listed at a sequence that the cursor has not reached
   struct Listing {
     Sequence sequence;                      // of its first page: what came later may be missing in it
+    std::optional<Sequence> before;         // what listings_ said before it was begun
     std::unordered_set<std::string> unseen; // names known before that no page has had so far
   };
   std::unordered_map<InodeId, Listing> listing_now_;      // begun, not complete: the feed's names belong in there
@@ -271,6 +277,7 @@ class JournaledMetadataStore final : public MetadataStore {
   Mutex writer_mutex_{kWriterRank, "metadata writer"};
   std::unique_ptr<SqlTables> writer_;
   std::optional<Batch> in_flight_;
+  Offers offers_;                   // what was sent since the acknowledgement
   // Guarded by status_mutex_.
   Mutex status_mutex_{kStatusRank, "sync position"};
   SyncPosition position_ GUARDED_BY(status_mutex_);

@@ -117,6 +117,7 @@ Status DirectoryFetcher::fetch_directory(InodeId directory, const CallOptions& o
   } ending{*this, directory};
   for (int round = 1;; ++round) {
     Status done = fetch_pages(directory, options);
+    if (!done.ok()) store_.abandon_listing(directory);  // before anybody else may begin one
     if (done.ok() || done.error().code() != Code::kConflict || round == kMaxRestarts) return done;
     if (options.stop.stop_requested()) return Error(Code::kCancelled, "stopped");
   }

@@ -1,5 +1,6 @@
 #include "fuse/sync/feed/applier.h"
 
+#include "fuse/sync/plan/describe.h"
 #include "shared/base/log.h"
 
 namespace skymoor::client {
@@ -40,6 +41,9 @@ Status Applier::forget_aliases() {
 Status Applier::apply_own(Sequence sequence, const Hash256& hash, const std::vector<TreeEffect>& effects,
                           const Own& own) {
   TRY(remember(own));
+  if (log_debug_enabled())
+    log_debug("sync.apply.own", {{"writer", store_.identity().writer.value}, {"sequence", sequence.value},
+                                 {"up_to", own.up_to.value}, {"effects", describe(effects)}});
   show(TRY(store_.apply_commit(sequence, hash, effects, own.up_to)));
   history_.note(sequence, hash);
   progress_.conflicts += own.conflict_names;
@@ -49,12 +53,16 @@ Status Applier::apply_own(Sequence sequence, const Hash256& hash, const std::vec
 
 Status Applier::acknowledge(const Own& own) {
   TRY(remember(own));
+  log_debug("sync.acknowledge", {{"writer", store_.identity().writer.value}, {"up_to", own.up_to.value}});
   show(TRY(store_.acknowledge(own.up_to)));
   remove_merged(own);
   return forget_aliases();
 }
 
 Status Applier::apply_foreign(Sequence sequence, const Hash256& hash, const std::vector<TreeEffect>& effects) {
+  if (log_debug_enabled())
+    log_debug("sync.apply.foreign", {{"writer", store_.identity().writer.value}, {"sequence", sequence.value},
+                                     {"effects", describe(effects)}});
   show(TRY(store_.apply_commit(sequence, hash, effects, Lsn{})));
   history_.note(sequence, hash);
   // Where conflicts were settled, the plan rests on things that no pending change touches.

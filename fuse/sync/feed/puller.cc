@@ -1,6 +1,7 @@
 #include "fuse/sync/feed/puller.h"
 
 #include "shared/base/log.h"
+#include "shared/crypto/hash.h"
 
 namespace skymoor::client {
 namespace {
@@ -66,9 +67,12 @@ Status Puller::take(const FeedEntry& entry, NameFinder& names, const CallOptions
     return std::move(opened).error();
   }
   if (!opened->own) return d_.applier.apply_foreign(entry.sequence, entry.hash, opened->effects);
-  if (opened->op.counter > d_.store.last_lsn().value)
-    return stop("the server has changes of this device that this device has not made: its state directory was copied or "
-                "taken back to an older state; log in as a new device");
+  if (!d_.store.has_offered(Lsn{opened->op.counter}, crypto::sha256(entry.commit.payload)))
+    return stop("the server has changes of this device that this state directory has not sent: it was copied or taken back "
+                "to an older state. Nothing was changed here; keep it, and log in as a new device");
+  // Given up for lost, its records sent again in another commit, and then it arrived after all: the server's order counts.
+  if (opened->op.counter <= d_.store.position().acknowledged.value)
+    return d_.applier.apply_foreign(entry.sequence, entry.hash, opened->effects);
   // What came before this commit must show before its records count as done.
   TRY(rebase_if_needed(options));
   return d_.applier.apply_own(entry.sequence, entry.hash, opened->effects, TRY(own_commit(opened->op)));

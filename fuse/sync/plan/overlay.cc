@@ -106,6 +106,17 @@ Result<bool> Overlay::is_new(InodeId inode) {
   return state->base ? base_.is_new(inode) : Result<bool>(true);
 }
 
+Result<std::map<std::string, Bytes>> Overlay::xattrs(InodeId inode) {
+  const NodeState* state = TRY(load(inode));
+  std::map<std::string, Bytes> found;
+  if (state->base) found = TRY(base_.xattrs(inode));
+  for (const auto& [name, value] : state->xattrs) {
+    if (value) found[name] = *value;
+    else found.erase(name);
+  }
+  return found;
+}
+
 void Overlay::weigh(const NodeState& state, bool add) {
   if (!state.live()) return;
   std::size_t count = 0, bytes = 0;

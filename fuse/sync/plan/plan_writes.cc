@@ -61,7 +61,9 @@ Status PlanRun::write_copy(InodeId original, const TreeNode& node, OpId mine, co
   if (node.live() || TRY(tree_.slot(place))) place = TRY(conflict_place(place.directory, place.name, false));
   TRY(birth(copy, row));
   TRY(emit(LinkEffect{place.directory, place.name, copy}));
-  return emit(PutEffect{copy, mine, row.attributes.size, row.attributes.mtime, row.attributes.ctime, {}});
+  TRY(emit(PutEffect{copy, mine, row.attributes.size, row.attributes.mtime, row.attributes.ctime, {}}));
+  for (auto& [name, value] : TRY(tree_.xattrs(original))) TRY(emit(XattrEffect{copy, name, std::move(value)}));
+  return {};
 }
 
 /// The inode is unknown: nothing to write over, but the content must not be lost.

@@ -191,8 +191,10 @@ Status PlanRun::put_attributes() {
     const InodeId inode = resolve(put->row.id);
     const auto node = TRY(tree_.node(inode));
     if (!node || !node->live()) continue;
-    const std::uint8_t fields = differing_fields(node->attributes, put->row.attributes,
-                                                 fields_of(record_, put->row, *node));
+    std::uint8_t wanted = fields_of(record_, put->row, *node);
+    // A content that was sent ahead of its records brought times that are newer than theirs.
+    if (own_and_later(node->content)) wanted &= static_cast<std::uint8_t>(~(kFieldMtime | kFieldCtime));
+    const std::uint8_t fields = differing_fields(node->attributes, put->row.attributes, wanted);
     if (fields) TRY(emit(AttributeEffect{inode, fields, put->row.attributes}));
   }
   return {};

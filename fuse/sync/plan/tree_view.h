@@ -1,9 +1,11 @@
 // TreeView: the tree the planner reads, confirmed or in the making.
 #pragma once
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "shared/base/bytes.h"
 #include "shared/base/error.h"
 #include "shared/base/ids.h"
 #include "shared/model/attributes.h"
@@ -38,6 +40,8 @@ class TreeView {
   virtual Result<std::optional<Place>> last_place(InodeId inode) = 0;
   /// Names in a directory, at most `limit`, in no order that counts.
   virtual Result<std::vector<std::string>> children(InodeId directory, std::size_t limit) = 0;
+  /// Extended attributes of an inode by name.
+  virtual Result<std::map<std::string, Bytes>> xattrs(InodeId inode) = 0;
   /// Whether the inode exists only in what is being planned: nobody else can have moved it.
   virtual Result<bool> is_new(InodeId inode) {
     (void)inode;

@@ -146,11 +146,13 @@ Status BatchContents::fill_in(std::vector<TreeEffect>& effects) {
     auto it = kept_.find(put->inode);
     if (it == kept_.end()) return Error(Code::kInternal, "a content of the batch was not prepared");
     const PreparedContent& content = it->second;
+    put->manifest = encode_manifest(*content.manifest);
+    // What the batch says of this very content stands: times may have been set since its bytes were read.
+    if (put->content == content.content) continue;
     put->content = content.content;
     put->size = content.size;
     put->mtime = content.mtime;
     put->ctime = content.ctime;
-    put->manifest = encode_manifest(*content.manifest);
   }
   return {};
 }

@@ -1,7 +1,9 @@
 #include "fuse/sync/push/pusher.h"
 
+#include "fuse/sync/plan/describe.h"
 #include "fuse/sync/plan/net_effects.h"
 #include "shared/base/log.h"
+#include "shared/crypto/hash.h"
 
 namespace skymoor::client {
 namespace {
@@ -68,9 +70,12 @@ Result<Pusher::Outcome> Pusher::send(Batch& batch, std::vector<TreeEffect> effec
     return Outcome::kAgain;
   }
   if (!sealed.ok()) return sealed.error().wrap("make a commit of " + std::to_string(batch.records()) + " changes");
+  if (log_debug_enabled())
+    log_debug("sync.send", {{"writer", d_.context.writer.value}, {"base", at.cursor.value}, {"cut", batch.cut().value},
+                            {"effects", describe(effects)}});
   // From here on the fate of the commit is the server's: what it was planned with must survive a crash.
   TRY(d_.file.save(d_.state));
-  d_.store.note_offered(batch.cut());
+  TRY(d_.store.note_offered(batch.cut(), crypto::sha256(sealed->payload)));
   d_.outstanding = Outstanding{{d_.context.writer, batch.cut().value},
                                {batch.cut(), batch.made(), batch.conflict_names()}};
   auto reply = d_.remote.commit(*sealed, options);

@@ -1,10 +1,12 @@
 #include "fuse/sync/rebase/rebaser.h"
 
+#include <algorithm>
 #include <mutex>
 #include <set>
 #include <shared_mutex>
 
 #include "fuse/sync/confirmed_view.h"
+#include "fuse/sync/plan/describe.h"
 #include "fuse/sync/rebase/row_maker.h"
 #include "shared/base/log.h"
 
@@ -26,7 +28,8 @@ struct Rebaser::Survey {
     InodeId named;                                   ///< as the record names the file
   };
   std::map<InodeId, Written> written;                ///< last content that the plan gives an inode
-  std::map<Lsn, std::pair<InodeId, InodeId>> moves;  ///< at which record whose content goes where
+  std::vector<std::pair<InodeId, InodeId>> moves;    ///< whose content goes where; what frees a place comes first
+  bool moves_made = false;
 };
 
 struct Rebaser::Frozen {
@@ -100,14 +103,28 @@ Status Rebaser::find_moves(Survey& survey) {
       auto row = d_.store.inode(lock, candidate);
       if (!row.ok() || row->content.writer != d_.context.writer) continue;
       if (row->content.counter < written.content.counter) continue;
+      // One file may have been two by turns: what it holds now may be another's.
+      if (row->content != written.content && placed.contains(row->content)) continue;
       if (candidate == target) break;
       if (row->content.counter > survey.up_to.value)
         return Error(Code::kBusy, "a file changed while the tree was planned anew");
-      // One file may have been two by turns: what it holds now may be another's.
-      if (row->content != written.content && placed.contains(row->content)) continue;
-      survey.moves[Lsn{written.content.counter}] = {candidate, target};
+      survey.moves.emplace_back(candidate, target);
       break;
     }
+  }
+  return order_moves(survey.moves);
+}
+
+/// A content leaves a file before another comes into it.
+Status Rebaser::order_moves(std::vector<std::pair<InodeId, InodeId>>& moves) {
+  for (std::size_t done = 0; done < moves.size(); ++done) {
+    auto free = [&](const auto& move) {
+      return std::none_of(moves.begin() + static_cast<std::ptrdiff_t>(done), moves.end(),
+                          [&](const auto& other) { return other.first == move.second; });
+    };
+    auto next = std::find_if(moves.begin() + static_cast<std::ptrdiff_t>(done), moves.end(), free);
+    if (next == moves.end()) return Error(Code::kInternal, "re-plan: contents would change places in a circle");
+    std::iter_swap(moves.begin() + static_cast<std::ptrdiff_t>(done), next);
   }
   return {};
 }
@@ -115,11 +132,13 @@ Status Rebaser::find_moves(Survey& survey) {
 /// Keeps local changes out of the files that will change hands.
 Result<bool> Rebaser::freeze(Survey& survey, Frozen& frozen) {
   const auto planned = survey.moves;
-  for (const auto& [lsn, move] : planned) {
+  for (const auto& move : planned) {
     auto file = d_.backing.open_file(move.first, false);
     if (!file.ok()) continue;
     frozen.locks.push_back((*file)->freeze());
     frozen.files.push_back(std::move(file).value());
+    // What the op log carries of the bytes is told by the old name: from here on nobody needs it.
+    TRY(d_.backing.sync(move.first));
   }
   Status again = find_moves(survey);
   if (!again.ok() && again.error().code() == Code::kBusy) return false;
@@ -130,6 +149,8 @@ Result<bool> Rebaser::freeze(Survey& survey, Frozen& frozen) {
 Result<std::vector<RowChange>> Rebaser::redo_one(Survey& survey, MetadataStore::Confirmed& confirmed, Overlay& tree,
                                                  Aliases& known, const MutexLock& lock, const LogRecord& record) {
   Plan planned = TRY(plan(record, tree, known, d_.context));
+  if (log_debug_enabled())
+    log_debug("sync.replan.record", {{"writer", d_.context.writer.value}, {"record", describe(record)}, {"effects", describe(planned.effects)}});
   RowMaker maker(d_.store, confirmed, lock, tree, record);
   for (const TreeEffect& effect : planned.effects) {
     TRY(tree.apply(effect));
@@ -140,12 +161,17 @@ Result<std::vector<RowChange>> Rebaser::redo_one(Survey& survey, MetadataStore::
   }
   known.merge(planned.aliases);
   TRY(maker.add_local(known));
-  if (auto move = survey.moves.find(record.lsn); move != survey.moves.end())
-    maker.move_content(move->second.first, move->second.second);
-  return maker.take();
+  auto answer = maker.take();
+  // All at once and in their order, before any record's own changes: one may free the place that another needs.
+  if (!std::exchange(survey.moves_made, true))
+    for (auto move = survey.moves.rbegin(); move != survey.moves.rend(); ++move)
+      answer.insert(answer.begin(), MoveContent{move->first, move->second});
+  return answer;
 }
 
 Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) {
+  // An attempt that failed between rows and files: its files come first.
+  if (!d_.state.moves.empty()) TRY(finish_moves(d_.store, d_.backing, d_.state));
   for (int round = 0;; ++round) {
     auto confirmed = TRY(d_.store.confirmed());
     Survey survey = TRY(this->survey(*confirmed));
@@ -156,8 +182,7 @@ Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) 
     }
 
     // Named on disk before it happens: see finish_moves.
-    d_.state.moves.clear();
-    for (const auto& [lsn, move] : survey.moves) d_.state.moves.push_back(move);
+    d_.state.moves = survey.moves;
     TRY(d_.file.save(d_.state));
     Frozen frozen;
     if (!TRY(freeze(survey, frozen)) && round < kMaxRounds) continue;
@@ -171,11 +196,13 @@ Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) 
     });
     if (!changes.ok() && changes.error().code() == Code::kBusy && round < kMaxRounds) continue;
     if (!changes.ok()) return std::move(changes).error();
-    log_debug("sync.rebased", {{"from", d_.store.position().acknowledged.value}, {"up_to", survey.up_to.value}});
+    log_debug("sync.rebased", {{"writer", d_.context.writer.value}, {"from", d_.store.position().acknowledged.value}, {"up_to", survey.up_to.value}});
     outcome.changes = std::move(changes).value();
     outcome.conflict_names = survey.conflict_names;
     for (const auto& [from, to] : d_.state.moves) TRY(d_.backing.move(from, to));
     frozen.locks.clear();
+    // The new names survive a power cut before the intention goes.
+    for (const auto& [from, to] : d_.state.moves) TRY(d_.backing.sync(to));
     d_.state.moves.clear();
     for (const auto& [from, copy] : survey.aliases.copies) d_.state.aliases.shown.insert(copy.inode);
     d_.state.visible = survey.aliases;
@@ -198,6 +225,7 @@ Status Rebaser::finish_moves(MetadataStore& store, BackingStore& backing, SyncSt
     auto file = TRY(backing.open_file(from, false));
     auto frozen = file->freeze();
     TRY(backing.move(from, to));
+    TRY(backing.sync(to));
     log_info("sync.move.finished", {{"from", from.value}, {"to", to.value}});
   }
   state.moves.clear();

@@ -42,6 +42,7 @@ class Rebaser {
   Result<Survey> survey(MetadataStore::Confirmed& confirmed);
   Result<bool> answer(const Survey& survey, MetadataStore::Confirmed& confirmed, const CallOptions& options);
   Status find_moves(Survey& survey);
+  static Status order_moves(std::vector<std::pair<InodeId, InodeId>>& moves);
   Result<InodeId> visible_of(InodeId named);
   Result<std::vector<RowChange>> redo_one(Survey& survey, MetadataStore::Confirmed& confirmed, Overlay& tree,
                                           Aliases& known, const MutexLock& lock, const LogRecord& record);

@@ -1,5 +1,7 @@
 #include "fuse/sync/rebase/row_maker.h"
 
+#include <algorithm>
+
 #include "fuse/sync/plan/overlay.h"
 
 namespace skymoor::client {
@@ -11,6 +13,7 @@ Result<std::optional<InodeRow>*> RowMaker::look(InodeId inode) {
   auto visible = store_.inode(lock_, inode);
   if (visible.ok()) {
     found = std::move(visible).value();
+    if (found->links > 0) visible_.insert(inode);
   } else if (visible.error().code() != Code::kNotFound && visible.error().code() != Code::kNotPresent) {
     return std::move(visible).error();
   } else {
@@ -19,21 +22,32 @@ Result<std::optional<InodeRow>*> RowMaker::look(InodeId inode) {
   return &rows_.emplace(inode, std::move(found)).first->second;
 }
 
-Result<std::optional<InodeRow>*> RowMaker::row(InodeId inode) {
-  changed_.insert(inode);
+/// What an earlier record deleted or erased, or somebody else deleted, and the plan has use for again: made anew as the
+/// plan knows it. What the confirmed tree, or an orphan's row, says of it is older than that.
+Result<std::optional<InodeRow>*> RowMaker::row(InodeId inode, int names_more) {
+  const bool known_before = rows_.contains(inode);
   auto* known = TRY(look(inode));
-  if (*known) return known;
-  // Erased by an earlier record that the plan has now overruled: made anew from what the plan knows of it.
+  if (!changed_.insert(inode).second || known_before || visible_.contains(inode)) return known;
   const auto node = TRY(tree_.node(inode));
   if (!node) return known;
-  InodeRow made;
+  InodeRow made = *known ? std::move(**known) : InodeRow{};
+  if (!*known) made.listed = node->directory() && TRY(tree_.is_new(inode));
   made.id = inode;
   made.attributes = node->attributes;
   made.target = node->target;
   made.content = node->content;
+  made.links = static_cast<std::uint32_t>(std::max(0, static_cast<int>(node->names) - names_more));
   if (node->directory()) {
-    made.listed = TRY(tree_.is_new(inode));
     unlinked_directories_[inode] = 2;
+    made.links = made.links > 0 ? 2 : 0;
+  }
+  auto xattrs = TRY(tree_.xattrs(inode));
+  if (auto names = store_.xattr_names(lock_, inode); names.ok())
+    for (std::string& name : *names)
+      if (!xattrs.contains(name)) changes_.push_back(EraseXattr{inode, std::move(name)});
+  for (auto& [name, value] : xattrs) {
+    made.has_xattrs = true;
+    changes_.push_back(PutXattr{inode, name, std::move(value)});
   }
   *known = std::move(made);
   return known;
@@ -64,7 +78,7 @@ std::uint64_t RowMaker::cookie_for(const LinkEffect& effect) const {
 }
 
 Status RowMaker::one(const LinkEffect& effect) {
-  auto* child = TRY(row(effect.inode));
+  auto* child = TRY(row(effect.inode, 1));
   if (!*child) return Error(Code::kInternal, "re-plan: a link to an inode without a row");
   const FileType type = (*child)->attributes.type;
   (*child)->parent = effect.directory;
@@ -81,7 +95,7 @@ Status RowMaker::one(const LinkEffect& effect) {
 }
 
 Status RowMaker::one(const UnlinkEffect& effect) {
-  auto* child = TRY(row(effect.inode));
+  auto* child = TRY(row(effect.inode, -1));
   if (*child) {
     if ((*child)->attributes.type == FileType::kDirectory) {
       unlinked_directories_[effect.inode] = (*child)->links;
@@ -162,6 +176,15 @@ Status RowMaker::add_content(InodeId inode, const RowChange& change, const Alias
   return {};
 }
 
+/// Whether the author's file had a name: then the plan has said what the record comes to, and a file that somebody else
+/// has deleted, and that a later record brings back, is the one that he deleted.
+bool RowMaker::named_then(InodeId inode) const {
+  return std::any_of(record_.changes.begin(), record_.changes.end(), [&](const RowChange& change) {
+    const auto* put = std::get_if<PutInode>(&change);
+    return put && put->row.id == inode && put->row.links > 0;
+  });
+}
+
 Status RowMaker::add_local(const Aliases& known) {
   for (const RowChange& change : record_.changes) {
     const InodeId inode = std::visit(
@@ -182,7 +205,7 @@ Status RowMaker::add_local(const Aliases& known) {
     // What the tree knows comes from effects; a row without links tells of an open file that only this device has.
     const auto* put = std::get_if<PutInode>(&change);
     const bool planned = TRY(tree_.node(inode)).has_value();
-    if (planned && put && put->row.links > 0) continue;
+    if (planned && named_then(inode)) continue;
     if (planned && !TRY(is_orphan(inode))) continue;
     if (put) {
       rows_[inode] = put->row;
@@ -200,7 +223,6 @@ std::vector<RowChange> RowMaker::take() {
   for (auto& [inode, made] : rows_)
     if (made && changed_.contains(inode)) all.push_back(PutInode{std::move(*made)});
   for (RowChange& change : changes_) all.push_back(std::move(change));
-  for (RowChange& move : moves_) all.push_back(std::move(move));
   return all;
 }
 

@@ -20,7 +20,6 @@ class RowMaker {
   Status add(const TreeEffect& effect);
   /// What the record did to inodes that only this device knows (unlinked or unnamed open files) stays as it was.
   Status add_local(const Aliases& known);
-  void move_content(InodeId from, InodeId to) { moves_.push_back(MoveContent{from, to}); }
   std::vector<RowChange> take();
 
  private:
@@ -31,8 +30,10 @@ class RowMaker {
   Status one(const AttributeEffect& effect);
   Status one(const XattrEffect& effect);
   Result<std::optional<InodeRow>*> look(InodeId inode);
-  Result<std::optional<InodeRow>*> row(InodeId inode);   ///< to be changed
+  /// To be changed. `names_more`: by how many names the effect at hand, which the tree has already, adds to it.
+  Result<std::optional<InodeRow>*> row(InodeId inode, int names_more = 0);
   Result<bool> is_orphan(InodeId inode);
+  bool named_then(InodeId inode) const;
   Result<std::optional<InodeId>> holder_of(InodeId inode, const Aliases& known);
   Status add_content(InodeId inode, const RowChange& change, const Aliases& known);
   std::uint64_t cookie_for(const LinkEffect& effect) const;
@@ -44,9 +45,9 @@ class RowMaker {
   const LogRecord& record_;
   const WriterId writer_;
   std::map<InodeId, std::optional<InodeRow>> rows_;
-  std::set<InodeId> changed_;
+  std::set<InodeId> changed_, visible_;
   std::map<InodeId, std::uint32_t> unlinked_directories_;   ///< their link counts, for when they are linked again
-  std::vector<RowChange> changes_, moves_;
+  std::vector<RowChange> changes_;
 };
 
 }  // namespace skymoor::client

@@ -13,6 +13,7 @@ class FakeEngine final : public SyncEngine {
   SyncStatus state;
   std::vector<std::string> calls;
 
+  Status step() override { return {}; }
   void wake() override { calls.push_back("wake"); }
   Status sync_to(Lsn lsn, Instant deadline, std::stop_token) override { return on_sync(lsn, deadline); }
   Status catch_up(Instant, std::stop_token) override { return note("catch up", InodeId{}); }

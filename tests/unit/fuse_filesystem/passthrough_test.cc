@@ -1,5 +1,8 @@
 // Files that the kernel reads and writes itself. The test plays the kernel: it writes to the backing file directly.
+#include <fcntl.h>
 #include <sys/mman.h>
+
+#include <thread>
 
 #include "tests/unit/fuse_filesystem/fs_stack.h"
 
@@ -245,6 +248,59 @@ TEST_F(PassthroughTest, WritersFollowAConflictCopy) {
   stack.fs->tick();
   EXPECT_EQ(stack.content(copy), "still mine");
   EXPECT_FALSE(stack.backing->unseen(copy));
+}
+
+// An fsync between the rows and the file of a re-plan's move once put the copy's bytes on record for the original, whose
+// file then went away.
+TEST_F(PassthroughTest, UnseenWritesAreRecordedBeforeOrAfterAMoveNotWithinIt) {
+  InodeId a = file("a", "mine"), copy = stack.touch("a (conflict)");
+  Opened opened = open(a);
+  const OpId before = stack.row(a).content;
+  kernel_writes(opened, 0, "still mine");
+  std::jthread syncing;
+  {
+    auto frozen = opened.passthrough->freeze();
+    syncing = std::jthread([&] {
+      Request own;
+      (void)stack.fs->sync_file(own, opened.handle, false);
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    ASSERT_OK(stack.backing->move(a, copy));
+  }
+  syncing.join();
+  EXPECT_EQ(stack.row(a).content, before);
+  EXPECT_EQ(stack.row(copy).attributes.size, 10u);
+  release(opened);
+}
+
+// The kernel may hold the old file a moment longer than the handle: who opens the original does not wait for that.
+TEST_F(PassthroughTest, TheOriginalOpensAtOnceAfterTheCopysLastWriter) {
+  skymoor::testing::TempDir on_disk(skymoor::testing::TempDir::disk_directory());
+  FsStack disk_stack(on_disk / "mount");
+  disk_stack.options.passthrough = true;
+  ASSERT_NO_FATAL_FAILURE(disk_stack.open());
+  InodeId a = disk_stack.write_file("a", std::string(4096, 'a')), copy = disk_stack.touch("a (conflict)");
+  Opened opened = disk_stack.fs->open(r, a, FsStack::rw()).value();
+  std::string path = "/proc/self/fd/" + std::to_string(opened.passthrough->fd());
+  UniqueFd held(::open(path.c_str(), O_RDWR));
+  ASSERT_TRUE(held);
+  {
+    auto frozen = opened.passthrough->freeze();
+    ASSERT_OK(disk_stack.backing->move(a, copy));
+  }
+  opened.passthrough.reset();
+  disk_stack.fs->release(opened.handle);
+  auto again = disk_stack.fs->open(r, a, FsStack::rw());
+  ASSERT_TRUE(again.ok()) << again.error().to_string();
+  // What is written through the old file meanwhile is the copy's.
+  ASSERT_EQ(::pwrite(held.get(), "Z", 1, 5000), 1);
+  disk_stack.fs->tick();
+  EXPECT_EQ(disk_stack.row(copy).attributes.size, 5001u);
+  held = UniqueFd();
+  disk_stack.fs->tick();
+  EXPECT_FALSE(disk_stack.backing->unseen(copy));
+  again->passthrough.reset();
+  disk_stack.fs->release(again->handle);
 }
 
 TEST_F(PassthroughTest, EmptyFilesAreWrittenThroughUsUnlessWished) {

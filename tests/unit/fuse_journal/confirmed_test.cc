@@ -421,6 +421,59 @@ TEST_F(ConfirmedTest, ACompleteListingEndsNamesThatItDoesNotHave) {
   EXPECT_TRUE(at("after"));
 }
 
+// A file deleted here, kept by another's edit, written, deleted by another and brought back by that write: the record of
+// its first deletion took the bytes of the write with it, and zeros went to the server.
+TEST_F(ConfirmedTest, ReplanKeepsTheBytesOfAnInodeThatAnEarlierRecordErased) {
+  InodeId file = remote_file("f");
+  const Lsn first = change(LocalIntent{}, [](const MutexLock&, Change&) {});
+  const Lsn second = write(file, {0, 100});
+  const InodeRow after = *row(file);
+  auto changes = store_->rebase([&](const MutexLock&, const LogRecord& record) -> Result<std::vector<RowChange>> {
+    if (record.lsn == first) return std::vector<RowChange>{EraseInode{file}};
+    if (record.lsn == second) return std::vector<RowChange>{PutInode{after}, MarkContent{file, {0, 100}, true, true}};
+    return std::vector<RowChange>{};
+  });
+  ASSERT_TRUE(changes.ok()) << changes.error().to_string();
+  EXPECT_TRUE(content(file).valid.contains({0, 100}));
+  EXPECT_TRUE(content(file).dirty.contains({0, 100}));
+}
+
+// Written and deleted here, the deletion known to the server; another device brings the file back with what it wrote. The
+// bytes of the deleted one, which somebody may still have open, once stood over the other's.
+TEST_F(ConfirmedTest, AnOrphanThatComesBackHasTheBytesOfTheOther) {
+  InodeId file = remote_file("f");
+  write(file, {0, 3});
+  const Lsn gone = change(UnlinkIntent{kRootInode, "f", file, true, row(file)->content}, [&](const MutexLock& lock, Change& c) {
+    InodeRow r = *store_->inode(lock, file);
+    r.links = 0;
+    c.erase_dentry(kRootInode, "f");
+    c.put(r);
+  });
+  ASSERT_TRUE(tree_.create(kRootInode, "pending, so that the dead are remembered").ok());
+  feed({UnlinkEffect{kRootInode, "f", file}}, gone);
+  feed({LinkEffect{kRootInode, "f", file}, PutEffect{file, {kOther, 5000}, 2000, {}, {}, text_manifest(2000, {7, 8})}});
+  EXPECT_EQ(row(file)->links, 1u);
+  EXPECT_TRUE(content(file).dirty.empty());
+  EXPECT_TRUE(content(file).valid.empty());
+  EXPECT_EQ(content(file).manifest_content, (OpId{kOther, 5000}));
+}
+
+// Nothing is kept for a listing whose last page never comes, and the feed goes on as without it.
+TEST_F(ConfirmedTest, AListingThatIsBrokenOffLeavesNothing) {
+  InodeId kept = remote_file("kept");
+  feed({LinkEffect{kRootInode, "from afar", other(90)}});
+  MetadataStore::ListedRow first;
+  first.name = "kept";
+  first.inode = *row(kept);
+  const Sequence ahead{sequence_ + 3};
+  ASSERT_TRUE(store_->merge_listing(kRootInode, ahead, root_row(ahead.value), {first}, false, true).ok());
+  store_->abandon_listing(kRootInode);
+  feed({NewEffect{other(91), {}, ""}, LinkEffect{kRootInode, "not looked for", other(91)}});
+  EXPECT_FALSE(at("not looked for")) << "the feed still fills a listing that nobody is making";
+  feed({UnlinkEffect{kRootInode, "kept", kept}});
+  EXPECT_FALSE(at("kept")) << "a page of the broken listing still speaks for the whole directory";
+}
+
 TEST_F(ConfirmedTest, ListingMeetsPendingNames) {
   InodeId mine = *tree_.create(kRootInode, "n");
   MetadataStore::ListedRow theirs;

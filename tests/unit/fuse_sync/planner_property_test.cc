@@ -33,8 +33,9 @@ TEST(PlannerProperty, DevicesConvergeAndNothingIsLost) {
   std::size_t commits = 0;
   int most_rounds = 0;
   unsigned names = 0;
-  for (std::uint64_t seed = first_seed(); seed < first_seed() + seeds(1000); ++seed) {
+  for (std::uint64_t seed = first_seed(); seed < first_seed() + seeds(10000); ++seed) {
     RunOptions options = options_for(seed);
+    options.shuffle = seed % 4 == 0;
     try {
       const RunOutcome outcome = run(options);
       commits += outcome.commits;
@@ -51,7 +52,7 @@ TEST(PlannerProperty, DevicesConvergeAndNothingIsLost) {
 }
 
 TEST(PlannerProperty, OneWriterNeverMakesAConflictName) {
-  for (std::uint64_t seed = first_seed(); seed < first_seed() + seeds(300); ++seed) {
+  for (std::uint64_t seed = first_seed(); seed < first_seed() + seeds(3000); ++seed) {
     RunOptions options = options_for(seed);
     options.writers = 1;
     try {

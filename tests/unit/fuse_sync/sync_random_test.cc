@@ -5,6 +5,7 @@
 #include <iostream>
 #include <random>
 
+#include "fuse/sync/plan/describe.h"
 #include "shared/base/log.h"
 #include "tests/support/sync_device.h"
 
@@ -23,12 +24,14 @@ class RandomUse {
   void run(int steps) {
     for (int i = 0; i < steps; ++i) {
       SyncDevice& device = *devices_[below(devices_.size())];
+      const Lsn before = device.store().last_lsn();
       try {
         step(device);
       } catch (const std::runtime_error& e) {
         trace(device, std::string("  failed: ") + e.what());
         // Offline and not here, or taken away by another device in between: as on a real mount.
       }
+      if (std::getenv("SKYMOOR_TRACE")) tell_records(device, before);
     }
     settle();
   }
@@ -41,6 +44,12 @@ class RandomUse {
   /// For looking at one seed: SKYMOOR_TRACE=1.
   static void trace(SyncDevice& device, const std::string& what) {
     if (std::getenv("SKYMOOR_TRACE")) std::cerr << device.name() << ": " << what << "\n";
+  }
+
+  static void tell_records(SyncDevice& device, Lsn after) {
+    auto records = device.store().records_after(after, 100, 1u << 20);
+    if (!records.ok()) return;
+    for (const LogRecord& record : *records) trace(device, "  record " + describe(record));
   }
 
   void step(SyncDevice& device) {
@@ -100,6 +109,9 @@ class RandomUse {
     } else if (choice < 95 && !files.empty()) {
       trace(device, "link " + file + " to " + fresh);
       device.link(file, fresh);
+    } else if (choice < 97 && !files.empty()) {
+      trace(device, "xattr " + file);
+      device.set_xattr(file, "user." + name(), std::to_string(++made_));
     } else {
       trace(device, "chmod " + any);
       device.chmod(any, 0600 + static_cast<std::uint32_t>(below(64)));
@@ -147,6 +159,12 @@ class RandomUse {
         }
       for (const auto& [path, bytes] : here)
         if (!server.contains(path)) differ += " +" + path;
+      const auto facts = device.facts();
+      for (const auto& [path, plain] : volume_.tree()) {
+        const std::string wanted = SyncDevice::fact(plain.attributes, plain.links, plain.xattrs);
+        if (auto it = facts.find(path); it != facts.end() && it->second != wanted)
+          differ += " ~" + path + " (" + it->second + ", server " + wanted + ")";
+      }
     } catch (const std::runtime_error& e) {
       differ += std::string(" ") + e.what();
     }

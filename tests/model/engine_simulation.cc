@@ -1,0 +1,313 @@
+#include "tests/model/engine_simulation.h"
+
+#include <algorithm>
+#include <deque>
+#include <filesystem>
+#include <iostream>
+#include <random>
+
+#include "shared/model/change.h"
+#include "tests/support/crash_disk.h"
+#include "tests/support/sync_device.h"
+
+namespace skymoor::client::model {
+namespace {
+
+using skymoor::testing::CrashDisk;
+
+/// Stands still unless it is moved on.
+class VirtualClock final : public Clock {
+ public:
+  Timestamp now() const override { return Timestamp{std::chrono::nanoseconds{1'800'000'000'000'000'000 + ticks_.load()}}; }
+  Instant monotonic() const override { return Instant{std::chrono::nanoseconds{1'000'000'000'000 + ticks_.load()}}; }
+  void advance(std::chrono::milliseconds by) { ticks_ += std::chrono::nanoseconds(by).count(); }
+
+ private:
+  std::atomic<std::int64_t> ticks_{0};
+};
+
+std::string id_text(InodeId id) { return std::to_string(id.value); }
+std::string id_text(OpId id) { return std::to_string(id.writer.value) + "." + std::to_string(id.counter); }
+
+std::string words(const Effect& effect) {
+  if (const auto* e = std::get_if<NewInode>(&effect)) return "new " + id_text(e->inode);
+  if (const auto* e = std::get_if<LinkName>(&effect)) return "link " + id_text(e->directory) + " " + id_text(e->inode);
+  if (const auto* e = std::get_if<UnlinkName>(&effect)) return "unlink " + id_text(e->directory) + " " + id_text(e->inode);
+  if (const auto* e = std::get_if<PutContent>(&effect))
+    return "put " + id_text(e->inode) + " " + id_text(e->content) + " " + std::to_string(e->size);
+  if (const auto* e = std::get_if<SetAttributes>(&effect))
+    return "set " + id_text(e->inode) + " " + std::to_string(e->fields) + " " + std::to_string(e->values.mode);
+  return "xattr " + id_text(std::get<SetXattr>(effect).inode);
+}
+
+class Simulation {
+ public:
+  Simulation(const SimulationOptions& options, std::string directory)
+      : options_(options), directory_(std::move(directory)), dice_(options.seed * 2654435761u + 17) {}
+
+  SimulationOutcome run() {
+    for (std::uint32_t i = 0; i < 2 + options_.seed % 2; ++i) add_device();
+    for (int i = 0; i < options_.steps; ++i) step();
+    settle();
+    for (const FeedEntry& entry : volume_.server.feed()) {
+      const Commit commit = decode_commit(entry.commit.payload).value();
+      tell("commit " + id_text(commit.op));
+      for (const Effect& effect : commit.effects) outcome_.history += "  " + words(effect) + "\n";
+    }
+    outcome_.commits = static_cast<int>(volume_.server.commits());
+    judge();
+    return std::move(outcome_);
+  }
+
+ private:
+  struct Sim {
+    std::unique_ptr<CrashDisk> disk;
+    std::unique_ptr<SyncDevice> device;
+    int lives = 0;
+  };
+  struct Late {
+    SignedCommit commit;
+    FakeVolumeRemote::Deliver deliver;
+  };
+
+  std::size_t below(std::size_t n) { return dice_() % n; }
+  bool one_in(std::size_t n) { return below(n) == 0; }
+  std::string name() { return std::string(1, static_cast<char>('a' + below(4))); }
+  std::string bytes() { return std::string(1 + below(3) * 3000, static_cast<char>('a' + below(26))) + std::to_string(++made_); }
+  void tell(const std::string& what) {
+    outcome_.history += what + "\n";
+    if (options_.tell) std::cerr << what << "\n";
+  }
+
+  void add_device() {
+    Sim sim;
+    const std::string number = std::to_string(devices_.size() + 1), where = directory_ + "/" + number + ".0";
+    std::filesystem::create_directories(where);
+    sim.disk = std::make_unique<CrashDisk>(where);
+    sim.device = std::make_unique<SyncDevice>(volume_, "device" + number, static_cast<std::uint32_t>(devices_.size() + 1),
+                                              where, DeviceWorld{sim.disk.get(), &clock_, true});
+    FakeVolumeRemote& remote = sim.device->remote();
+    remote.carry = [this](std::string_view) { return calm_ || !one_in(12) ? Status() : Status(lost()); };
+    remote.carry_commit = [this](const SignedCommit& commit, const FakeVolumeRemote::Deliver& deliver) {
+      return carry(commit, deliver);
+    };
+    devices_.push_back(std::move(sim));
+  }
+
+  Error lost() {
+    ++outcome_.lost;
+    return Error(Code::kTimedOut, "lost on the way");
+  }
+
+  Result<protocol::CommitReply> carry(const SignedCommit& commit, const FakeVolumeRemote::Deliver& deliver) {
+    if (calm_) return deliver(commit);
+    const std::size_t fate = below(100);
+    if (fate < 8) return lost();
+    if (fate < 16) {
+      ++outcome_.delayed;
+      late_.push_back({commit, deliver});
+      return lost();
+    }
+    auto answer = deliver(commit);
+    if (fate < 26) {
+      ++outcome_.repeated;
+      auto again = deliver(commit);
+      if (answer.ok() && (!again.ok() || again->sequence != answer->sequence))
+        return Error(Code::kInternal, "a repeated commit was answered differently");
+    }
+    if (fate < 40) return lost();
+    return answer;
+  }
+
+  void step() {
+    clock_.advance(std::chrono::milliseconds(10));
+    if (!late_.empty() && one_in(4)) {
+      const std::size_t which = below(late_.size());  // not the one that was sent first
+      const Late late = late_[which];
+      late_.erase(late_.begin() + static_cast<std::ptrdiff_t>(which));
+      tell(std::string("a late commit ") + (late.deliver(late.commit).ok() ? "is taken" : "is refused"));
+    }
+    Sim& sim = devices_[below(devices_.size())];
+    const std::size_t choice = below(100);
+    if (choice < 4) return sim.device->remote().set_offline(true);
+    if (choice < 12) {
+      sim.device->remote().set_offline(false);
+      return clock_.advance(std::chrono::seconds(2));
+    }
+    if (choice < 36) return sync(sim);
+    if (choice < 40) return end(sim, choice - 36);
+    try {
+      use(*sim.device, choice);
+    } catch (const std::runtime_error& e) {
+      tell(sim.device->name() + " cannot: " + e.what());  // not here and offline
+    }
+  }
+
+  void sync(Sim& sim) {
+    const Status done = sim.device->engine().step();
+    tell(sim.device->name() + " syncs: " + (done.ok() ? "ok" : std::string(name_of(done.error().code()))));
+    clock_.advance(std::chrono::seconds(2));
+  }
+
+  /// 0, 1: power cut; 2: killed; 3: an orderly end.
+  void end(Sim& sim, std::size_t how) {
+    const std::string next = directory_ + "/" + sim.device->name().substr(6) + "." + std::to_string(++sim.lives);
+    tell(sim.device->name() + (how < 2 ? " loses power" : how == 2 ? " is killed" : " restarts"));
+    if (how == 3) {
+      sim.device->stop();
+      sim.disk->settle();
+    } else {
+      if (how < 2) ++outcome_.power_cuts;
+      how < 2 ? sim.disk->cut_power(next) : sim.disk->kill(next);
+      sim.device->abandon(next, how < 2);
+    }
+    sim.device->start();
+  }
+
+  /// The content that an operation is about to take away: its user has it before his eyes.
+  void gone(SyncDevice& device, const std::string& path) { gone_.insert(device.content(path)); }
+
+  void wrote(SyncDevice& device, const std::string& path, const std::string& content) {
+    const OpId now = device.content(path);
+    contents_[now] = content;
+    if (!one_in(2)) return;
+    device.fsync(path);
+    fsynced_.insert(now);
+    ++outcome_.fsynced;
+    tell("  fsync " + id_text(now));
+  }
+
+  void use(SyncDevice& device, std::size_t choice) {
+    std::vector<std::string> folders{""}, files, all;
+    for (const auto& [path, is_folder] : device.paths()) {
+      (is_folder ? folders : files).push_back(path);
+      all.push_back(path);
+    }
+    const std::string folder = folders[below(folders.size())], fresh = folder.empty() ? name() : folder + "/" + name();
+    const bool deep = std::count(fresh.begin(), fresh.end(), '/') >= 3;
+    const std::string any = all.empty() ? "" : all[below(all.size())];
+    const std::string file = files.empty() ? "" : files[below(files.size())];
+    const std::string text = bytes();
+    tell(device.name() + " use " + std::to_string(choice) + " " + file + " " + any + " " + fresh);
+    if (choice < 52 || all.empty()) {
+      if (deep || device.exists(fresh)) return;
+      if (choice % 4 == 0) return void(device.make_directory(fresh));
+      device.write(fresh, text);
+      wrote(device, fresh, text);
+    } else if (choice < 68 && !files.empty()) {
+      gone(device, file);
+      device.write(file, text);
+      wrote(device, file, text);
+    } else if (choice < 72 && !files.empty()) {
+      std::string whole = device.read(file);   // a change of a part keeps the rest before its user's eyes
+      gone(device, file);
+      const std::size_t at = below(4000);
+      device.write_at(file, at, "patch" + std::to_string(made_));
+      wrote(device, file, device.read(file));
+    } else if (choice < 79 && !files.empty()) {
+      if (device.node(file).links == 1) gone(device, file);
+      device.unlink(file);
+    } else if (choice < 82 && folders.size() > 1) {
+      device.remove_directory(folders[1 + below(folders.size() - 1)]);
+    } else if (choice < 93) {
+      if (any == fresh) return;
+      const bool replaces = device.exists(fresh) && device.inode_of(fresh) != device.inode_of(any);
+      if (replaces && device.node(fresh).links == 1) gone(device, fresh);
+      device.rename(any, fresh);
+    } else if (choice < 95 && !files.empty()) {
+      if (!device.exists(fresh)) device.link(file, fresh);
+    } else if (choice < 97 && !files.empty()) {
+      device.set_xattr(file, "user." + name(), std::to_string(made_));
+    } else {
+      device.chmod(any, 0600 + static_cast<std::uint32_t>(below(64)));
+    }
+  }
+
+  void settle() {
+    calm_ = true;
+    for (Late& late : late_) (void)late.deliver(late.commit);
+    for (Sim& sim : devices_) sim.device->remote().set_offline(false);
+    for (int round = 0; round < 60; ++round) {
+      bool quiet = true;
+      for (Sim& sim : devices_) {
+        clock_.advance(std::chrono::seconds(2));
+        const Status done = sim.device->engine().step();
+        if (!done.ok()) outcome_.wrong = sim.device->name() + ": " + done.error().to_string();
+        quiet = quiet && done.ok();
+      }
+      for (Sim& sim : devices_)
+        quiet = quiet && sim.device->store().pending().records == 0 &&
+                sim.device->store().position().cursor.value == volume_.server.commits();
+      if (!quiet) continue;
+      outcome_.wrong.clear();
+      return;
+    }
+    if (outcome_.wrong.empty()) outcome_.wrong = "the devices do not come to rest";
+  }
+
+  void judge() {
+    if (!outcome_.wrong.empty()) return;
+    add_device();  // a fresh clone
+    SyncDevice& clone = *devices_.back().device;
+    if (Status done = clone.engine().step(); !done.ok()) outcome_.wrong += " clone: " + done.error().to_string();
+    const auto server = volume_.tree();
+    std::set<std::string> kept;
+    for (const auto& [path, plain] : server) {
+      kept.insert(plain.bytes);
+      if (path.find("(conflict ") != std::string::npos) ++outcome_.conflicts;
+    }
+    for (Sim& sim : devices_) compare(*sim.device, server);
+    const std::set<OpId> live = volume_.server.live_contents();
+    for (const OpId& content : fsynced_)
+      if (!gone_.contains(content) && !live.contains(content) && !kept.contains(contents_[content]))
+        outcome_.wrong += " lost: " + id_text(content);
+  }
+
+  void compare(SyncDevice& device, const std::map<std::string, FakeVolumeServer::Plain>& server) {
+    std::string& wrong = outcome_.wrong;
+    try {
+      device.check();
+      const auto here = device.tree();
+      const auto facts = device.facts();
+      for (const auto& [path, plain] : server) {
+        const bool folder = plain.attributes.type == FileType::kDirectory;
+        const std::string content = folder ? "dir" : plain.bytes, fact = SyncDevice::fact(plain.attributes, plain.links, plain.xattrs);
+        if (!here.contains(path)) wrong += " " + device.name() + ": -" + path;
+        else if (here.at(path) != content) wrong += " " + device.name() + ": !" + path;
+        else if (facts.at(path) != fact) wrong += " " + device.name() + ": ~" + path + " " + facts.at(path) + " server " + fact;
+      }
+      for (const auto& [path, bytes] : here)
+        if (!server.contains(path)) wrong += " " + device.name() + ": +" + path;
+      if (const auto files = device.store().pending().files) wrong += " " + device.name() + ": " + std::to_string(files) + " dirty";
+    } catch (const std::runtime_error& e) {
+      wrong += std::string(" ") + e.what();
+    }
+  }
+
+  const SimulationOptions options_;
+  const std::string directory_;
+  std::mt19937_64 dice_;
+  VirtualClock clock_;
+  TestVolume volume_{11};
+  std::vector<Sim> devices_;
+  std::deque<Late> late_;
+  bool calm_ = false;
+  int made_ = 0;
+  std::map<OpId, std::string> contents_;
+  std::set<OpId> fsynced_, gone_;
+  SimulationOutcome outcome_;
+};
+
+}  // namespace
+
+SimulationOutcome simulate(const SimulationOptions& options, const std::string& directory) {
+  try {
+    return Simulation(options, directory).run();
+  } catch (const std::exception& e) {
+    SimulationOutcome outcome;
+    outcome.wrong = std::string("ended by: ") + e.what();
+    return outcome;
+  }
+}
+
+}  // namespace skymoor::client::model

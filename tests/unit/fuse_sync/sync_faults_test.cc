@@ -1,0 +1,152 @@
+// What a lost answer, a full commit, a copied state or a conflict once took away: each of these was lost before.
+#include "tests/unit/fuse_sync/sync_fixture.h"
+
+namespace skymoor::client {
+namespace {
+
+using SyncFaultsTest = SyncEngineTest;
+
+std::string only_copy(const std::map<std::string, std::string>& tree) {
+  for (const auto& [path, bytes] : tree)
+    if (path.find("(conflict") != std::string::npos) return path;
+  return "no copy";
+}
+
+TEST_F(SyncFaultsTest, AConflictCopyCarriesTheXattrs) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  a.write("f", "base");
+  a.set_xattr("f", "user.colour", "blue");
+  a.sync();
+  b.catch_up();
+  b.read("f");
+  b.remote().set_offline(true);
+  a.write("f", "anna's");
+  a.sync();
+  b.write("f", "berta's");
+  b.set_xattr("f", "user.taste", "sour");
+  b.remote().set_offline(false);
+  b.sync();
+  expect_converged();
+  const std::string copy = only_copy(a.tree());
+  EXPECT_EQ(volume_.tree().at(copy).xattrs.at("user.colour"), "blue");
+  EXPECT_EQ(a.facts(), b.facts());
+}
+
+/// What its author did to it between the other's deletion and the write came to nothing: here as everywhere.
+TEST_F(SyncFaultsTest, AFileThatALaterWriteBringsBackIsTheSameEverywhere) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  a.write("f", "base");
+  a.sync();
+  b.catch_up();
+  b.read("f");
+  b.remote().set_offline(true);
+  a.unlink("f");
+  a.sync();
+  b.set_xattr("f", "user.colour", "blue");
+  b.chmod("f", 0600);
+  b.write("f", "edited");
+  b.remote().set_offline(false);
+  b.sync();
+  expect_converged();
+  EXPECT_EQ(a.read("f"), "edited");
+  EXPECT_EQ(a.facts(), b.facts());
+}
+
+/// The bytes were read and stored, the commit never arrived, then the owner set a time.
+TEST_F(SyncFaultsTest, TimesThatWereSetAfterTheBytesWereReadAreKept) {
+  SyncDevice a(volume_, "anna", 1, directory_ + "/anna", {.stepped = true});
+  a.write("f", "bytes");
+  a.remote().lose_commits = 1;
+  EXPECT_FALSE(a.engine().step().ok());
+  a.set_mtime("f", Timestamp{std::chrono::seconds(1000)});
+  ASSERT_TRUE(a.engine().step().ok());
+  EXPECT_EQ(volume_.tree().at("f").attributes.mtime, Timestamp{std::chrono::seconds(1000)});
+}
+
+/// A commit that is full takes a file as it is by then: with bytes of records that only the next commits cover.
+TEST_F(SyncFaultsTest, ContentSentAheadOfItsRecordsBecomesClean) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  a.stop();
+  a.options.max_batch_records = 2;
+  a.start();
+  a.paths();
+  a.remote().set_offline(true);
+  a.write("f", "0");
+  for (int i = 1; i < 10; ++i) a.write("f", std::string(static_cast<std::size_t>(i) * 1000, 'a'));
+  a.set_mtime("f", Timestamp{std::chrono::seconds(1000)});
+  a.write("f", std::string(9000, 'b'));
+  a.remote().set_offline(false);
+  a.sync();
+  EXPECT_EQ(a.store().pending().files, 0u) << "sent, and still said to exist here only: never evicted";
+  EXPECT_EQ(a.engine().state_of(a.node("f").id), "synced");
+  expect_converged();
+  EXPECT_EQ(volume_.tree().at("f").attributes.mtime, a.node("f").attributes.mtime);
+  EXPECT_EQ(a.facts(), b.facts());
+}
+
+bool stops(SyncDevice& device) {
+  for (int i = 0; i < 1000 && !device.engine().status().stopped; ++i) {
+    device.engine().wake();
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return device.engine().status().stopped;
+}
+
+/// The numbers of the records that it makes are taken: what it did is neither sent under them nor taken for sent.
+TEST_F(SyncFaultsTest, AStateThatWasPutBackAndWorkedInStops) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  a.write("f", "one");
+  a.sync();
+  a.stop();
+  const std::string state = directory_ + "/anna", copy = directory_ + "/copy";
+  std::filesystem::copy(state, copy, std::filesystem::copy_options::recursive);
+  a.start();
+  a.write("f", "two");
+  a.write("g", "three");
+  a.sync();
+  a.stop();
+  std::filesystem::remove_all(state);
+  std::filesystem::copy(copy, state, std::filesystem::copy_options::recursive);
+  a.remote().set_offline(true);
+  a.start();
+  for (int i = 0; i < 10; ++i) a.write("mine" + std::to_string(i), "mine");
+  a.stop();   // a second start forgets nothing of it
+  a.start();
+  a.remote().set_offline(false);
+  ASSERT_TRUE(stops(a));
+  EXPECT_NE(a.engine().status().reason.find("older state"), std::string::npos) << a.engine().status().reason;
+  EXPECT_EQ(a.read("mine7"), "mine");
+  EXPECT_GT(a.store().pending().records, 0u);
+  b.catch_up();
+  EXPECT_EQ(b.tree(), (std::map<std::string, std::string>{{"f", "two"}, {"g", "three"}}));
+}
+
+/// Two copies of one state at work at the same time: the second finds its number used with another body.
+TEST_F(SyncFaultsTest, ACopiedStateStopsThoughItHasOfferedTheSameNumber) {
+  SyncDevice& a = device("anna");
+  a.write("f", "one");
+  a.sync();
+  a.stop();
+  const std::string state = directory_ + "/anna", copy = directory_ + "/copy", first = directory_ + "/first";
+  std::filesystem::copy(state, copy, std::filesystem::copy_options::recursive);
+  a.start();
+  a.write("g", "by the original");
+  a.sync();
+  a.stop();
+  std::filesystem::rename(state, first);
+  std::filesystem::copy(copy, state, std::filesystem::copy_options::recursive);
+  a.remote().set_offline(true);
+  a.start();
+  a.write("g", "by the copy, at the same number");
+  a.remote().refuse_commits = 1;   // it gets as far as offering
+  a.remote().set_offline(false);
+  ASSERT_TRUE(stops(a));
+  EXPECT_EQ(a.read("g"), "by the copy, at the same number");
+}
+
+}  // namespace
+}  // namespace skymoor::client

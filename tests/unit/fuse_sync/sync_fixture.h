@@ -1,0 +1,73 @@
+// What tests of whole devices share: devices in one process, on real stores and backing files, and the server in memory.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <random>
+
+#include "tests/support/sync_device.h"
+
+namespace skymoor::client {
+
+inline std::string noise(std::size_t size, std::uint64_t seed) {
+  std::mt19937_64 dice(seed);
+  std::string out(size, '\0');
+  for (std::size_t i = 0; i < size; i += 8) {
+    const std::uint64_t word = dice();
+    std::memcpy(out.data() + i, &word, std::min<std::size_t>(8, size - i));
+  }
+  return out;
+}
+
+class SyncEngineTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    // In memory where there is such a place: these tests are about order, not about the disk.
+    std::string path = std::filesystem::exists("/dev/shm") ? "/dev/shm" : "/tmp";
+    path += "/skymoor-sync-XXXXXX";
+    ASSERT_NE(::mkdtemp(path.data()), nullptr);
+    directory_ = path;
+  }
+  void TearDown() override {
+    for (auto& device : devices_) {
+      if (!HasFailure()) {
+        EXPECT_NO_THROW(device->check());
+      }
+      device.reset();
+    }
+    std::filesystem::remove_all(directory_);
+  }
+  SyncDevice& device(const std::string& name) {
+    const auto writer = static_cast<std::uint32_t>(devices_.size() + 1);
+    devices_.push_back(std::make_unique<SyncDevice>(volume_, name, writer, directory_ + "/" + name));
+    return *devices_.back();
+  }
+  /// All devices idle and equal to the server.
+  void expect_converged() {
+    for (int round = 0; round < 3; ++round)
+      for (auto& d : devices_) d->catch_up();
+    std::map<std::string, std::string> server;
+    for (const auto& [path, plain] : volume_.tree()) {
+      const bool directory = plain.attributes.type == FileType::kDirectory;
+      const bool symlink = plain.attributes.type == FileType::kSymlink;
+      server[path] = directory ? "dir" : symlink ? "-> " + plain.target : plain.bytes;
+    }
+    for (auto& d : devices_) {
+      const auto here = d->tree();
+      EXPECT_EQ(keys(here), keys(server));
+      EXPECT_TRUE(here == server) << "contents differ";
+    }
+  }
+  template <typename Map>
+  static std::vector<std::string> keys(const Map& map) {
+    std::vector<std::string> out;
+    for (const auto& [key, value] : map) out.push_back(key);
+    return out;
+  }
+
+  std::string directory_;
+  TestVolume volume_{7};
+  std::vector<std::unique_ptr<SyncDevice>> devices_;
+};
+
+}  // namespace skymoor::client
