@@ -1,0 +1,240 @@
+"""Three devices work on the same few names; lines break, clients and the server are killed. At the end all trees are one, and no
+content that a user has fsynced is gone without somebody having replaced it.
+
+SKYMOOR_SYNC_SEEDS: how many runs (1), SKYMOOR_SYNC_SEED: the first (1), SKYMOOR_SYNC_STEPS: steps of each (150).
+"""
+
+import errno
+import hashlib
+import os
+import random
+import time
+
+from faults import end_all
+from harness import assert_same_tree, mounted, tree_of, wait_until, world
+from lines import Line
+
+RUNS = int(os.environ.get("SKYMOOR_SYNC_SEEDS", "1"))
+FIRST = int(os.environ.get("SKYMOOR_SYNC_SEED", "1"))
+STEPS = int(os.environ.get("SKYMOOR_SYNC_STEPS", "150"))
+FILES = ["a", "b", "dir/a", "dir/c", "other/b"]
+# What a user may see while the server is out of reach, or while names move under them.
+BEARABLE = {errno.ENOENT, errno.EIO, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ESTALE, errno.ETIMEDOUT,
+            errno.EBUSY}
+
+
+def sha(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+class User:
+    """Works on one device, remembers what was promised and what was seen before it was replaced."""
+
+    def __init__(self, name, device, line, chance):
+        self.name, self.device, self.line, self.chance = name, device, line, chance
+        self.point = None
+        self.number = 0
+        self.promised = {}   # sha -> where and when
+        self.replaced = set()
+        self.done = 0
+        self.log = []
+
+    def mount(self):
+        self.point = self.device.mount("home", "read-timeout=2s", "cache-size=16MiB")
+
+    def content(self):
+        self.number += 1
+        size = self.chance.choice([1, 50, 4000, 5000, 70000, 300000])
+        return f"{self.name} {self.number} ".encode() + self.chance.randbytes(size)
+
+    def look(self, fd):
+        content = b""
+        while piece := os.pread(fd, 1 << 20, len(content)):
+            content += piece
+        return sha(content)
+
+    def step(self):
+        what = self.chance.choice(["write", "write", "save", "append", "rename", "unlink", "mkdir", "rmdir", "list"])
+        name = self.chance.choice(FILES)
+        self.log.append((what, name))
+        try:
+            getattr(self, what)(name)
+            self.done += 1
+        except OSError as error:
+            self.log.append(("failed", error.errno))
+            assert error.errno in BEARABLE, f"{self.name}: {what} {name}: {error!r}"
+
+    def promise(self, content, name):
+        self.promised[sha(content)] = f"{self.name} {name} at {time.time():.3f}"
+
+    def write(self, name):
+        """Over what is there, through one descriptor."""
+        content = self.content()
+        os.makedirs(self.point / os.path.dirname(name), exist_ok=True)
+        fd = os.open(self.point / name, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            seen = self.look(fd)
+            self.replaced.add(seen)
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, content, 0)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        self.promise(content, name)
+
+    def save(self, name):
+        """As an editor does: a file beside it, renamed over it."""
+        content = self.content()
+        os.makedirs(self.point / os.path.dirname(name), exist_ok=True)
+        fresh = self.point / f"{name}.{self.name}{self.number}"
+        with open(fresh, "wb") as f:
+            f.write(content)
+            f.flush()
+            os.fsync(f.fileno())
+        self.promise(content, name)
+        self.note(name)
+        os.rename(fresh, self.point / name)
+
+    def note(self, name):
+        try:
+            fd = os.open(self.point / name, os.O_RDONLY)
+        except FileNotFoundError:
+            return
+        try:
+            self.replaced.add(self.look(fd))
+        finally:
+            os.close(fd)
+
+    def append(self, name):
+        fd = os.open(self.point / name, os.O_RDWR | os.O_APPEND)
+        try:
+            seen = self.look(fd)
+            old = b""
+            while piece := os.pread(fd, 1 << 20, len(old)):
+                old += piece
+            more = self.content()
+            self.replaced.add(seen)
+            os.write(fd, more)
+            os.fsync(fd)
+            if self.look(fd) == sha(old + more):
+                self.promise(old + more, name)
+        finally:
+            os.close(fd)
+
+    def rename(self, name):
+        to = self.chance.choice(FILES)
+        if to == name:
+            return
+        os.makedirs(self.point / os.path.dirname(to), exist_ok=True)
+        self.note(to)
+        os.rename(self.point / name, self.point / to)
+
+    def unlink(self, name):
+        self.note(name)
+        os.unlink(self.point / name)
+
+    def mkdir(self, _):
+        os.makedirs(self.point / "dir", exist_ok=True)
+
+    def rmdir(self, _):
+        os.rmdir(self.point / self.chance.choice(["dir", "other"]))
+
+    def list(self, name):
+        os.listdir(self.point / os.path.dirname(name))
+
+
+def disturb(chance, w, users):
+    """One trouble: a line, a client or the server."""
+    user = chance.choice(users)
+    what = chance.choice(["cut", "hold", "up", "up", "kill", "remount", "server kill", "server restart"])
+    user.log.append((what,))
+    if what in ("cut", "hold", "up"):
+        user.line.set(what)
+    elif what == "kill":
+        end_all(user.device, user.point)
+        user.mount()
+    elif what == "remount":
+        user.device.umount(user.point)
+        wait_until(lambda: not mounted(user.point), 30, "unmounted")
+        end_all(user.device, user.point)
+        user.mount()
+    else:
+        w.server.kill() if what == "server kill" else w.server.stop()
+        time.sleep(chance.random())
+        w.server.start()
+
+
+def settle(users):
+    """All hear of all: three rounds, for a conflict makes changes of its own."""
+    for user in users:
+        user.line.set("up")
+    for _ in range(3):
+        for user in users:
+            user.device.sync(user.point)
+    def same():
+        trees = [tree_of(u.point) for u in users]
+        return trees[0] == trees[1] == trees[2]
+    try:
+        wait_until(same, 60, "equal trees", 0.5)
+    except (AssertionError, OSError):
+        for user in users[1:]:
+            assert_same_tree(users[0].point, user.point)
+
+
+def check_promises(users, tree):
+    live = {entry[-1] for entry in tree.values() if entry[-1]}
+    replaced = set().union(*(u.replaced for u in users))
+    promised = {digest: where for u in users for digest, where in u.promised.items()}
+    assert len(promised) > 10, "hardly anything was written"
+    lost = {digest[:12]: where for digest, where in promised.items() if digest not in live and digest not in replaced}
+    assert not lost, f"{len(lost)} of {len(promised)} promised contents are gone: {lost}"
+
+
+def one_run(seed):
+    chance = random.Random(seed)
+    with world(expect_clean=False) as w:
+        w.server.start()
+        lines = [Line(w.server.port) for _ in range(4)]
+        users = []
+        try:
+            for index, name in enumerate(("ann", "ben", "cho")):
+                device = w.device(name)
+                server = type("Through", (), {"url": lines[index].url})
+                if index == 0:
+                    device.signup(server)
+                    device.skymoor("volume", "create", "home")
+                else:
+                    device.login(server)
+                users.append(User(name, device, lines[index], random.Random(seed * 10 + index)))
+                users[-1].mount()
+            for _ in range(STEPS):
+                if chance.random() < 0.06:
+                    disturb(chance, w, users)
+                else:
+                    chance.choice(users).step()
+            settle(users)
+            fresh = w.device("fresh")
+            fresh.login(w.server)
+            clone = fresh.mount("home")
+            assert_same_tree(users[0].point, clone)
+            tree = tree_of(clone)
+            check_promises(users, tree)
+            print(f"seed {seed}: {sum(u.done for u in users)} steps, {sum(len(u.promised) for u in users)} promises, "
+                  f"{sum(b'(conflict ' in name for name in tree)} conflict copies")
+            assert all(user.done > STEPS / 30 for user in users), [user.done for user in users]
+        except BaseException:
+            for user in users:
+                print(user.name, user.log)
+            raise
+        finally:
+            for line in lines:
+                line.close()
+
+
+def test_three_devices():
+    for seed in range(FIRST, FIRST + RUNS):
+        try:
+            one_run(seed)
+        except BaseException as error:
+            raise AssertionError(f"SKYMOOR_SYNC_SEED={seed}: {error}") from error
+        print(f"seed {seed}: passed", flush=True)
