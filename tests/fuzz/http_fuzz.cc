@@ -29,7 +29,7 @@ void try_head(ByteView bytes) {
 constexpr std::string_view kChunkedHead = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 constexpr std::size_t kMaxBody = 4096;
 
-/// The body, or "!" and nothing else for a refused one, or what is there of an unfinished one.
+/// The body, or nothing for one that is refused or not finished (in pieces the fault may show only with the next one).
 std::string decode_chunks(ByteView bytes, std::size_t piece) {
   ChunkedBody body(kChunkedHead, kMaxBody);
   Bytes waiting;
@@ -38,10 +38,10 @@ std::string decode_chunks(ByteView bytes, std::size_t piece) {
     append(waiting, bytes.first(n));
     bytes = bytes.subspan(n);
     auto used = body.feed(waiting);
-    if (!used.ok()) return "!";
+    if (!used.ok()) return {};
     check(*used <= waiting.size(), "used what was there");
     waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(*used));
-    if (n == 0) return "?";
+    if (n == 0) return {};
   }
   check(body.body().size() <= kMaxBody, "the body's limit holds");
   return "=" + std::string(as_text(body.body()));

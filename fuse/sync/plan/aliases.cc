@@ -17,6 +17,11 @@ Place get_place(ByteReader& in) {
   place.name = in.text(kMaxNameBytes);
   return place;
 }
+/// In order of the ids, so that equal aliases are equal bytes: what has not changed is not written again.
+template <typename Value>
+std::map<InodeId, Value> in_order(const std::unordered_map<InodeId, Value>& values) {
+  return {values.begin(), values.end()};
+}
 }  // namespace
 
 InodeId Aliases::resolve(InodeId inode) const {
@@ -55,12 +60,12 @@ Bytes encode_aliases(const Aliases& aliases) {
   ByteWriter out;
   out.u8(kVersion);
   out.varint(aliases.inodes.size());
-  for (const auto& [from, to] : aliases.inodes) {
+  for (const auto& [from, to] : in_order(aliases.inodes)) {
     codec::put(out, from);
     codec::put(out, to);
   }
   out.varint(aliases.copies.size());
-  for (const auto& [from, copy] : aliases.copies) {
+  for (const auto& [from, copy] : in_order(aliases.copies)) {
     codec::put(out, from);
     codec::put(out, copy.inode);
     codec::put(out, copy.content);
@@ -72,7 +77,7 @@ Bytes encode_aliases(const Aliases& aliases) {
     put_place(out, to);
   }
   out.varint(aliases.shown.size());
-  for (InodeId inode : aliases.shown) codec::put(out, inode);
+  for (InodeId inode : std::set<InodeId>(aliases.shown.begin(), aliases.shown.end())) codec::put(out, inode);
   out.varint(aliases.equals.size());
   for (const auto& [inode, equal] : aliases.equals) {
     codec::put(out, inode);
