@@ -1,7 +1,8 @@
 """Three devices work on the same few names; lines break, clients and the server are killed. At the end all trees are one, and no
 content that a user has fsynced is gone without somebody having replaced it.
 
-SKYMOOR_SYNC_SEEDS: how many runs (1), SKYMOOR_SYNC_SEED: the first (1), SKYMOOR_SYNC_STEPS: steps of each (150).
+Processes run as they like: a seed gives the same wishes, not the same history. SKYMOOR_SYNC_SEEDS: how many runs (1),
+SKYMOOR_SYNC_SEED: the first (1), SKYMOOR_SYNC_STEPS: steps of each (150).
 """
 
 import errno
@@ -51,12 +52,13 @@ class User:
         content = b""
         while piece := os.pread(fd, 1 << 20, len(content)):
             content += piece
+        self.log.append(("saw", sha(content)[:8]))
         return sha(content)
 
     def step(self):
         what = self.chance.choice(["write", "write", "save", "append", "rename", "unlink", "mkdir", "rmdir", "list"])
         name = self.chance.choice(FILES)
-        self.log.append((what, name))
+        self.log.append((f"{time.time():.3f}", what, name))
         try:
             getattr(self, what)(name)
             self.done += 1
@@ -65,6 +67,7 @@ class User:
             assert error.errno in BEARABLE, f"{self.name}: {what} {name}: {error!r}"
 
     def promise(self, content, name):
+        self.log.append(("promised", sha(content)[:8]))
         self.promised[sha(content)] = f"{self.name} {name} at {time.time():.3f}"
 
     def write(self, name):
@@ -125,6 +128,7 @@ class User:
         to = self.chance.choice(FILES)
         if to == name:
             return
+        self.log.append(("to", to))
         os.makedirs(self.point / os.path.dirname(to), exist_ok=True)
         self.note(to)
         os.rename(self.point / name, self.point / to)
@@ -147,7 +151,7 @@ def disturb(chance, w, users):
     """One trouble: a line, a client or the server."""
     user = chance.choice(users)
     what = chance.choice(["cut", "hold", "up", "up", "kill", "remount", "server kill", "server restart"])
-    user.log.append((what,))
+    user.log.append((f"{time.time():.3f}", what))
     if what in ("cut", "hold", "up"):
         user.line.set(what)
     elif what == "kill":
