@@ -75,6 +75,11 @@ Status RunningSync::begin() {
   if (d_.store.last_lsn() > d_.store.position().acknowledged) applier_.need_rebase();
   prefetcher_ = std::make_unique<Prefetcher>(contents_, connection_, d_.clock);
   if (!options_.own_thread) return {};
+  auto listed = [this] {
+    if (directories_.replan_wanted()) wake();
+  };
+  walk_ = std::make_unique<DirectoryWalk>(DirectoryWalk::Dependencies{
+      d_.store, directories_, connection_, options_.list_ahead, std::max<std::size_t>(1, options_.parallel_transfers), listed});
   subscription_ = d_.remote.subscribe([this](Sequence head) { heard_of(head); },
                                       [this](const Status& state) {
                                         MutexLock lock(mutex_);
@@ -94,6 +99,7 @@ void RunningSync::stop() {
     thread_.join();
   }
   contents_.stop();
+  if (walk_) walk_->stop();
   if (prefetcher_) prefetcher_->stop();
   sealers_.stop();
   senders_.stop();
@@ -165,6 +171,7 @@ Status RunningSync::fetch_directory(InodeId directory, Instant deadline, std::st
   if (never_synced()) TRY(until([&] { return !never_synced(); }, deadline, stop));
   Status done = answer(directories_.fetch_directory(directory, call_options(deadline, std::move(stop))));
   if (directories_.replan_wanted()) wake();
+  if (done.ok() && walk_) walk_->waited_for(directory);
   return done;
 }
 

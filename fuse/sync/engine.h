@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "fuse/sync/download/content_fetcher.h"
+#include "fuse/sync/download/directory_walk.h"
 #include "fuse/sync/download/prefetcher.h"
 #include "fuse/sync/push/pusher.h"
 #include "fuse/sync/restore/restorer.h"
@@ -81,6 +82,7 @@ class RunningSync final : public SyncEngine {
   DirectoryFetcher directories_;
   ContentFetcher contents_;
   std::unique_ptr<Prefetcher> prefetcher_;
+  std::unique_ptr<DirectoryWalk> walk_;
 
   std::atomic<std::uint64_t> shown_{0};   ///< sequence up to which the listener knows all
 

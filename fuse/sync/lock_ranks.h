@@ -13,6 +13,7 @@ inline constexpr LockRank kKnownBlocksRank = 45300;
 inline constexpr LockRank kFlightsRank = 45400;        ///< downloads under way
 inline constexpr LockRank kManifestCacheRank = 45500;
 inline constexpr LockRank kPrefetchRank = 45600;
+inline constexpr LockRank kDirectoryWalkRank = 45650;  ///< what is to be listed ahead
 inline constexpr LockRank kProgressRank = 45700;
 inline constexpr LockRank kThrottleRank = 45800;
 inline constexpr LockRank kRestoreReportRank = 45850;

@@ -68,6 +68,7 @@ class SyncEngine {
     std::size_t max_batch_records = 4000;
     std::size_t max_restored_effects = 8000;       ///< of one commit that gives back what the server has lost
     std::size_t pack_bytes = 8u << 20;
+    std::size_t list_ahead = 64;   ///< directories listed before a walk asks for them; 0: none
     std::uint64_t upload_bytes_per_s = 0, download_bytes_per_s = 0;  ///< 0: no limit
     std::string device_name;                       ///< for conflict names
     std::string state_directory;                   ///< for the room's own small file; empty: in memory only

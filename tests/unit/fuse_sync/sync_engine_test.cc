@@ -1,4 +1,6 @@
 // The engine end to end: whole devices in one process, on real stores and backing files, against a server in memory.
+#include <thread>
+
 #include "tests/unit/fuse_sync/sync_fixture.h"
 
 namespace skymoor::client {
@@ -21,6 +23,48 @@ TEST_F(SyncEngineTest, WhatOneDeviceMakesTheOtherHas) {
   EXPECT_EQ(b.node("hard").id, b.node("docs/small").id);
   EXPECT_EQ(b.node("docs").attributes.mtime, a.node("docs").attributes.mtime);
   EXPECT_EQ(volume_.tree().at("docs/small").xattrs.at("user.colour"), "blue");
+}
+
+TEST_F(SyncEngineTest, AWalkFindsWhatItComesToNextListedAlready) {
+  SyncDevice& a = device("anna");
+  for (int outer = 0; outer < 2; ++outer)
+    for (int inner = 0; inner < 10; ++inner) {
+      if (inner == 0) a.make_directory("d" + std::to_string(outer));
+      a.make_directory("d" + std::to_string(outer) + "/e" + std::to_string(inner));
+      a.write("d" + std::to_string(outer) + "/e" + std::to_string(inner) + "/f", "x");
+    }
+  a.sync();
+  SyncDevice& b = device("berta");
+  auto listed = [&](const std::string& path) {
+    const InodeId id = b.node(path).id;
+    MutexLock lock(b.store().mutex());
+    return b.store().inode(lock, id)->listed;
+  };
+  auto comes = [&](const std::string& path) {
+    for (int i = 0; i < 6000 && !listed(path); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return listed(path);
+  };
+  auto in_order = [&](const std::string& path) {   // of readdir, as a walk goes
+    std::vector<std::string> paths;
+    EXPECT_FALSE(b.exists(path + "/nothing"));
+    Request request;
+    auto entries = b.files().read_directory(request, b.node(path).id, 0, 100, false);
+    EXPECT_TRUE(entries.ok());
+    for (const DirectoryEntry& entry : *entries) paths.push_back(path + "/" + entry.name);
+    return paths;
+  };
+  const auto first = in_order("d0");
+  ASSERT_EQ(first.size(), 10u);
+  EXPECT_TRUE(b.exists(first[0] + "/f"));
+  EXPECT_FALSE(listed(first[1]));       // one directory looked at is no walk
+  EXPECT_TRUE(b.exists(first[1] + "/f"));
+  for (int i = 2; i < 6; ++i) EXPECT_TRUE(comes(first[i])) << i;
+  EXPECT_FALSE(listed(first[9]));       // the window is small at first
+  EXPECT_TRUE(b.exists(first[6] + "/f"));
+  EXPECT_TRUE(comes(first[9]));         // and doubles
+  const auto second = in_order("d1");   // the walk goes on next door: there it need not show itself again
+  EXPECT_TRUE(comes(second[9]));
+  expect_converged();
 }
 
 TEST_F(SyncEngineTest, ChangesOfASyncedTreeTravelBothWays) {
