@@ -4,10 +4,19 @@
 #include <algorithm>
 
 #include "fuse/journal/tables/row_codec.h"
+#include "shared/model/change.h"
 #include "shared/model/manifest.h"
 
 namespace skymoor::client {
 namespace {
+
+void set_fields(Attributes& to, std::uint8_t fields, const Attributes& from) {
+  if (fields & kFieldMode) to.mode = from.mode;
+  if (fields & kFieldUid) to.uid = from.uid;
+  if (fields & kFieldGid) to.gid = from.gid;
+  if (fields & kFieldMtime) to.mtime = from.mtime;
+  if (fields & kFieldCtime) to.ctime = from.ctime;
+}
 
 bool same(const InodeRow& a, const InodeRow& b) {
   ByteWriter left, right;
@@ -197,14 +206,10 @@ InodeRow ConfirmedEdit::shown(const Inode& inode, const Visible& seen) const {
   const InodeRow& confirmed = *inode.row;
   InodeRow row;
   if (options_.own && seen.row) {
-    // As it was made here, but for what others may have a say in: attributes are not compared by the server, so that
-    // somebody else's may stand between what this commit was planned on and its place.
+    // As it was made here, but for what the commit sets: attributes are not compared by the server, so that somebody
+    // else's may have come before it and made ours newer.
     row = *seen.row;
-    row.attributes.mode = confirmed.attributes.mode;
-    row.attributes.uid = confirmed.attributes.uid;
-    row.attributes.gid = confirmed.attributes.gid;
-    row.attributes.mtime = confirmed.attributes.mtime;
-    row.attributes.ctime = confirmed.attributes.ctime;
+    set_fields(row.attributes, inode.fields, confirmed.attributes);
     row.version = confirmed.version;
     row.links = confirmed.links;
     if (row.content != confirmed.content) {

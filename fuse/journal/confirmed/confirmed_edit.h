@@ -34,6 +34,7 @@ class ConfirmedEdit {
     std::optional<BaseRow<InodeRow>> base;
     std::optional<ManifestRow> put;      ///< new confirmed content
     std::optional<DentryRow> last_place; ///< of its last unlink
+    std::uint8_t fields = 0;             ///< AttributeField bits that this edit has set
     bool fresh = false;                  ///< made in this edit
     bool reachable = true;               ///< of a fresh one: has a name in a directory that is known here
     bool linked = true;                  ///< of a directory

@@ -185,12 +185,14 @@ Status ConfirmedEdit::apply_one(const PutEffect& effect) {
   inode.row->attributes.ctime = effect.ctime;
   inode.row->version = options_.sequence;
   inode.put = ManifestRow{effect.content, effect.manifest};
+  inode.fields |= kFieldMtime | kFieldCtime;
   return {};
 }
 
 Status ConfirmedEdit::apply_one(const AttributeEffect& effect) {
   Inode& inode = *TRY(this->inode(effect.inode));
   if (!inode.row || known_before(inode)) return {};
+  inode.fields |= effect.fields;
   Attributes& a = inode.row->attributes;
   if (effect.fields & kFieldMode) a.mode = effect.values.mode;
   if (effect.fields & kFieldUid) a.uid = effect.values.uid;

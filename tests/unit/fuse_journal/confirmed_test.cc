@@ -167,9 +167,10 @@ TEST_F(ConfirmedTest, OwnCommitMakesWhatItCoversClean) {
   Lsn written = write(file, {0, 100});
   EXPECT_EQ(store_->pending().files, 1u);
   Bytes manifest = text_manifest(100, {1});
-  VisibleChanges changes =
-      feed({NewEffect{file, {}, ""}, LinkEffect{kRootInode, "f", file}, PutEffect{file, own(written), 100, {}, {}, manifest}},
-           written);
+  const Attributes as_recorded = row(file)->attributes;
+  VisibleChanges changes = feed({NewEffect{file, {}, ""}, LinkEffect{kRootInode, "f", file},
+                                 PutEffect{file, own(written), 100, as_recorded.mtime, as_recorded.ctime, manifest}},
+                                written);
   EXPECT_TRUE(changes.names.empty() && changes.attributes.empty() && changes.contents.empty() && !changes.replan);
   EXPECT_EQ(store_->pending().records, 0u);
   EXPECT_EQ(store_->pending().files, 0u);

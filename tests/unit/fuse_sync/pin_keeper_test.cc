@@ -39,7 +39,7 @@ class PinKeeperTest : public ::testing::Test {
     a_.write("trip/deep/large", std::string(3u << 20, 'x'));
     a_.sync();
     b_.catch_up();
-    trip_ = b_.node("trip").inode;
+    trip_ = b_.node("trip").id;
   }
   std::unique_ptr<PinKeeper> keeper(PinKeeper::Options options = {}) {
     options.reserve_bytes = 0;
@@ -105,7 +105,7 @@ TEST_F(PinKeeperTest, FetchesTheTreeAndNothingElse) {
   b_.remote().set_offline(true);
   EXPECT_EQ(b_.read("trip/f7"), std::string(5000, 'h'));
   EXPECT_EQ(b_.read("trip/deep/large").size(), 3u << 20);
-  EXPECT_EQ(b_.engine().state_of(b_.node("other").inode), "remote-only");
+  EXPECT_EQ(b_.engine().state_of(b_.node("other").id), "remote-only");
   b_.remote().set_offline(false);
 }
 
@@ -131,8 +131,8 @@ TEST_F(PinKeeperTest, FollowsWhatTheFeedBrings) {
   a_.sync();
   b_.catch_up();
   VisibleChanges changes;
-  changes.names.push_back({b_.node("trip/deep").inode, "new"});
-  changes.contents.push_back(b_.node("trip/f1").inode);
+  changes.names.push_back({b_.node("trip/deep").id, "new"});
+  changes.contents.push_back(b_.node("trip/f1").id);
   following->tree_changed(changes);
   EXPECT_TRUE(settles(*following));
   const auto view = following->view(true);

@@ -27,7 +27,7 @@ SimulationOutcome once(std::uint64_t seed) {
 
 TEST(SyncSimulation, NothingIsLostAndEverySeedTellsOneStory) {
   if (std::getenv("SKYMOOR_TRACE")) (void)configure_log({.level = "debug", .file = "", .json = false});
-  const std::uint64_t first = number("SKYMOOR_FIRST_SEED", 0), count = number("SKYMOOR_SEEDS", 30);
+  const std::uint64_t first = number("SKYMOOR_FIRST_SEED", 0), count = number("SKYMOOR_SEEDS", 12);
   SimulationOutcome all;
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     const SimulationOutcome outcome = once(seed);
@@ -45,7 +45,7 @@ TEST(SyncSimulation, NothingIsLostAndEverySeedTellsOneStory) {
   std::cout << all.commits << " commits, " << all.fsynced << " contents fsynced, " << all.conflicts << " conflict names, "
             << all.power_cuts << " power cuts, " << all.lost << " messages lost, " << all.repeated << " repeated, "
             << all.delayed << " delayed\n";
-  if (count < 20 || HasFailure()) return;
+  if (count < 12 || HasFailure()) return;
   EXPECT_GT(std::min({all.power_cuts, all.lost, all.repeated, all.delayed, all.conflicts, all.fsynced}), 0)
       << "a fault that never happens proves nothing";
 }
