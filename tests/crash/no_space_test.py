@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from faults import Ledger, small_disk
-from harness import Device, Server, assert_same_tree, run, wait_until, world
+from faults import Ledger, assert_soon_same_tree, small_disk
+from harness import Device, Server, run, wait_until, world
 
 MIB = 1 << 20
 
@@ -52,7 +52,7 @@ def test_full_state_disk():
         w.server.start()
         a.sync(drive)
         ledger.check(drive)
-        assert_same_tree(drive, b.mount("home"))
+        assert_soon_same_tree(drive, b.mount("home"))
         a.umount(drive)
 
 
@@ -92,7 +92,7 @@ def test_small_cache_keeps_what_is_unsent():
         w.server.start()
         b.sync(right)
         a.sync(left)
-        assert_same_tree(left, right)
+        assert_soon_same_tree(left, right)
 
 
 def test_full_server_disk():
@@ -110,6 +110,6 @@ def test_full_server_disk():
         run("mount", "-o", "remount,size=200m", small)
         a.sync(drive)
         ledger.check(drive)
-        assert_same_tree(drive, b.mount("home"))
+        assert_soon_same_tree(drive, b.mount("home"))
         a.umount(drive)
         w.server.stop()

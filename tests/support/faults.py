@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 
-from harness import mounted, run, unmount_by_force, wait_until
+from harness import assert_same_tree, mounted, run, tree_of, unmount_by_force, wait_until
 
 ABSENT = "absent"
 FS_IOC_SHUTDOWN = 0x8004587d  # ext4 and XFS; the argument says what still reaches the disk
@@ -214,6 +214,17 @@ class Worker:
         os.rename(self.root / name, self.root / to)
         self._settle(name, None)
         self._settle(to, content)
+
+
+def assert_soon_same_tree(left, right, timeout=60):
+    """`skymoor sync` waits for what is sent, not for what others have sent: that takes a moment."""
+    def same():
+        with contextlib.suppress(OSError):
+            return tree_of(left) == tree_of(right)
+        return False
+    with contextlib.suppress(AssertionError):
+        wait_until(same, timeout, "equal trees", 0.3)
+    assert_same_tree(left, right)
 
 
 class Fault:
