@@ -196,6 +196,10 @@ Status Restorer::adopt(Episode& episode, const GiveBack& given, ServerTree& serv
     }
     adoption.inodes.push_back(*row);
     adoption.inodes.back().name.clear();
+    // A directory that was moved since to where no listing has looked: the feed passes over what is known already.
+    if (row->inode.attributes.type == FileType::kDirectory)
+      if (const auto places = TRY(server.places(inode)); !places.empty())
+        adoption.inodes.back().inode.parent = places.front().directory;
   }
   for (InodeId directory : given.directories()) {
     const auto node = TRY(server.node(directory));
