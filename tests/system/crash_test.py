@@ -50,6 +50,7 @@ def test_kill_client_while_writing():
             writer = threading.Thread(target=write_until_killed, args=(place, ledger))
             writer.start()
             time.sleep(1.0)
+            wait_until(lambda done=ledger: len(done) > 60, 120, "files written before the kill")
             a.kill(drive)
             writer.join(30)
             assert not writer.is_alive()
