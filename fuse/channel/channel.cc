@@ -83,7 +83,7 @@ Status check_device() {
 Status check_mount_point(const std::string& path) {
   struct stat st;
   if (::stat(path.c_str(), &st) != 0) {
-    if (errno == ENOTCONN)
+    if (errno == ENOTCONN || errno == ECONNABORTED)
       return Error(Code::kBusy, path + ": a dead mount is still here: remove it with 'umount -l " + path + "'");
     return Error::from_errno(errno, "mount point " + path);
   }

@@ -15,6 +15,7 @@ namespace {
 
 // From 7.40 of the protocol; Debian 12's headers are older. Source: include/uapi/linux/fuse.h.
 constexpr std::uint32_t kInitExt = 1u << 30;
+constexpr std::uint32_t kParallelDirops = 1u << 18;
 constexpr std::uint32_t kPassthroughFlag2 = 1u << 5;  // bit 37 of the 64
 struct BackingMap {
   std::int32_t fd;
@@ -86,6 +87,7 @@ ssize_t Passthrough::read(int fd, void* buffer, std::size_t size) {
       std::uint32_t fields[5] = {};
       std::memcpy(fields, static_cast<char*>(buffer) + sizeof header,
                   std::min<std::size_t>(sizeof fields, static_cast<std::size_t>(n) - sizeof header));
+      offered_flags_ = fields[3];
       offered_ = (fields[3] & kInitExt) && (fields[4] & kPassthroughFlag2);
       init_request_.assign(static_cast<std::uint8_t*>(buffer), static_cast<std::uint8_t*>(buffer) + n);
       init_unique_ = header.unique;
@@ -98,7 +100,7 @@ ssize_t Passthrough::writev(int fd, iovec* iov, int count) {
   if (init_answered_.load(std::memory_order_relaxed)) [[likely]] return ::writev(fd, iov, count);
   const auto* header = static_cast<const fuse_out_header*>(iov[0].iov_base);
   if (iov[0].iov_len < sizeof *header || header->unique != init_unique_) return ::writev(fd, iov, count);
-  const bool completed = wanted_ && complete_init_answer(iov, count);
+  const bool completed = complete_init_answer(iov, count);
   // All of it before the kernel has the answer: the first requests are served by other threads at once.
   active_ = completed;
   if (handover_ && header->error == 0) handover_->keep_init(std::exchange(init_request_, {}), completed);
@@ -108,11 +110,15 @@ ssize_t Passthrough::writev(int fd, iovec* iov, int count) {
   return n;
 }
 
+/// True: passthrough was agreed on.
 bool Passthrough::complete_init_answer(iovec* iov, int count) {
   if (count < 2 || iov[0].iov_len < sizeof(fuse_out_header) || iov[1].iov_len < sizeof(InitAnswer)) return false;
-  auto* header = static_cast<fuse_out_header*>(iov[0].iov_base);
-  if (header->unique != init_unique_ || header->error != 0 || !offered_) return false;
+  const auto* header = static_cast<const fuse_out_header*>(iov[0].iov_base);
+  if (header->error != 0) return false;
   auto* answer = static_cast<InitAnswer*>(iov[1].iov_base);
+  // libfuse 3.14 knows this one and leaves it out: a lookup that waits would hold up all others of its directory.
+  answer->flags |= offered_flags_ & kParallelDirops;
+  if (!wanted_ || !offered_) return false;
   answer->flags |= kInitExt;
   answer->flags2 |= kPassthroughFlag2;
   answer->max_stack_depth = 1;

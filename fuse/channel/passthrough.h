@@ -53,6 +53,7 @@ class Passthrough {
   std::shared_ptr<Handover> handover_;
   // Of the thread that negotiates.
   Bytes init_request_;
+  std::uint32_t offered_flags_ = 0;
   // Own synchronisation.
   std::atomic<std::uint64_t> init_unique_{0};
   std::atomic<bool> offered_{false}, active_{false}, init_answered_{false};

@@ -78,7 +78,10 @@ bool is_dead_mount(const std::string& mount_point) {
     struct statfs ignored = {};
     answer->set_value(::statfs(mount_point.c_str(), &ignored) == 0 ? 0 : errno);
   }).detach();
-  return future.wait_for(std::chrono::seconds(2)) == std::future_status::ready && future.get() == ENOTCONN;
+  if (future.wait_for(std::chrono::seconds(2)) != std::future_status::ready) return false;
+  const int error = future.get();
+  // Which of the two depends on whether the request was on its way when the process died.
+  return error == ENOTCONN || error == ECONNABORTED;
 }
 
 const MountEntry* mount_holding(const std::vector<MountEntry>& table, std::string_view path) {

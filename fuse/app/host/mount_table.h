@@ -26,8 +26,8 @@ const MountEntry* mount_holding(const std::vector<MountEntry>& table, std::strin
 /// whose daemon is dead or stuck.
 std::string absolute_mount_point(const std::string& path);
 
-/// Whether the mount's process has died: the kernel answers ENOTCONN then, at once. A mount that does not answer within
-/// two seconds is alive, if stuck. Source: fs/fuse/dev.c.
+/// Whether the mount's process has died: the kernel answers ENOTCONN or ECONNABORTED then, at once. A mount that
+/// does not answer within two seconds is alive, if stuck. Source: fs/fuse/dev.c.
 bool is_dead_mount(const std::string& mount_point);
 
 /// The directory as an absolute path, fit to mount on. Errors, each saying what to do: NotFound, NotDirectory,

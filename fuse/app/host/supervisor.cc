@@ -184,7 +184,6 @@ void Supervisor::handle_message() {
     case WorkerMessage::Kind::kServing:
       if (!upgrading_) break;
       upgrading_ = false;
-      ++handover_->service().upgrades;
       for (int fd : {session_.get(), handover_->fd(), link_.get()}) keep_through_exec(fd);
       become(program_, "supervisor",
              std::to_string(session_.get()) + "," + std::to_string(handover_->fd()) + "," + std::to_string(link_.get()) +
@@ -216,12 +215,14 @@ Result<std::optional<WorkerPart>> Supervisor::ended(int status) {
   if (!is_mounted()) return over(code);
   if (exited && code == kHandedOverExit) {
     upgrading_ = !program_.empty();
+    handover_->service().upgrades += upgrading_;   // before the worker that tells of it
     return start_worker();
   }
   if (upgrading_) {
     options_.prepare_log();
     log_error("mount.upgrade_failed", {{"program", program_}, {"why", why(status)}});
     upgrading_ = false;
+    --handover_->service().upgrades;
     program_.clear();
     return start_worker();
   }
