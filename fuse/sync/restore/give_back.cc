@@ -191,9 +191,7 @@ Status GiveBack::attributes(InodeId inode, const Lost& lost, bool complete) {
 
 Status GiveBack::xattrs(InodeId inode) {
   if (d_.history.touches(inode).xattrs) return {};
-  std::map<std::string, Bytes> theirs;
-  if (const auto* row = TRY(d_.server.row(inode)))
-    for (const auto& [name, value] : row->xattrs) theirs[name] = value;
+  std::map<std::string, Bytes> theirs = TRY(d_.server.xattrs(inode));
   for (auto& [name, value] : TRY(d_.mine.xattrs(inode))) {
     auto it = theirs.find(name);
     const bool same = it != theirs.end() && it->second == value;

@@ -104,4 +104,10 @@ Result<std::vector<std::string>> ServerTree::children(InodeId directory, std::si
   return names;
 }
 
+Result<std::map<std::string, Bytes>> ServerTree::xattrs(InodeId inode) {
+  std::map<std::string, Bytes> found;
+  if (const MetadataStore::ListedRow* known = TRY(row(inode))) found.insert(known->xattrs.begin(), known->xattrs.end());
+  return found;
+}
+
 }  // namespace skymoor::client

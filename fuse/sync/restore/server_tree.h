@@ -38,6 +38,7 @@ class ServerTree final : public TreeView {
   Result<std::vector<Place>> places(InodeId inode) override;   ///< in directories that were looked at
   Result<std::optional<Place>> last_place(InodeId) override { return std::optional<Place>(); }
   Result<std::vector<std::string>> children(InodeId directory, std::size_t limit) override;
+  Result<std::map<std::string, Bytes>> xattrs(InodeId inode) override;
 
   Sequence sequence() const { return sequence_; }
 
