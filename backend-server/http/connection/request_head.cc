@@ -122,9 +122,12 @@ ChunkedBody::ChunkedBody(std::string_view head, std::size_t max_body_bytes) : st
 
 ChunkedBody::~ChunkedBody() = default;
 
+/// "0 CR LF CR LF", with which every body ends: with less, Beast cannot come to an end, and asserts that it is not asked to.
+static constexpr std::size_t kShortestEnd = 5;
+
 Result<std::size_t> ChunkedBody::feed(ByteView bytes) {
   std::size_t taken = 0;
-  while (taken < bytes.size() && !done()) {
+  while (bytes.size() - taken >= kShortestEnd && !done()) {
     error_code failure;
     std::size_t more =
         state_->parser.put(boost::asio::const_buffer(bytes.data() + taken, bytes.size() - taken), failure);
