@@ -28,6 +28,11 @@ def outcome(function, *args):
         return errno.errorcode.get(error.errno, error.errno)
 
 
+def at_once(path, flags):
+    """Opens without waiting for the other end of a FIFO."""
+    return os.open(path, flags | os.O_NONBLOCK, 0o666)
+
+
 def attributes(st):
     """What both sides must agree on: not ids, times and the sizes of directories."""
     size = 0 if stat.S_ISDIR(st.st_mode) else st.st_size
@@ -60,7 +65,7 @@ class Side:
         return os.pwrite(self.fd(number), data, offset)
 
     def append(self, name, data):
-        fd = os.open(self.path(name), os.O_WRONLY | os.O_APPEND)
+        fd = os.open(self.path(name), os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK)
         try:
             return os.write(fd, data)
         finally:
@@ -70,11 +75,11 @@ class Side:
         return os.pread(self.fd(number), size, offset)
 
     def read_all(self, name):
-        with open(self.path(name), "rb") as f:
+        with open(self.path(name), "rb", opener=at_once) as f:
             return f.read()
 
     def replace_content(self, name, data):
-        with open(self.path(name), "wb") as f:
+        with open(self.path(name), "wb", opener=at_once) as f:
             return f.write(data)
 
     def truncate(self, name, size):
