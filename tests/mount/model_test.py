@@ -239,7 +239,7 @@ class Steps:
             (3, lambda: ("chmod", name(), r.choice((0o644, 0o755, 0o6755, 0o2777, 0o1777, 0)))),
             (2, lambda: ("chown", name(), r.choice((-1, 0, 1234)), r.choice((-1, 0, 2345)))),
             (2, lambda: ("times", name(), r.randrange(-10 ** 17, 2 * 10 ** 18), r.randrange(-10 ** 17, 2 * 10 ** 18))),
-            (3, lambda: ("setxattr", name(), r.choice(XATTRS), self.data()[:2000], r.choice((0, 0, os.XATTR_CREATE, os.XATTR_REPLACE)))),
+            (3, lambda: ("setxattr", name(), r.choice(XATTRS), self.data()[:200], r.choice((0, 0, os.XATTR_CREATE, os.XATTR_REPLACE)))),
             (2, lambda: ("getxattr", name(), r.choice(XATTRS))),
             (2, lambda: ("removexattr", name(), r.choice(XATTRS))),
             (2, lambda: ("listxattr", name())),
