@@ -93,7 +93,9 @@ TlsEngine::Step TlsEngine::read(std::span<std::uint8_t> into) {
     step.bytes = total;
     return step;
   }
-  return {.bytes = total};
+  Step step;
+  step.bytes = total;
+  return step;
 }
 
 TlsEngine::Step TlsEngine::write(ByteView from) {
