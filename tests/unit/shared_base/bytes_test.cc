@@ -22,6 +22,19 @@ TEST(Crc32c, ContinuesFromASeed) {
     EXPECT_EQ(crc32c(text.subspan(cut), crc32c(text.first(cut))), crc32c(text));
 }
 
+TEST(Crc32c, LongInputsAreTheSameInPiecesOfAnyLength) {
+  Bytes data(50'000);
+  for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::uint8_t>(i * i * 31 + (i >> 7));
+  for (std::size_t size : {6143u, 6144u, 6145u, 12'288u, 20'000u, 49'999u}) {
+    const ByteView whole = ByteView(data).subspan(1, size);
+    for (std::size_t step : {1u, 7u, 64u, 1000u}) {   // short pieces never take several lanes
+      std::uint32_t crc = 0;
+      for (std::size_t at = 0; at < size; at += step) crc = crc32c(whole.subspan(at, std::min(step, size - at)), crc);
+      EXPECT_EQ(crc, crc32c(whole)) << size << " by " << step;
+    }
+  }
+}
+
 TEST(Base64Url, RoundTripsEveryLength) {
   std::mt19937 random(1);
   for (std::size_t size = 0; size < 100; ++size) {
