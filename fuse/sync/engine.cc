@@ -58,7 +58,7 @@ RunningSync::RunningSync(Dependencies dependencies, Options options)
                context_, state_, state_file_, outstanding_, options_.max_batch_records}),
       restorer_({d_.store, d_.backing, d_.remote, opener_, applier_, directories_, connection_, upload_, cipher_, sealer_,
                  d_.device_key, context_, history_, d_.clock, d_.disk, options_.state_directory, options_.max_restored_effects}),
-      backoff_(d_.random, std::chrono::milliseconds(500), std::chrono::seconds(60)) {}
+      backoff_({std::chrono::milliseconds(500), std::chrono::seconds(60)}, d_.random) {}
 
 Status RunningSync::begin() {
   state_ = TRY(state_file_.load());

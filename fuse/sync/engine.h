@@ -7,6 +7,7 @@
 #include "fuse/sync/download/prefetcher.h"
 #include "fuse/sync/push/pusher.h"
 #include "fuse/sync/restore/restorer.h"
+#include "fuse/remote/backoff.h"
 #include "fuse/sync/waiting.h"
 
 namespace skymoor::client {

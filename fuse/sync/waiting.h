@@ -1,4 +1,4 @@
-// Waiting with a deadline and a stop token; pauses between attempts.
+// Waiting with a deadline and a stop token.
 #pragma once
 #include <algorithm>
 #include <chrono>
@@ -34,24 +34,6 @@ class NotifyOnStop {
     }
   };
   std::stop_callback<Notify> callback_;
-};
-
-/// Pauses that double, with jitter: never twice at the same moment on many devices, never spinning.
-class Backoff {
- public:
-  Backoff(Random& random, std::chrono::milliseconds first, std::chrono::milliseconds most)
-      : random_(random), first_(first), most_(most), next_(first) {}
-  std::chrono::milliseconds next() {
-    const auto base = next_;
-    next_ = std::min(most_, next_ * 2);
-    return base / 2 + std::chrono::milliseconds(random_.u64() % static_cast<std::uint64_t>(base.count() / 2 + 1));
-  }
-  void reset() { next_ = first_; }
-
- private:
-  Random& random_;
-  const std::chrono::milliseconds first_, most_;
-  std::chrono::milliseconds next_;
 };
 
 }  // namespace skymoor::client

@@ -262,6 +262,7 @@ def compare(got, expected, step, done):
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + SEEDS))
 def test_the_mount_does_what_a_local_directory_does(place, local, seed):
+    os.chmod(local, 0o755)   # as the place on the mount is
     steps, sides, done = Steps(seed), [Side(place), Side(local)], []
     mask = os.umask(0o022)
     try:

@@ -1,6 +1,7 @@
 #include "fuse/sync/upload/upload_round.h"
 
 #include "fuse/sync/connection.h"
+#include "fuse/remote/backoff.h"
 #include "fuse/sync/waiting.h"
 #include "shared/base/log.h"
 #include "shared/block/pack.h"
@@ -164,7 +165,7 @@ Status UploadRound::finish() {
 
 template <typename Call>
 auto UploadRound::attempt(Call call) -> decltype(call(CallOptions{})) {
-  Backoff backoff(context_.random, std::chrono::milliseconds(200), std::chrono::seconds(2));
+  Backoff backoff({std::chrono::milliseconds(200), std::chrono::seconds(2)}, context_.random);
   for (int round = 1;; ++round) {
     auto outcome = call(CallOptions{.stop = stop_});
     if (outcome.ok() || round == kQuickAttempts || !passing(outcome.error())) return outcome;
