@@ -11,7 +11,7 @@ class CommandLine : public ServerProcessTest {};
 
 TEST_F(CommandLine, HelpForEveryCommand) {
   EXPECT_EQ(run({"--help"}).exit_code, 0);
-  EXPECT_THAT(run({"--help"}).output, HasSubstr("Exit codes: 0 done, 1 failed, 2 wrong usage"));
+  EXPECT_THAT(run({"--help"}).output, HasSubstr("Exit codes: 0 done, 1 failed or damage found, 2 wrong usage"));
   for (std::vector<std::string> command : {std::vector<std::string>{"serve"},
                                            {"admin"},
                                            {"admin", "user"},

@@ -56,7 +56,8 @@ class MetadataCheckTest : public CommitTest {
     for (const char* suffix : {"-wal", "-shm"}) (void)disk_.unlink(directory_ / ("metadata.db" + std::string(suffix)));
     expect_ok(write_file_durably(disk_, directory_ / "metadata.db", whole));
   }
-  static std::string id(InodeId inode) { return std::to_string(inode.value); }
+  /// As SQLite holds it: 64 bits with a sign.
+  static std::string id(InodeId inode) { return std::to_string(static_cast<std::int64_t>(inode.value)); }
 
   BlockId block_;
   InodeId directory_id_, inner_, file_, gone_;
