@@ -56,6 +56,7 @@ class MetadataCheckTest : public CommitTest {
     for (const char* suffix : {"-wal", "-shm"}) (void)disk_.unlink(directory_ / ("metadata.db" + std::string(suffix)));
     expect_ok(write_file_durably(disk_, directory_ / "metadata.db", whole));
   }
+  static std::string name_of(InodeId inode) { return std::to_string(inode.value); }
   /// As SQLite holds it: 64 bits with a sign.
   static std::string id(InodeId inode) { return std::to_string(static_cast<std::int64_t>(inode.value)); }
 
@@ -77,14 +78,14 @@ TEST_F(MetadataCheckTest, a_sound_database_has_no_findings) {
 }
 
 TEST_F(MetadataCheckTest, damage_of_the_tree_is_named) {
-  expect_found("DELETE FROM inodes WHERE inode=" + id(file_), "inode " + id(file_) + " has a name but is not there");
+  expect_found("DELETE FROM inodes WHERE inode=" + id(file_), "inode " + name_of(file_) + " has a name but is not there");
   expect_found("DELETE FROM inodes WHERE inode=" + id(directory_id_), "holds names but is no directory");
   expect_found("UPDATE inodes SET links=links+1 WHERE inode=" + id(file_), "does not count its names right");
   expect_found("DELETE FROM dentries WHERE inode=" + id(inner_), "counts names but has none");
   expect_found("UPDATE inodes SET links=0 WHERE inode=" + id(inner_), "deleted directory that still holds names");
   expect_found("UPDATE inodes SET parent=" + id(inner_) + " WHERE inode=" + id(inner_), "another parent");
   expect_found("UPDATE dentries SET directory=" + id(inner_) + " WHERE inode=" + id(directory_id_),
-               "inode " + id(directory_id_) + " is a directory that the root does not lead to");
+               "inode " + name_of(directory_id_) + " is a directory that the root does not lead to");
   expect_found("UPDATE inodes SET xattrs=5 WHERE inode=" + id(file_), "does not count its attributes right");
   expect_found("UPDATE inodes SET links=1 WHERE inode=" + id(gone_), "is in the trash but not deleted");
   expect_found("DELETE FROM inodes WHERE inode=1", "is not the root directory");
@@ -118,9 +119,9 @@ TEST_F(MetadataCheckTest, damage_of_the_chain_is_named) {
   expect_found("DELETE FROM dentries WHERE inode=" + id(file_) + " AND directory=1", "which is gone though nothing removed it");
   expect_found("UPDATE dentries SET inode=" + id(gone_) + " WHERE inode=" + id(file_) + " AND directory=1",
                "left a name in directory 1 other than it is now");
-  expect_found("DELETE FROM versions WHERE size=10", "stored a version of inode " + id(file_) + ", which is not there");
+  expect_found("DELETE FROM versions WHERE size=10", "stored a version of inode " + name_of(file_) + ", which is not there");
   expect_found("UPDATE versions SET manifest=x'00' WHERE size=10", "differs from what is there");
-  expect_found("DELETE FROM inodes WHERE inode=" + id(gone_), "made inode " + id(gone_) + ", which is not there");
+  expect_found("DELETE FROM inodes WHERE inode=" + id(gone_), "made inode " + name_of(gone_) + ", which is not there");
 }
 
 TEST_F(MetadataCheckTest, repair_puts_counts_right_and_touches_nothing_else) {
