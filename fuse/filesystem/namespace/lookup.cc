@@ -13,6 +13,10 @@ Result<Node> Engine::lookup(Request& request, InodeId parent, std::string_view n
       InodeRow directory = TRY(row_of(lock, request, parent));
       if (name == ".." && directory.attributes.type != FileType::kDirectory)
         return Error(Code::kNotDirectory, "not a directory");
+      // What has neither name nor user is gone, though its rows may wait to be erased.
+      const auto open = open_.find(parent);
+      if (directory.links == 0 && (open == open_.end() || open->second->handles == 0))
+        return Error(Code::kStale, "the inode is gone");
       found = name == "." || parent == kRootInode || !directory.parent ? parent : directory.parent;
     } else {
       auto entry = entry_of(lock, request, parent, name);
