@@ -54,10 +54,14 @@ def test_versions_are_listed_and_restored_on_another_device():
         # Plain: the one before the present one.
         (left / "plain").write_text("one")
         a.sync(left)
-        (left / "plain").write_text("other")   # not synced: the version before what is there is still the first
+        # Not synced, and written without emptying the file first: the version before what is there is still the first.
+        with open(left / "plain", "r+b") as f:
+            f.write(b"other")
         a.skymoor("restore", left / "plain")
         assert (left / "plain").read_text() == "one"
-        a.skymoor("restore", left / "plain")
+        # A restore empties the file before it fills it, and a busy sync may send the two apart: the number says which one.
+        other = next(v["version"] for v in listed(a, left / "plain") if v["size"] == 5)
+        a.skymoor("restore", left / "plain", "--version", other)
         assert (left / "plain").read_text() == "other"
         b.sync(right)
         a.sync(left)
