@@ -55,7 +55,9 @@ Result<std::optional<Place>> PlanRun::find_place(InodeId inode, const Place& wan
   if (TRY(tree_.slot(wanted)) == inode) return std::optional(wanted);
   for (const Aliases* aliases : {static_cast<const Aliases*>(&plan_.aliases), &known_}) {
     auto it = aliases->moved.find({wanted, inode});
-    if (it != aliases->moved.end() && TRY(tree_.slot(it->second)) == inode) return std::optional(it->second);
+    if (it == aliases->moved.end()) continue;
+    read_slot(it->second);
+    if (TRY(tree_.slot(it->second)) == inode) return std::optional(it->second);
   }
   // Shown elsewhere by an earlier plan: wherever this one has put it is where the author saw it.
   if (!TRY(tree_.is_new(inode))) return std::optional<Place>();
@@ -126,6 +128,7 @@ OpId PlanRun::effective_seen(InodeId inode, OpId seen) const {
 Result<std::optional<InodeId>> PlanRun::own_copy(InodeId inode, OpId seen) {
   const Aliases::Copy* copy = copy_of(inode);
   if (!copy || copy->content != seen) return std::optional<InodeId>();
+  read_inode(copy->inode);  // whether it is there decides what the record is about
   const auto node = TRY(tree_.node(copy->inode));
   if (!node || node->content != seen) return std::optional<InodeId>();
   return std::optional(copy->inode);
