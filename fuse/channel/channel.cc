@@ -1,6 +1,7 @@
 #include "fuse/channel/channel.h"
 
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -162,13 +163,19 @@ Status FuseChannel::mount_session() {
 }
 
 ssize_t FuseChannel::write_answer(int fd, iovec* iov, int count) {
-  if (!replaying_init_) {
+  const bool notice = static_cast<const fuse_out_header*>(iov[0].iov_base)->unique == 0;
+  if (!replaying_init_ && !(notice && options_.notify)) {
     newer_protocol_.complete(iov, count);
     return passthrough_.writev(fd, iov, count);
   }
   ssize_t size = 0;
   for (int i = 0; i < count; ++i) size += static_cast<ssize_t>(iov[i].iov_len);
-  return size;
+  if (replaying_init_) return size;
+  const int error = options_.notify(iov, count);
+  if (error == EPIPE) return passthrough_.writev(fd, iov, count);
+  if (error == 0) return size;
+  errno = error;
+  return -1;
 }
 
 void FuseChannel::serve() {

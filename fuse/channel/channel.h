@@ -1,5 +1,8 @@
 // Channel: the kernel's edge. The only room with libfuse.
 #pragma once
+#include <sys/uio.h>
+
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +24,9 @@ struct ChannelOptions {
   int threads = 2;                          ///< that read requests
   std::vector<std::string> kernel_options;  ///< nosuid, nodev, noexec, noatime, ...
   std::shared_ptr<Handover> handover;       ///< null: nobody can take the mount over
+  /// Tells the kernel, from another process: a thread that waits in the kernel for its lock keeps a killed process from
+  /// ending. Answers an errno; EPIPE: it has to be told from here. Called by one thread.
+  std::function<int(const iovec* iov, int count)> notify;
   /// Set: nothing is mounted; the session of the process before goes on.
   struct TakeOver {
     int session_fd = -1;

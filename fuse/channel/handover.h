@@ -21,7 +21,7 @@ struct OpenFile {
 /// How often the serving process was replaced. Written by the supervisor.
 struct ServiceRecord {
   static constexpr std::size_t kCrashesKept = 16;
-  std::int32_t supervisor = 0;   ///< its process id
+  std::int32_t supervisor = 0, notifier = 0;   ///< process ids
   std::uint32_t crashes = 0, upgrades = 0;
   std::int64_t crash_times_ns[kCrashesKept] = {};   ///< number n stands at n % kCrashesKept; wall clock
   std::int32_t last_status = 0;                     ///< of the last crash, as waitpid gives it

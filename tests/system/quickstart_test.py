@@ -86,7 +86,7 @@ def test_from_nothing_to_a_drive_and_back(home):
     assert home.client("doctor").returncode == 0
 
     before = set(home.processes())
-    assert len(before) == 3   # the server, the mount's process and its supervisor
+    assert len(before) == 4   # the server, the mount's process, its supervisor and its notifier
     home.quickstart()
     assert set(home.processes()) == before, "what runs is left alone"
     assert (home.drive / "directory" / "file").read_text() == "kept"

@@ -54,6 +54,10 @@ UniqueFd inherited_fd(int fd) {
   return UniqueFd(fd);
 }
 
+std::shared_ptr<NotifierLink> link_to_notifier(UniqueFd socket) {
+  return std::make_shared<NotifierLink>(std::move(socket), static_cast<std::uint64_t>(now_ns()));
+}
+
 class Supervisor {
  public:
   explicit Supervisor(SupervisorOptions options) : options_(std::move(options)) {}
@@ -64,10 +68,12 @@ class Supervisor {
   Status inherit();
   /// The part, in the worker that it makes; nothing in the supervisor.
   Result<std::optional<WorkerPart>> start_worker();
-  void become(const std::string& program, const char* role, const std::string& numbers) const;
+  void become(const std::string& program, const char* role, const std::vector<int>& fds, pid_t worker = 0) const;
   Result<std::optional<WorkerPart>> watch();
   Result<std::optional<WorkerPart>> ended(int status);
   Result<std::optional<WorkerPart>> crashed(int status);
+  void start_notifier();
+  void end_notifier();
   void handle_message();
   void handle_signal();
   bool is_mounted() const;
@@ -80,6 +86,7 @@ class Supervisor {
   const SupervisorOptions options_;
   std::shared_ptr<Handover> handover_;
   UniqueFd signals_, link_, session_;
+  UniqueFd notices_, notifier_end_;   ///< what workers write to, and what the notifier reads, until it has it
   sigset_t mask_before_ = {};
   pid_t worker_ = 0;
   bool asked_to_end_ = false, upgrading_ = false;
@@ -95,6 +102,10 @@ Status Supervisor::prepare() {
   signals_ = UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_) return Error::from_errno(errno, "signalfd");
   if (!options_.inherited.empty()) return inherit();
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return Error::from_errno(errno, "socketpair");
+  notices_ = UniqueFd(ends[0]);
+  notifier_end_ = UniqueFd(ends[1]);
   handover_ = TRY(Handover::create());
   handover_->service().supervisor = ::getpid();
   return {};
@@ -103,11 +114,12 @@ Status Supervisor::prepare() {
 Status Supervisor::inherit() {
   sigemptyset(&mask_before_);   // what is blocked now, the program before blocked
   const std::vector<int> numbers = numbers_in(options_.inherited);
-  if (numbers.size() != 4) return Error(Code::kInvalidArgument, "not what a supervisor hands on: " + options_.inherited);
+  if (numbers.size() != 5) return Error(Code::kInvalidArgument, "not what a supervisor hands on: " + options_.inherited);
   session_ = inherited_fd(numbers[0]);
   handover_ = TRY(Handover::adopt(inherited_fd(numbers[1])));
   link_ = inherited_fd(numbers[2]);
-  worker_ = numbers[3];
+  notices_ = inherited_fd(numbers[3]);
+  worker_ = numbers[4];
   return {};
 }
 
@@ -117,6 +129,7 @@ Result<Supervised> Supervisor::run() {
     if (auto part = TRY(start_worker())) return Supervised{std::move(part), 0};
   while (!code_)
     if (auto part = TRY(watch())) return Supervised{std::move(part), 0};
+  end_notifier();
   return Supervised{std::nullopt, *code_};
 }
 
@@ -135,19 +148,25 @@ Result<std::optional<WorkerPart>> Supervisor::start_worker() {
   ours.reset();
   signals_.reset();
   link_.reset();
+  notifier_end_.reset();
   ::sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
   if (!program_.empty()) {
-    for (int fd : {session_.get(), handover_->fd(), theirs.get()}) keep_through_exec(fd);
-    become(program_, "worker",
-           std::to_string(session_.get()) + "," + std::to_string(handover_->fd()) + "," + std::to_string(theirs.get()));
+    become(program_, "worker", {session_.get(), handover_->fd(), theirs.get(), notices_.get()});
     ::_exit(kExecFailed);
   }
-  WorkerPart part{std::move(handover_), std::make_shared<WorkerLink>(std::move(theirs)), std::move(session_)};
+  WorkerPart part{std::move(handover_), std::make_shared<WorkerLink>(std::move(theirs)), link_to_notifier(std::move(notices_)),
+                  std::move(session_)};
   return std::optional<WorkerPart>(std::move(part));
 }
 
 /// Comes back only if the program cannot be run.
-void Supervisor::become(const std::string& program, const char* role, const std::string& numbers) const {
+void Supervisor::become(const std::string& program, const char* role, const std::vector<int>& fds, pid_t worker) const {
+  std::string numbers;
+  for (int fd : fds) {
+    keep_through_exec(fd);
+    numbers += (numbers.empty() ? "" : ",") + std::to_string(fd);
+  }
+  if (worker != 0) numbers += "," + std::to_string(worker);
   std::vector<std::string> words = options_.words;
   words.insert(words.begin(), program);
   words.insert(words.end(), {"--take-over", std::string(role) + ":" + numbers});
@@ -177,6 +196,7 @@ void Supervisor::handle_message() {
   switch (message->kind) {
     case WorkerMessage::Kind::kKeep:
       session_ = std::move(message->session);
+      start_notifier();
       break;
     case WorkerMessage::Kind::kUpgrade:
       program_ = message->program;
@@ -184,13 +204,35 @@ void Supervisor::handle_message() {
     case WorkerMessage::Kind::kServing:
       if (!upgrading_) break;
       upgrading_ = false;
-      for (int fd : {session_.get(), handover_->fd(), link_.get()}) keep_through_exec(fd);
-      become(program_, "supervisor",
-             std::to_string(session_.get()) + "," + std::to_string(handover_->fd()) + "," + std::to_string(link_.get()) +
-                 "," + std::to_string(worker_));
+      become(program_, "supervisor", {session_.get(), handover_->fd(), link_.get(), notices_.get()}, worker_);
       program_.clear();
       break;
   }
+}
+
+/// Once a mount. It ends when supervisor and workers have.
+void Supervisor::start_notifier() {
+  if (!notifier_end_) return;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
+    signals_.reset();
+    link_.reset();
+    notices_.reset();
+    run_notifier(session_.get(), notifier_end_.get());
+    ::_exit(0);
+  }
+  notifier_end_.reset();
+  handover_->service().notifier = std::max(0, child);
+}
+
+/// With nothing mounted it waits for nothing, but a moment.
+void Supervisor::end_notifier() {
+  constexpr int kTries = 200;
+  const pid_t notifier = handover_->service().notifier;
+  if (notifier <= 0) return;
+  ::kill(notifier, SIGKILL);
+  for (int i = 0; i < kTries && ::waitpid(notifier, nullptr, WNOHANG) == 0; ++i) (void)::poll(nullptr, 0, 5);
 }
 
 void Supervisor::handle_signal() {
@@ -269,12 +311,13 @@ bool is_for_worker(const std::string& text) { return text.starts_with("worker:")
 
 Result<WorkerPart> inherited_worker(const std::string& text) {
   const std::vector<int> numbers = numbers_in(text);
-  if (!is_for_worker(text) || numbers.size() != 3)
+  if (!is_for_worker(text) || numbers.size() != 4)
     return Error(Code::kInvalidArgument, "not what a supervisor hands on: " + text);
   WorkerPart part;
   part.session = inherited_fd(numbers[0]);
   part.handover = TRY(Handover::adopt(inherited_fd(numbers[1])));
   part.link = std::make_shared<WorkerLink>(inherited_fd(numbers[2]));
+  part.notifier = link_to_notifier(inherited_fd(numbers[3]));
   return part;
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "fuse/app/host/notifier.h"
 #include "fuse/channel/handover.h"
 #include "shared/base/error.h"
 #include "shared/base/fd.h"
@@ -45,6 +46,7 @@ std::optional<WorkerMessage> receive_from_worker(int socket);
 struct WorkerPart {
   std::shared_ptr<Handover> handover;
   std::shared_ptr<WorkerLink> link;
+  std::shared_ptr<NotifierLink> notifier;
   UniqueFd session;       ///< set: a live mount to take over
 };
 

@@ -80,7 +80,8 @@ MountSession::~MountSession() { close(); }
 Status MountSession::open_identity() {
   const StatePaths& paths = options_.paths;
   account_ = TRY(load_account(disk_, paths.account_file()));
-  if (options_.worker_takes_over()) {
+  taken_over_ = options_.worker_takes_over();
+  if (taken_over_) {
     mount_point_ = options_.directory;   // nothing may touch it: nobody answers yet
     passthrough_ = options_.worker->handover->passthrough();
   } else {
@@ -248,7 +249,12 @@ Status MountSession::mount_channel() {
   options.passthrough = passthrough_;
   options.threads = static_cast<int>(options_.mount.settings.number("threads"));
   options.kernel_options = options_.mount.kernel_options;
-  if (options_.worker) options.handover = options_.worker->handover;
+  if (options_.worker) {
+    options.handover = options_.worker->handover;
+    options.notify = [notifier = options_.worker->notifier](const iovec* iov, int count) {
+      return notifier->notify(iov, count);
+    };
+  }
   if (options_.worker_takes_over()) take_over(options);
   channel_ = TRY(Channel::mount(*filesystem_, std::move(options)));
   if (options_.worker)
@@ -279,6 +285,7 @@ Status MountSession::hand_over(const std::string& program) {
   TRY(options_.worker->link->upgrade_to(program));
   log_info("mount.handing_over", {{"program", program}});
   handing_over_ = true;
+  options_.worker->notifier->stop();
   channel_->hand_over();
   return {};
 }
@@ -293,11 +300,13 @@ Status MountSession::run(const std::function<Status()>& on_ready) {
   TRY(mount_channel());
   log_info("mount.started", {{"volume", volume_.label}, {"mount_point", mount_point_}});
   Status served;
-  // The kernel answers statfs only when the session is up: the mount is ready then, and not before.
+  // The kernel answers statfs only when the session is up: the mount is ready then, and not before. One that is taken over
+  // is up, and no thread of ours may wait for it: should this process be killed, a request of its own that nobody answers
+  // would keep it from ending, and the next one from the state that it has locked.
   std::jthread prober([this, &on_ready, mounted = std::weak_ptr<Channel>(channel_)] {
     set_thread_name("mount-probe");
     struct statfs ignored = {};
-    if (::statfs(mount_point_.c_str(), &ignored) != 0) return;
+    if (!taken_over_ && ::statfs(mount_point_.c_str(), &ignored) != 0) return;
     const auto channel = mounted.lock();
     if (!channel) return;
     passthrough_active_ = channel->passthrough_active();
@@ -306,7 +315,10 @@ Status MountSession::run(const std::function<Status()>& on_ready) {
     if (Status told = on_ready(); !told.ok()) stop();
   });
   {
-    std::stop_callback on_stop(stop_.get_token(), [this] { channel_->stop(); });
+    std::stop_callback on_stop(stop_.get_token(), [this] {
+      if (options_.worker) options_.worker->notifier->stop();
+      channel_->stop();
+    });
     served = channel_->run();
   }
   log_info("mount.ended", {{"volume", volume_.label}, {"mount_point", mount_point_}});

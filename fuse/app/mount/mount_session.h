@@ -64,7 +64,7 @@ class MountSession {
   SystemClock clock_;
   SystemRandom random_;
   std::string mount_point_;
-  bool passthrough_ = false;
+  bool passthrough_ = false, taken_over_ = false;
   Account account_;
   LocalVolume volume_;
   crypto::KeyPair device_key_;
