@@ -164,7 +164,8 @@ Status FuseChannel::mount_session() {
 
 ssize_t FuseChannel::write_answer(int fd, iovec* iov, int count) {
   const bool notice = static_cast<const fuse_out_header*>(iov[0].iov_base)->unique == 0;
-  if (!replaying_init_ && !(notice && options_.notify)) {
+  // Others notify the kernel of what it need not wait for, while they have a request in hand: they must not wait here.
+  if (!replaying_init_ && !(notice && options_.notify && Invalidator::on_its_thread())) {
     newer_protocol_.complete(iov, count);
     return passthrough_.writev(fd, iov, count);
   }

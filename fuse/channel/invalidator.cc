@@ -16,7 +16,10 @@ namespace {
 constexpr std::size_t kMaxQueued = 4096;
 // From 7.44 of the protocol. Source: include/uapi/linux/fuse.h (FUSE_NOTIFY_INC_EPOCH).
 constexpr std::int32_t kNotifyNewEpoch = 8;
-}
+thread_local bool its_thread = false;
+}  // namespace
+
+bool Invalidator::on_its_thread() { return its_thread; }
 
 Invalidator::Invalidator() : mutex_(kInvalidatorRank, "invalidator") {}
 
@@ -25,6 +28,7 @@ void Invalidator::start(fuse_session* session, std::shared_ptr<Handover> handove
   handover_ = std::move(handover);
   thread_ = std::thread([this] {
     set_thread_name("invalidate");
+    its_thread = true;
     run();
   });
 }

@@ -27,6 +27,8 @@ class Invalidator {
   /// A hint: forgotten when there is much to do.
   void drop_pages(InodeId inode);
   void stop();
+  /// Whether the calling thread is the one of an Invalidator: its notices may wait, those of others do not.
+  static bool on_its_thread();
 
  private:
   void run();
