@@ -114,7 +114,7 @@ std::vector<Bytes> seeds() {
   aliases.inodes[InodeId{5}] = InodeId{6};
   aliases.copies[InodeId{7}] = {InodeId{8}, {WriterId{1}, 2}};
   aliases.shown.insert(InodeId{8});
-  aliases.equals[InodeId{9}] = {Lsn{4}, {WriterId{1}, 2}};
+  aliases.equals[{InodeId{9}, Lsn{3}}] = {Lsn{4}, {WriterId{1}, 2}};
   out.push_back(with_choice(4, encode_aliases(aliases)));
   ByteWriter state;
   state.u8(1);

@@ -65,21 +65,15 @@ void ModelDevice::author(LogRecord record) {
   pending_.push_back(std::move(record));
 }
 
-bool ModelDevice::answer(const std::vector<ContentQuestion>& questions) {
+bool ModelDevice::answer(const Questions& questions) {
   bool learned = false;
-  for (const ContentQuestion& question : questions) {
-    // What `mine` holds in the end; an empty file that is never written is not asked about.
-    const LogRecord* last = nullptr;
-    for (const LogRecord& record : pending_)
-      if (const auto* write = std::get_if<WriteIntent>(&record.intent); write && write->inode == question.mine)
-        last = &record;
-    if (!last || !digests_.contains(question.their_content)) continue;
-    const OpId mine{context_.writer, last->lsn.value};
-    if (digests_.at(mine) != digests_.at(question.their_content)) continue;
-    Aliases::Equal& equal = aliases_.equals[question.mine];
-    if (equal.up_to == last->lsn && equal.theirs == question.their_content) continue;
-    equal = {last->lsn, question.their_content};
-    learned = true;
+  for (const auto& [question, end] : questions.all()) {
+    if (end == OpId{} || !digests_.contains(question.their_content)) continue;  // never written: not asked about
+    if (digests_.at(end) != digests_.at(question.their_content)) continue;
+    const Aliases::Equal found{Lsn{end.counter}, question.their_content};
+    Aliases::Equal& equal = aliases_.equals[{question.mine, question.first}];
+    learned |= equal != found;
+    equal = found;
   }
   return learned;
 }
@@ -89,13 +83,13 @@ void ModelDevice::rebuild() {
     view_ = std::make_unique<Overlay>(confirmed_);
     provisional_ = {};
     Aliases known = aliases_;
-    std::vector<ContentQuestion> questions;
+    Questions questions;
     for (const LogRecord& record : pending_) {
       Plan planned = must(plan(record, *view_, known, context_));
       for (const TreeEffect& effect : planned.effects) must(view_->apply(effect));
       provisional_.merge(planned.aliases);
       known.merge(planned.aliases);
-      questions.insert(questions.end(), planned.questions.begin(), planned.questions.end());
+      questions.add(record, context_.writer, planned.questions);
     }
     // While it is not known whether a commit arrived, nothing may change what it was planned with.
     if (!answer_outstanding_ && answer(questions)) continue;

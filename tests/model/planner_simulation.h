@@ -83,7 +83,7 @@ class ModelDevice {
   Planned plan_batch(std::size_t count);
   void acknowledge(const Arbiter::Entry& entry);
   void rebuild();
-  bool answer(const std::vector<ContentQuestion>& questions);
+  bool answer(const Questions& questions);
 
   PlanContext context_;
   Arbiter& arbiter_;

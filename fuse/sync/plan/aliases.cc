@@ -4,7 +4,8 @@
 
 namespace skymoor::client {
 namespace {
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kVersionWithoutFirst = 1;  // an equality began with the first record there was
 constexpr std::size_t kMaxEntries = 1u << 22;
 
 void put_place(ByteWriter& out, const Place& place) {
@@ -39,9 +40,17 @@ const Aliases::Copy* Aliases::copy_of(InodeId inode) const {
   return it == copies.end() ? nullptr : &it->second;
 }
 
-const Aliases::Equal* Aliases::equal_of(InodeId inode) const {
-  auto it = equals.find(inode);
-  return it == equals.end() ? nullptr : &it->second;
+bool Aliases::ends_in(InodeId inode, Lsn lsn, OpId theirs) const {
+  for (auto it = equals.lower_bound({inode, Lsn{}}); it != equals.end() && it->first.first == inode; ++it)
+    if (it->first.second <= lsn && lsn <= it->second.up_to && it->second.theirs == theirs) return true;
+  return false;
+}
+
+std::optional<OpId> Aliases::equal_at(InodeId inode, Lsn lsn) const {
+  std::optional<OpId> newest;
+  for (auto it = equals.lower_bound({inode, Lsn{}}); it != equals.end() && it->first.first == inode; ++it)
+    if (it->second.up_to == lsn) newest = it->second.theirs;
+  return newest;
 }
 
 bool Aliases::empty() const {
@@ -53,7 +62,7 @@ void Aliases::merge(const Aliases& more) {
   for (const auto& [from, to] : more.copies) copies[from] = to;
   for (const auto& [from, to] : more.moved) moved[from] = to;
   for (InodeId inode : more.shown) shown.insert(inode);
-  for (const auto& [inode, equal] : more.equals) equals[inode] = equal;
+  for (const auto& [from, equal] : more.equals) equals[from] = equal;
 }
 
 Bytes encode_aliases(const Aliases& aliases) {
@@ -79,8 +88,9 @@ Bytes encode_aliases(const Aliases& aliases) {
   out.varint(aliases.shown.size());
   for (InodeId inode : std::set<InodeId>(aliases.shown.begin(), aliases.shown.end())) codec::put(out, inode);
   out.varint(aliases.equals.size());
-  for (const auto& [inode, equal] : aliases.equals) {
-    codec::put(out, inode);
+  for (const auto& [from, equal] : aliases.equals) {
+    codec::put(out, from.first);
+    codec::put(out, from.second);
     codec::put(out, equal.up_to);
     codec::put(out, equal.theirs);
   }
@@ -89,7 +99,8 @@ Bytes encode_aliases(const Aliases& aliases) {
 
 Result<Aliases> decode_aliases(ByteView bytes) {
   ByteReader in(bytes);
-  if (in.u8() != kVersion) return Error(Code::kCorrupt, "aliases of an unknown version");
+  const std::uint8_t version = in.u8();
+  if (version != kVersion && version != kVersionWithoutFirst) return Error(Code::kCorrupt, "aliases of an unknown version");
   Aliases aliases;
   for (std::size_t n = in.count(kMaxEntries, 16); n > 0 && !in.failed(); --n) {
     InodeId from, to;
@@ -117,12 +128,13 @@ Result<Aliases> decode_aliases(ByteView bytes) {
     aliases.shown.insert(inode);
   }
   for (std::size_t n = in.count(kMaxEntries, 28); n > 0 && !in.failed(); --n) {
-    InodeId inode;
+    std::pair<InodeId, Lsn> from;
     Aliases::Equal equal;
-    codec::get(in, inode);
+    codec::get(in, from.first);
+    if (version != kVersionWithoutFirst) codec::get(in, from.second);
     codec::get(in, equal.up_to);
     codec::get(in, equal.theirs);
-    aliases.equals[inode] = equal;
+    aliases.equals[from] = equal;
   }
   TRY(in.finish("aliases"));
   return aliases;

@@ -29,17 +29,22 @@ struct Aliases {
   std::map<std::pair<Place, InodeId>, Place> moved;
   /// Conflict copies that a re-plan has shown to the user: records may name them.
   std::unordered_set<InodeId> shown;
-  /// A file's local content as of record `up_to` equals byte for byte what the other side wrote.
+  /// What the author's writes of a file, each over the one before, from the record in the key up to `up_to`, end in: byte
+  /// for byte what the other side wrote.
   struct Equal {
     Lsn up_to;
     OpId theirs;
+    friend bool operator==(const Equal&, const Equal&) = default;
   };
-  std::map<InodeId, Equal> equals;
+  std::map<std::pair<InodeId, Lsn>, Equal> equals;
 
   /// Follows aliases to the inode that counts.
   InodeId resolve(InodeId inode) const;
   const Copy* copy_of(InodeId inode) const;
-  const Equal* equal_of(InodeId inode) const;
+  /// Whether what record `lsn` did to `inode` is part of what ends in the bytes of `theirs`.
+  bool ends_in(InodeId inode, Lsn lsn, OpId theirs) const;
+  /// The content whose bytes the writes up to `lsn` end in; nothing when they end elsewhere.
+  std::optional<OpId> equal_at(InodeId inode, Lsn lsn) const;
   bool empty() const;
   /// Takes over the entries of `more`; they win over older ones.
   void merge(const Aliases& more);

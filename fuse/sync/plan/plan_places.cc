@@ -120,9 +120,8 @@ const Aliases::Copy* PlanRun::copy_of(InodeId inode) const {
 }
 
 OpId PlanRun::effective_seen(InodeId inode, OpId seen) const {
-  const Aliases::Equal* equal = known_.equal_of(inode);
-  if (equal && seen == OpId{context_.writer, equal->up_to.value}) return equal->theirs;
-  return seen;
+  if (seen.writer != context_.writer) return seen;
+  return known_.equal_at(inode, Lsn{seen.counter}).value_or(seen);
 }
 
 Result<std::optional<InodeId>> PlanRun::own_copy(InodeId inode, OpId seen) {

@@ -29,6 +29,7 @@ class PlanRun {
   Status exchange(const RenameIntent& intent);
   Status write_over(InodeId original, InodeId inode, const TreeNode& node, OpId mine, const InodeRow& row);
   Status write_copy(InodeId original, const TreeNode& node, OpId mine, const InodeRow& row);
+  Status forgo_copy(InodeId inode);
   Status write_stray(InodeId inode, OpId mine, const InodeRow& row);
   Status birth(InodeId inode, const InodeRow& row);
   /// Inode that merges with a new one of the same name; nothing when they stay apart.

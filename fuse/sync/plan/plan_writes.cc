@@ -13,9 +13,9 @@ Status PlanRun::on(const WriteIntent& intent) {
   auto node = TRY(tree_.node(inode));
   if (!node) return write_stray(original, mine, *row);
 
-  const Aliases::Equal* equal = known_.equal_of(intent.inode);
-  if (equal && record_.lsn <= equal->up_to && node->content == equal->theirs) {
+  if (known_.ends_in(intent.inode, record_.lsn, node->content)) {
     read_inode(inode);
+    TRY(forgo_copy(inode));
     return drop();  // what these writes end in is there already
   }
   const OpId seen = effective_seen(intent.inode, intent.seen);
@@ -26,14 +26,12 @@ Status PlanRun::on(const WriteIntent& intent) {
   read_inode(inode);
   if (node->content == seen || own_and_later(node->content) || !context_.rules.edit_edit_makes_copy)
     return write_over(original, inode, *node, mine, *row);
-  if (node->content.writer != context_.writer) plan_.questions.push_back({intent.inode, inode, node->content});
+  if (node->content.writer != context_.writer) plan_.questions.push_back({intent.inode, record_.lsn, inode, node->content});
   return write_copy(inode, *node, mine, *row);
 }
 
 Status PlanRun::write_over(InodeId original, InodeId inode, const TreeNode& node, OpId mine, const InodeRow& row) {
-  const InodeId copy = make_inode_id(context_.writer, record_.lsn.value);
-  // An earlier plan made a copy here that this one does not need: records that name it mean this file.
-  if (known_.shown.contains(copy) && !TRY(tree_.node(copy))) plan_.aliases.inodes[copy] = inode;
+  TRY(forgo_copy(inode));
   if (!own_and_later(node.content)) {
     const Attributes& a = row.attributes;
     TRY(emit(PutEffect{inode, mine, a.size, a.mtime, a.ctime, {}}));
@@ -45,6 +43,13 @@ Status PlanRun::write_over(InodeId original, InodeId inode, const TreeNode& node
   const Place wanted = last ? *last : Place{resolve(row.parent), "recovered"};
   const Place free = TRY(place_for(wanted, inode, false));
   return emit(LinkEffect{free.directory, free.name, inode});
+}
+
+/// An earlier plan made a copy here that this one does not need: records that name it mean this file.
+Status PlanRun::forgo_copy(InodeId inode) {
+  const InodeId copy = make_inode_id(context_.writer, record_.lsn.value);
+  if (known_.shown.contains(copy) && !TRY(tree_.node(copy))) plan_.aliases.inodes[copy] = inode;
+  return {};
 }
 
 Status PlanRun::write_copy(InodeId original, const TreeNode& node, OpId mine, const InodeRow& row) {

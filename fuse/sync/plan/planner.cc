@@ -11,6 +11,19 @@ Result<Plan> plan(const LogRecord& record, TreeView& tree, const Aliases& known,
   return PlanRun(record, tree, known, context).run();
 }
 
+void Questions::add(const LogRecord& record, WriterId writer, const std::vector<ContentQuestion>& asked) {
+  const auto* write = std::get_if<WriteIntent>(&record.intent);
+  const OpId written = write ? OpId{writer, record.lsn.value} : OpId{};
+  // What was written over something else, seen since, is another matter than what the question is about.
+  if (auto known = write ? by_inode_.find(write->inode) : by_inode_.end(); known != by_inode_.end())
+    for (std::size_t index : known->second)
+      if (all_[index].end == write->seen) all_[index].end = written;
+  for (const ContentQuestion& question : asked) {
+    by_inode_[question.mine].push_back(all_.size());
+    all_.push_back({question, written});
+  }
+}
+
 Result<Plan> PlanRun::run() {
   TRY(std::visit([&](const auto& intent) { return on(intent); }, record_.intent));
   if (!plan_.dropped && !std::holds_alternative<LocalIntent>(record_.intent)) TRY(put_attributes());
@@ -76,9 +89,8 @@ Result<bool> PlanRun::same_thing(const InodeRow& mine, InodeId theirs, const Tre
     case FileType::kDirectory: return true;
     case FileType::kSymlink: return mine.target == their_node.target;
     case FileType::kFile: {
-      const Aliases::Equal* equal = known_.equal_of(mine.id);
-      if (equal && equal->theirs == their_node.content) return true;
-      plan_.questions.push_back({mine.id, theirs, their_node.content});
+      if (known_.ends_in(mine.id, record_.lsn, their_node.content)) return true;
+      plan_.questions.push_back({mine.id, record_.lsn, theirs, their_node.content});
       return false;
     }
     default: return a.rdev == b.rdev;

@@ -1,6 +1,7 @@
 // The planner: the only place that resolves conflicts.
 #pragma once
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "fuse/journal/record.h"
@@ -19,10 +20,12 @@ struct PlannedRead {
   friend auto operator<=>(const PlannedRead&, const PlannedRead&) = default;
 };
 
-/// "Is what `mine` holds in the end the same, byte for byte, as what `theirs` holds?" A plan that met such a pair
-/// without an answer in Aliases::equals went on as if they differed.
+/// "Is what the author's writes of `mine`, from this record on and each over the one before, end in the same, byte for
+/// byte, as what `theirs` holds?" A plan that met such a pair without an answer in Aliases::equals went on as if they
+/// differed.
 struct ContentQuestion {
   InodeId mine;      ///< as the record names it
+  Lsn first;         ///< the record that asks
   InodeId theirs;
   OpId their_content;
 };
@@ -62,5 +65,21 @@ struct PlanContext {
 /// of them is changed. Never drops content that its author has not seen. The rules: PLAN.md.
 /// Errors: NotPresent (the tree lacks something that only the server can tell), Internal (the record is inconsistent).
 Result<Plan> plan(const LogRecord& record, TreeView& tree, const Aliases& known, const PlanContext& context);
+
+/// Questions of a run of records, each with where the writes it is about have got to.
+class Questions {
+ public:
+  struct Open {
+    ContentQuestion question;
+    OpId end;        ///< the author's content as of the last record; 0: a new file that is not written
+  };
+  /// The next record, and what planning it asked.
+  void add(const LogRecord& record, WriterId writer, const std::vector<ContentQuestion>& asked);
+  const std::vector<Open>& all() const { return all_; }
+
+ private:
+  std::vector<Open> all_;
+  std::unordered_map<InodeId, std::vector<std::size_t>> by_inode_;
+};
 
 }  // namespace skymoor::client

@@ -21,7 +21,7 @@ constexpr std::size_t kBytesAtOnce = 4u << 20;
 struct Rebaser::Survey {
   Lsn up_to;
   Aliases aliases;                                   ///< all of them: known before and made on the way
-  std::vector<ContentQuestion> questions;
+  Questions questions;
   unsigned conflict_names = 0;
   struct Written {
     OpId content;
@@ -55,7 +55,7 @@ Result<Rebaser::Survey> Rebaser::survey(MetadataStore::Confirmed& confirmed) {
         if (put && write) survey.written[put->inode] = {put->content, write->inode};
       }
       survey.aliases.merge(planned.aliases);
-      survey.questions.insert(survey.questions.end(), planned.questions.begin(), planned.questions.end());
+      survey.questions.add(record, d_.context.writer, planned.questions);
       survey.conflict_names += planned.conflict_names;
       survey.up_to = record.lsn;
     }
@@ -71,7 +71,7 @@ Result<InodeId> Rebaser::visible_of(InodeId named) {
 
 Result<bool> Rebaser::answer(const Survey& survey, MetadataStore::Confirmed& confirmed, const CallOptions& options) {
   bool learned = false;
-  for (const ContentQuestion& question : survey.questions) {
+  for (const auto& [question, end] : survey.questions.all()) {
     const InodeId mine = TRY(visible_of(question.mine));
     OpId content;
     {
@@ -80,12 +80,18 @@ Result<bool> Rebaser::answer(const Survey& survey, MetadataStore::Confirmed& con
       if (!row.ok()) continue;
       content = row->content;
     }
-    if (content.writer != d_.context.writer) continue;
+    if (content.writer == d_.context.writer && content.counter > survey.up_to.value) {
+      learned = true;  // written since: the records are looked through once more
+      continue;
+    }
+    // The visible file must hold what the question is about: by now it may be a copy that was written by its own name.
+    if (content == OpId{} || content != end) continue;
     const Aliases::Equal found{Lsn{content.counter}, question.their_content};
-    const Aliases::Equal* known = d_.state.aliases.equal_of(question.mine);
-    if (known && known->up_to == found.up_to && known->theirs == found.theirs) continue;
+    const std::pair from(question.mine, question.first);
+    auto known = d_.state.aliases.equals.find(from);
+    if (known != d_.state.aliases.equals.end() && known->second == found) continue;
     if (!TRY(d_.comparer.same(mine, question.theirs, question.their_content, confirmed, options))) continue;
-    d_.state.aliases.equals[question.mine] = found;
+    d_.state.aliases.equals[from] = found;
     learned = true;
   }
   return learned;
