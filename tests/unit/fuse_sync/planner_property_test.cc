@@ -9,7 +9,8 @@ namespace skymoor::client::model {
 namespace {
 
 std::uint64_t seeds(std::uint64_t usual) {
-  const char* text = std::getenv("SKYMOOR_SEEDS");
+  const char* text = std::getenv("SKYMOOR_PLAN_SEEDS");
+  if (!text) text = std::getenv("SKYMOOR_SEEDS");
   return text ? std::strtoull(text, nullptr, 10) : usual;
 }
 
