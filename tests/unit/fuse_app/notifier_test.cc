@@ -1,0 +1,79 @@
+// Notices to the kernel, from a process that has nothing to keep. The test's kernel is a socket.
+#include "fuse/app/host/notifier.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include <string>
+#include <thread>
+
+namespace skymoor::client {
+namespace {
+
+struct Pair {
+  Pair() {
+    int ends[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    left = UniqueFd(ends[0]);
+    right = UniqueFd(ends[1]);
+  }
+  UniqueFd left, right;
+};
+
+int notify(NotifierLink& link, std::string head, std::string tail) {
+  const iovec parts[2] = {{head.data(), head.size()}, {tail.data(), tail.size()}};
+  return link.notify(parts, 2);
+}
+
+TEST(Notifier, WritesEachMessageWholeAndTellsHowThatWent) {
+  Pair line, kernel;
+  std::thread notifier([&] { run_notifier(kernel.left.get(), line.right.get()); });
+  {
+    NotifierLink link(std::move(line.left), 1);
+    EXPECT_EQ(notify(link, "head", "tail"), 0);
+    char got[64];
+    EXPECT_EQ(std::string(got, static_cast<std::size_t>(::recv(kernel.right.get(), got, sizeof got, 0))), "headtail");
+    kernel.right.reset();
+    ::signal(SIGPIPE, SIG_IGN);
+    EXPECT_EQ(notify(link, "more", ""), EPIPE);
+  }
+  notifier.join();   // it ends with the last who could ask
+}
+
+TEST(Notifier, AnAnswerToADeadWorkersMessageIsNotOurs) {
+  Pair line, kernel;
+  ASSERT_GT(::send(line.left.get(), "\x2a\0\0\0\0\0\0\0late", 12, 0), 0);
+  std::thread notifier([&] { run_notifier(kernel.left.get(), line.right.get()); });
+  {
+    NotifierLink link(std::move(line.left), 7);
+    EXPECT_EQ(notify(link, "ours", ""), 0);
+  }
+  notifier.join();
+  char got[64];
+  EXPECT_EQ(::recv(kernel.right.get(), got, sizeof got, 0), 4);
+  EXPECT_EQ(std::string(got, 4), "late");
+  EXPECT_EQ(::recv(kernel.right.get(), got, sizeof got, 0), 4);
+  EXPECT_EQ(std::string(got, 4), "ours");
+}
+
+TEST(Notifier, WithoutOneTheWorkerIsToldSo) {
+  Pair line;
+  line.right.reset();
+  NotifierLink link(std::move(line.left), 1);
+  EXPECT_EQ(notify(link, "x", ""), EPIPE);
+}
+
+TEST(Notifier, WhoStopsDoesNotWaitForTheKernel) {
+  Pair line;   // nobody reads
+  NotifierLink link(std::move(line.left), 1);
+  std::thread stopper([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    link.stop();
+  });
+  EXPECT_EQ(notify(link, "x", ""), ECANCELED);
+  stopper.join();
+}
+
+}  // namespace
+}  // namespace skymoor::client
