@@ -47,14 +47,27 @@ TEST_F(AskFirstTest, WithoutTheServerWhatIsHereIsOpened) {
 
 TEST_F(AskFirstTest, AFileThatWentMeanwhileIsStale) {
   InodeId a = stack.touch("a");
+  stack.fetcher.on_fetch = [](const Need&) { return Status(); };
+  auto used = waiting([&](Request& request) { return stack.fs->open(request, a, {}); });
+  ASSERT_OK(used);
   stack.fetcher.on_fetch = [&](const Need&) { return stack.fs->unlink(r, kRootInode, "a"); };
   auto opened = waiting([&](Request& request) { return stack.fs->open(request, a, {}); });
   EXPECT_CODE(opened, Code::kStale);
   stack.fetcher.on_fetch = nullptr;
-  // The kernel tries once more; by /proc it still means the file that it has.
+  // The kernel tries once more; by /proc it still means the file that somebody has.
   opened = waiting([&](Request& request) { return stack.fs->open(request, a, {}); });
   ASSERT_OK(opened);
   stack.fs->release(opened->handle);
+  stack.fs->release(used->handle);
+}
+
+// The feed was faster than the open, and the kernel was not told yet: it opened the old file of the name.
+TEST_F(AskFirstTest, AFileThatWentBeforeAndThatNobodyHasIsStale) {
+  InodeId a = stack.touch("a");
+  stack.fetcher.on_fetch = [](const Need&) { return Status(); };
+  ASSERT_OK(stack.fs->unlink(r, kRootInode, "a"));
+  auto opened = waiting([&](Request& request) { return stack.fs->open(request, a, {}); });
+  EXPECT_CODE(opened, Code::kStale);
 }
 
 TEST_F(AskFirstTest, AMissingNameIsAskedFor) {
