@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 
 from harness import assert_same_tree, tree_of, wait_until, world
 
@@ -29,6 +30,7 @@ def test_versions_are_listed_and_restored_on_another_device():
         for content in contents:
             (left / "report").write_bytes(content)
             a.sync(left)
+            time.sleep(1.1)   # versions are told apart by second further below
         wait_until(lambda: (right / "report").exists() and (right / "report").read_bytes() == contents[2], 30, "on the other device")
         versions = listed(b, right / "report")
         assert {6000, 6 << 20, 5} <= {v["size"] for v in versions}
