@@ -26,9 +26,10 @@ constexpr std::size_t kMiB = 1u << 20;
   std::exit(1);
 }
 
+/// Not the same in two runs: what a server has already is not sent again.
 std::vector<char> noise(std::size_t size) {
   std::vector<char> out(size);
-  std::mt19937_64 random(42);
+  std::mt19937_64 random(std::random_device{}());
   for (std::size_t i = 0; i + 8 <= size; i += 8) {
     std::uint64_t v = random();
     std::memcpy(out.data() + i, &v, 8);
@@ -52,7 +53,10 @@ void write_whole(const std::string& path, std::uint64_t bytes, int flags) {
   auto data = noise(kMiB);
   int fd = open_or_fail(path, O_WRONLY | flags);
   for (std::uint64_t at = 0; at < bytes; at += kMiB) {
-    std::memcpy(data.data(), &at, sizeof at);  // no two chunks alike
+    for (std::uint64_t i = 0; i < kMiB; i += 4096) {  // no two chunks alike, wherever they are cut
+      const std::uint64_t place = at + i;
+      std::memcpy(data.data() + i, &place, sizeof place);
+    }
     if (::write(fd, data.data(), kMiB) != static_cast<ssize_t>(kMiB)) fail("write");
   }
   if (::close(fd) != 0) fail("close");
