@@ -50,7 +50,7 @@ struct stat to_stat(const Node& node) {
 
 fuse_entry_param to_entry(const Node& node) {
   fuse_entry_param entry = {};
-  entry.ino = node.id.value;
+  entry.ino = number_of(node).value;
   entry.generation = 1;  // ids are never used again
   entry.attr = to_stat(node);
   entry.attr_timeout = kCacheSeconds;

@@ -9,6 +9,8 @@ namespace skymoor::client {
 
 /// On the thread that read it, for its `number`.
 Request request_of(fuse_req_t req);
+/// By which the kernel knows it.
+inline InodeId number_of(const Node& node) { return node.number ? node.number : node.id; }
 struct stat to_stat(const Node& node);
 fuse_entry_param to_entry(const Node& node);
 OpenFlags to_open_flags(int flags);

@@ -7,6 +7,7 @@
 
 #include <unordered_set>
 
+#include "fuse/channel/convert.h"
 #include "fuse/channel/lock_ranks.h"
 #include "shared/base/executor.h"
 #include "shared/base/log.h"
@@ -129,7 +130,7 @@ void Invalidator::notify_tree(Filesystem& filesystem, bool names) {
         if (names)
           (void)fuse_lowlevel_notify_inval_entry(session_, directory.value, entry.name.data(), entry.name.size());
         if (entry.node.attributes.type == FileType::kDirectory) directories.push_back(entry.node.id);
-        else (void)fuse_lowlevel_notify_inval_inode(session_, entry.node.id.value, 0, 0);
+        else (void)fuse_lowlevel_notify_inval_inode(session_, number_of(entry.node).value, 0, 0);
       }
       more = entries->size() == kAtOnce;
     }

@@ -25,7 +25,7 @@ fuse_open_out open_out(FuseChannel& channel, const Opened& opened, const Opening
   if (!opened.wants_flush) out.open_flags |= FOPEN_NOFLUSH;
   std::int32_t backing_id = 0;
   if (opened.passthrough) {
-    auto id = channel.passthrough().acquire(opened.handle, opened.passthrough);
+    auto id = channel.passthrough().acquire(opened.handle, opening.inode, opened.passthrough);
     if (id.ok()) {
       out.open_flags = (out.open_flags & ~FOPEN_KEEP_CACHE) | kOpenPassthrough;
       out.padding = static_cast<std::uint32_t>(*id);
@@ -43,7 +43,7 @@ fuse_open_out open_out(FuseChannel& channel, const Opened& opened, const Opening
 
 void fill_entry(fuse_entry_out& out, const Node& node) {
   struct stat st = to_stat(node);
-  out.nodeid = node.id.value;
+  out.nodeid = number_of(node).value;
   out.generation = 1;
   out.entry_valid = out.attr_valid = static_cast<std::uint64_t>(kCacheSeconds);
   out.attr.ino = st.st_ino;
@@ -89,11 +89,11 @@ void reply_created(fuse_req_t req, FuseChannel& channel, const Filesystem::Creat
     fuse_open_out open;
   } out = {};
   fill_entry(out.entry, created.node);
-  opening.inode = created.node.id;
+  opening.inode = number_of(created.node);
   out.open = open_out(channel, created.opened, opening);
   if (fuse_reply_buf(req, reinterpret_cast<const char*>(&out), sizeof out) == -ENOENT) {
     channel.end_handle(created.opened.handle);
-    channel.filesystem().forget(created.node.id);  // goes if it has no name: the kernel never heard of it
+    channel.filesystem().forget(number_of(created.node));  // goes if it has no name: the kernel never heard of it
   }
 }
 

@@ -125,9 +125,9 @@ bool Passthrough::complete_init_answer(iovec* iov, int count) {
   return true;
 }
 
-Result<std::int32_t> Passthrough::acquire(HandleId handle, const std::shared_ptr<BackingFile>& file) {
+Result<std::int32_t> Passthrough::acquire(HandleId handle, InodeId inode,
+                                          const std::shared_ptr<BackingFile>& file) {
   if (!active()) return Error(Code::kNotSupported, "passthrough is not active");
-  InodeId inode = file->inode();
   MutexLock lock(mutex_);
   Registered& entry = registered_[inode];
   if (entry.opens == 0) {

@@ -16,8 +16,8 @@ struct iovec;
 namespace skymoor::client {
 
 /// Negotiates FUSE_PASSTHROUGH and keeps the kernel's backing ids. libfuse 3.14 has no call for it: its INIT answer is
-/// completed on the way out, and files are registered by ioctl on the session's descriptor. One backing id per inode
-/// serves all its opens, as the kernel wants it. Thread-safe.
+/// completed on the way out, and files are registered by ioctl on the session's descriptor. One backing id per inode, by
+/// the number that the kernel knows, serves all its opens, as the kernel wants it. Thread-safe.
 /// Source: include/uapi/linux/fuse.h (7.40), fs/fuse/passthrough.c, fs/fuse/backing.c.
 class Passthrough {
  public:
@@ -30,7 +30,7 @@ class Passthrough {
   bool active() const { return active_.load(std::memory_order_acquire); }
 
   /// The backing id for a file, registered at its first open. Errors: NotSupported (not active), Io.
-  Result<std::int32_t> acquire(HandleId handle, const std::shared_ptr<BackingFile>& file);
+  Result<std::int32_t> acquire(HandleId handle, InodeId inode, const std::shared_ptr<BackingFile>& file);
   /// Ends a handle's use, if it has any; the inode's last one closes the id.
   void release(HandleId handle);
 

@@ -79,6 +79,8 @@ class Engine final : public Filesystem, private EvictionJudge {
   // here
   Status fetch(const Need& need, std::stop_token stop) override;
   void tree_changed(const VisibleChanges& changes) override;
+  Moves rows_moved(const MutexLock&, const Moves& moves) override;   ///< content_moves.cc
+  void files_moved() override;
   Result<std::uint64_t> evict() override;
   void tick() override;
 
@@ -163,6 +165,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status reload_view(const MutexLock&, OpenInode& inode, const InodeRow& row);
   /// Opens the backing file if the inode has none in hand, and compares it with what the tables say is in it.
   Result<std::shared_ptr<BackingFile>> backing_of(const std::shared_ptr<OpenInode>& inode, bool create);
+  void wait_for_file(MutexLock& lock, const OpenInode& inode);   ///< content_moves.cc
   void part_from_file(const MutexLock&, OpenInode& inode);
   Status adopt_backing(const MutexLock&, OpenInode& inode, std::shared_ptr<BackingFile> file);
   void note_lost(const MutexLock&, OpenInode& inode, const InodeRow& row, std::uint64_t file_size);
@@ -237,6 +240,8 @@ class Engine final : public Filesystem, private EvictionJudge {
   // Guarded by store_.mutex().
   HandleTable handles_;
   std::unordered_map<InodeId, std::shared_ptr<OpenInode>> open_;
+  CondVar files_moved_;   // nothing is in moving_ any more
+  std::unordered_set<InodeId> moving_;   // their backing files are still another's
   CondVar unseen_held_;   // an inode has its unseen_file again, or is no longer watched
   std::unordered_set<InodeId> orphans_;
   std::deque<InodeId> doomed_;   ///< orphans that nobody can reach any more: see namespace/forget.cc

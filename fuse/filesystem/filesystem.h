@@ -42,6 +42,7 @@ struct Node {
   Attributes attributes;
   std::uint32_t links = 1;
   std::uint64_t allocated_bytes = 0;  ///< for st_blocks: what the file would take when present, holes left out
+  InodeId number{};                   ///< by which the kernel knows it, where that is another (stable_nodes.h); 0: `id`
 };
 
 enum class HandleId : std::uint64_t {};
@@ -217,6 +218,12 @@ class Filesystem {
   virtual Status fetch(const Need& need, std::stop_token stop) = 0;
   /// The feed changed the tree: open inodes look at their content anew.
   virtual void tree_changed(const VisibleChanges& changes) = 0;
+  /// In the moment when a re-plan has given contents to other inodes (from, to), under the store's mutex: what is open
+  /// follows its content. Answers those that did: from here on each of the two stands where the other was. `files_moved`
+  /// comes when the backing files have followed, too; until then nobody looks at them.
+  using Moves = std::vector<std::pair<InodeId, InodeId>>;
+  virtual Moves rows_moved(const MutexLock&, const Moves& moves) = 0;
+  virtual void files_moved() = 0;
   /// Evicts clean content past the cache's limit; returns bytes freed.
   virtual Result<std::uint64_t> evict() = 0;
   /// What the background thread does once per tick.

@@ -73,11 +73,11 @@ void Engine::note_lost(const MutexLock& lock, OpenInode& inode, const InodeRow& 
     for (const Extent& clean : content->dirty.missing(part)) {
       if (!store_.note_content(lock, inode.id, clean, false).ok()) continue;
       inode.view.lost(clean);
-      log_warn("filesystem.content.lost", {{"inode", inode.id.value}, {"bytes", clean.length()}});
+      log_warn("filesystem.content.lost", {{"inode", inode.id.load().value}, {"bytes", clean.length()}});
     }
   for (const Extent& part : content->dirty.present(gone)) dirty_end = part.end;
   if (dirty_end <= file_size || !inode.file) return;
-  log_error("filesystem.dirty.lost", {{"inode", inode.id.value}, {"from", file_size}, {"to", dirty_end}});
+  log_error("filesystem.dirty.lost", {{"inode", inode.id.load().value}, {"from", file_size}, {"to", dirty_end}});
   (void)inode.file->file().truncate(dirty_end);
 }
 
@@ -94,6 +94,7 @@ void Engine::part_from_file(const MutexLock&, OpenInode& inode) {
 Result<std::shared_ptr<BackingFile>> Engine::backing_of(const std::shared_ptr<OpenInode>& inode, bool create) {
   {
     MutexLock lock(store_.mutex());
+    wait_for_file(lock, *inode);
     if (inode->file && inode->file->serves(inode->id)) return inode->file;
     part_from_file(lock, *inode);
   }

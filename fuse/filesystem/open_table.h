@@ -49,7 +49,8 @@ class UnsyncedBytes {
 struct OpenInode {
   explicit OpenInode(InodeId inode) : id(inode) {}
 
-  const InodeId id;
+  /// Changed under the store's mutex only, with the backing file frozen: when the content goes to another inode.
+  std::atomic<InodeId> id;
   /// Own synchronisation: held around each change of the file's bytes or size, so that size and bytes move together.
   Mutex change{kInodeChangeRank, "filesystem.inode"};
 

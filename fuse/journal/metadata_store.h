@@ -243,7 +243,9 @@ class MetadataStore {
   /// content row; the rows of all others become the confirmed ones.
   /// Durability: with a MoveContent among the answers all of it survives a power cut on return.
   using Redo = std::function<Result<std::vector<RowChange>>(const MutexLock&, const LogRecord&)>;
-  virtual Result<VisibleChanges> rebase(const Redo& redo) = 0;
+  /// `done` is called once when all of it is in the tables, before anybody else sees it.
+  virtual Result<VisibleChanges> rebase(const Redo& redo, const std::function<void(const MutexLock&)>& done) = 0;
+  Result<VisibleChanges> rebase(const Redo& redo) { return rebase(redo, [](const MutexLock&) {}); }
 
   /// The server was put back from a backup: from here on its history after `cursor` counts, not the one known here.
   struct Adoption {

@@ -18,12 +18,14 @@ Result<std::unique_ptr<SyncEngine>> SyncEngine::start(Dependencies dependencies,
   return std::unique_ptr<SyncEngine>(std::move(engine));
 }
 
-Status SyncEngine::recover(MetadataStore& store, BackingStore& backing, Disk& disk, const std::string& state_directory) {
+Result<std::vector<ContentMove>> SyncEngine::recover(MetadataStore& store, BackingStore& backing, Disk& disk,
+                                                     const std::string& state_directory) {
   SyncStateFile file(&disk, state_directory);
   SyncState state = TRY(file.load());
-  if (state.moves.empty()) return {};
-  TRY(Rebaser::finish_moves(store, backing, state));
-  return file.save(state);
+  if (state.moves.empty()) return std::vector<ContentMove>();
+  auto moved = TRY(Rebaser::finish_moves(store, backing, state));
+  TRY(file.save(state));
+  return moved;
 }
 
 RunningSync::RunningSync(Dependencies dependencies, Options options)
@@ -52,7 +54,7 @@ RunningSync::RunningSync(Dependencies dependencies, Options options)
       batch_contents_(d_.store, preparer_, upload_, context_.writer),
       opener_(d_.remote, cipher_, d_.store.identity(), d_.device_key.public_key),
       applier_(d_.store, d_.backing, state_, state_file_, d_.listener, progress_, history_),
-      rebaser_({d_.store, d_.backing, comparer_, context_, state_, state_file_}),
+      rebaser_({d_.store, d_.backing, comparer_, context_, state_, state_file_, d_.listener}),
       puller_({d_.store, d_.remote, opener_, applier_, rebaser_, directories_, connection_, cipher_, context_, state_, outstanding_}),
       pusher_({d_.store, d_.backing, d_.remote, batch_contents_, known_, sealer_, applier_, connection_, d_.clock,
                context_, state_, state_file_, outstanding_, options_.max_batch_records}),

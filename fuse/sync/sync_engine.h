@@ -16,11 +16,25 @@
 
 namespace skymoor::client {
 
+/// A re-plan gives the content of the first inode, bytes and row, to the second: a conflict copy is made, or taken back.
+using ContentMove = std::pair<InodeId, InodeId>;
+
 /// Told when the feed or a listing changed the visible tree; called from sync threads, without locks.
 class TreeListener {
  public:
   virtual ~TreeListener() = default;
   virtual void tree_changed(const VisibleChanges& changes) = 0;
+
+  /// Around contents that change hands, all on one thread: `moves_begin`, then `rows_moved` under the store's mutex in the
+  /// moment when the rows are made anew (not called if they are not), then `moves_end`, when the backing files have
+  /// followed. Between the first and the last no operation may be on its way by an inode's number: it would reach the file
+  /// that the number stands for afterwards. Errors of `moves_begin`: the re-plan is put off; no other call follows.
+  virtual Status moves_begin(const std::vector<ContentMove>& moves) {
+    (void)moves;
+    return {};
+  }
+  virtual void rows_moved(const MutexLock&, const std::vector<ContentMove>& moves) { (void)moves; }
+  virtual void moves_end() {}
 };
 
 struct TransferProgress {
@@ -88,7 +102,9 @@ class SyncEngine {
   static Result<std::unique_ptr<SyncEngine>> start(Dependencies dependencies, Options options);
   /// Puts right what a crash left between the rows and the backing files of a re-plan. After opening store and backing
   /// files, before anything looks at a backing file: the sweep, the filesystem, `start`. Errors: Corrupt, Io.
-  static Status recover(MetadataStore& store, BackingStore& backing, Disk& disk, const std::string& state_directory);
+  /// Answers the moves that a crash cut short and whose rows were there: they have happened now.
+  static Result<std::vector<ContentMove>> recover(MetadataStore& store, BackingStore& backing, Disk& disk,
+                                                  const std::string& state_directory);
   virtual ~SyncEngine() = default;
 
   /// One round (pull, plan, upload, commit) on the caller's thread, for engines without one of their own. Errors: what

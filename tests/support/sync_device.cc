@@ -56,6 +56,12 @@ class SyncDevice::Bridge final : public Fetcher, public TreeListener {
   void tree_changed(const VisibleChanges& changes) override {
     if (Filesystem* to = files) to->tree_changed(changes);
   }
+  void rows_moved(const MutexLock& lock, const std::vector<ContentMove>& moves) override {
+    if (Filesystem* to = files) (void)to->rows_moved(lock, moves);
+  }
+  void moves_end() override {
+    if (Filesystem* to = files) to->files_moved();
+  }
 };
 
 SyncDevice::SyncDevice(TestVolume& volume, std::string name, std::uint32_t writer, std::string directory,

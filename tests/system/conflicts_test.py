@@ -1,9 +1,12 @@
 """Conflict copies are listed with where they come from, and resolved without losing either side."""
 
 import json
+import mmap
 import os
 
+import pytest
 from harness import tree_of, wait_until, world
+from lines import Line
 
 
 def conflicts(device, *path):
@@ -100,3 +103,54 @@ def test_nothing_unsent_is_thrown_away():
         a.sync(left)
         a.skymoor("conflicts", "resolve", copy, "--keep", "original")
         assert os.listdir(left) == ["note"]
+
+
+@pytest.mark.parametrize("passthrough", ["auto", "off"])
+def test_a_program_goes_on_with_the_file_that_it_opened(passthrough):
+    """Its descriptor and its mapping are the copy's from then on, the name is the other side's: neither reaches the other."""
+    theirs = b"theirs " * 1000
+    with world() as w:
+        w.server.start()
+        line = Line(w.server.port)
+        a, b = w.device("a"), w.device("b")
+        a.signup(line)
+        a.skymoor("volume", "create", "home")
+        b.login(w.server)
+        left, right = a.mount("home", f"passthrough={passthrough}"), b.mount("home")
+        (left / "doc").write_bytes(b"common " * 1000)
+        a.sync(left)
+        wait_until(lambda: (right / "doc").exists(), 30, "the common version")
+        line.set("cut")
+        (right / "doc").write_bytes(theirs)
+        b.sync(right)
+        fd = os.open(left / "doc", os.O_RDWR)
+        os.pwrite(fd, b"mine", 0)
+        mapped = mmap.mmap(fd, 4096)
+        mapped[100:110] = b"by mapping"
+        line.set("up")
+        wait_until(lambda: len(os.listdir(left)) == 2, 60, "a conflict copy")
+        copy = next(left / name for name in os.listdir(left) if name != "doc")
+
+        assert (left / "doc").read_bytes() == theirs
+        assert os.pread(fd, 4, 0) == b"mine" and os.pread(fd, 10, 100) == b"by mapping"
+        mapped[0:4] = b"Mine"
+        mapped.flush()
+        assert copy.read_bytes()[:4] == b"Mine"
+        mapped.close()
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, b"after", 0)
+        os.fchmod(fd, 0o640)
+        os.fsync(fd)
+        assert os.fstat(fd).st_size == 5 and os.fstat(fd).st_ino == copy.stat().st_ino
+        assert copy.read_bytes() == b"after" and copy.stat().st_mode & 0o777 == 0o640
+        with open(left / "doc", "r+b") as other:
+            other.write(b"THEIRS")
+        a.kill_worker(left)
+        os.pwrite(fd, b" all", 5)
+        assert os.pread(fd, 100, 0) == copy.read_bytes() == b"after all"
+        assert (left / "doc").read_bytes() == b"THEIRS" + theirs[6:]
+        os.close(fd)
+        same_trees(a, left, b, right)
+        assert (right / copy.name).read_bytes() == b"after all"
+        assert (right / "doc").read_bytes() == b"THEIRS" + theirs[6:]
+        line.close()

@@ -148,7 +148,9 @@ Status MountSession::open_store() {
   }
   store_ = std::move(*store);
   recovered_ = store_->last_lsn();
-  TRY(SyncEngine::recover(*store_, *backing_, disk_, paths.volume(volume_.id)));
+  const auto moved = TRY(SyncEngine::recover(*store_, *backing_, disk_, paths.volume(volume_.id)));
+  if (taken_over_) nodes_before_ = TRY(StableNodes::load(disk_, paths.nodes_file(volume_.id), moved));
+  else if (disk_.exists(paths.nodes_file(volume_.id))) TRY(disk_.unlink(paths.nodes_file(volume_.id)));
   TRY(backing_->sweep([this](InodeId inode) { return is_known(*store_, inode); }));
   return start_mirror(*store_, *remote_, stop_.get_token());
 }
@@ -172,7 +174,11 @@ Status MountSession::start_engine() {
     filesystem.before_commit = [handover = options_.worker->handover](Lsn lsn) { handover->about_to_commit(lsn); };
     if (options_.worker_takes_over()) {
       filesystem.open_before.emplace();
-      for (const OpenFile& open : options_.worker->handover->open_files()) filesystem.open_before->push_back(open.file);
+      for (const OpenFile& open : options_.worker->handover->open_files()) {
+        filesystem.open_before->push_back(open.file);
+        InodeId& inode = filesystem.open_before->back().inode;
+        inode = StableNodes::inode_of(nodes_before_, inode);
+      }
     }
   }
   protocol::VolumeInfo last_heard;
@@ -182,7 +188,8 @@ Status MountSession::start_engine() {
   fetcher_.remember(statistics_of(last_heard));
   evicting_ = std::make_unique<PinnedBackingStore>(*backing_, *store_, *pins_, clock_);
   filesystem_ = TRY(Filesystem::open(*store_, *evicting_, fetcher_, disk_, clock_, filesystem));
-  fanout_ = std::make_unique<TreeFanout>(*filesystem_);
+  nodes_ = std::make_unique<StableNodes>(*filesystem_, disk_, options_.paths.nodes_file(volume_.id), std::move(nodes_before_));
+  fanout_ = std::make_unique<TreeFanout>(*nodes_);
 
   SyncEngine::Options sync;
   sync.parallel_transfers = static_cast<std::size_t>(settings.number("parallel-transfers"));
@@ -256,7 +263,7 @@ Status MountSession::mount_channel() {
     };
   }
   if (options_.worker_takes_over()) take_over(options);
-  channel_ = TRY(Channel::mount(*filesystem_, std::move(options)));
+  channel_ = TRY(Channel::mount(*nodes_, std::move(options)));
   if (options_.worker)
     if (Status kept = options_.worker->link->keep(channel_->session_fd()); !kept.ok())
       log_warn("mount.not_supervised", {{"why", kept.error()}});
@@ -350,6 +357,7 @@ void MountSession::close() {
     engine_.reset();
   }
   fanout_.reset();
+  nodes_.reset();
   filesystem_.reset();
   evicting_.reset();
   if (store_)

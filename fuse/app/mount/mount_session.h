@@ -80,6 +80,8 @@ class MountSession {
   std::unique_ptr<PinnedBackingStore> evicting_;   ///< as the filesystem, which evicts, sees backing_
   SyncFetcher fetcher_;
   std::unique_ptr<Filesystem> filesystem_;
+  StableNodes::Table nodes_before_;                ///< of the process whose mount is taken over
+  std::unique_ptr<StableNodes> nodes_;             ///< filesystem_ as the kernel sees it
   std::unique_ptr<TreeFanout> fanout_;
   std::shared_ptr<SyncEngine> engine_;
   std::unique_ptr<PinKeeper> pin_keeper_;

@@ -91,7 +91,7 @@ void TreeFanout::tree_changed(const VisibleChanges& changes) {
     MutexLock lock(mutex_);
     channel = channel_;
   }
-  if (channel) channel->invalidate(changes);
+  if (channel) channel->invalidate(filesystem_.for_kernel(changes));
 }
 
 }  // namespace skymoor::client

@@ -2,7 +2,7 @@
 #pragma once
 #include "fuse/app/mount/lock_ranks.h"
 #include "fuse/channel/channel.h"
-#include "fuse/filesystem/filesystem.h"
+#include "fuse/filesystem/stable_nodes.h"
 #include "fuse/sync/pin/pin_keeper.h"
 #include "fuse/sync/sync_engine.h"
 
@@ -39,14 +39,19 @@ VolumeStatistics statistics_of(const protocol::VolumeInfo& info);
 /// Thread-safe. Passes changes on to who is there.
 class TreeFanout final : public TreeListener {
  public:
-  explicit TreeFanout(Filesystem& filesystem) : filesystem_(filesystem), mutex_(kFanoutRank, "app.fanout") {}
+  explicit TreeFanout(StableNodes& filesystem) : filesystem_(filesystem), mutex_(kFanoutRank, "app.fanout") {}
   void bind(std::shared_ptr<Channel> channel);
   /// The keeper outlives its binding; nullptr ends it, and waits for a call that is under way.
   void bind(PinKeeper* pins);
   void tree_changed(const VisibleChanges& changes) override;
+  Status moves_begin(const std::vector<ContentMove>& moves) override { return filesystem_.moves_begin(moves); }
+  void rows_moved(const MutexLock& lock, const std::vector<ContentMove>& moves) override {
+    (void)filesystem_.rows_moved(lock, moves);
+  }
+  void moves_end() override { filesystem_.files_moved(); }
 
  private:
-  Filesystem& filesystem_;
+  StableNodes& filesystem_;
   Mutex mutex_;
   std::shared_ptr<Channel> channel_ GUARDED_BY(mutex_);
   Mutex pins_mutex_{kPinFanoutRank, "app.pin_fanout"};

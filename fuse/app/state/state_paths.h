@@ -32,6 +32,7 @@ struct StatePaths {
   std::string volume(const VolumeId& id) const { return volumes() + "/" + id.hex(); }
   std::string volume_file(const VolumeId& id) const { return volume(id) + "/volume.json"; }
   std::string metadata(const VolumeId& id) const { return volume(id) + "/metadata"; }
+  std::string nodes_file(const VolumeId& id) const { return volume(id) + "/nodes"; }   ///< StableNodes' table
   std::string cache_of(const VolumeId& id) const { return cache + "/" + id.hex(); }
 };
 

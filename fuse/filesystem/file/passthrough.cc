@@ -156,7 +156,8 @@ Status Engine::restamp(const std::shared_ptr<OpenInode>& inode, Timestamp mtime)
 /// Whose file the watched writers of `inode` write, with our own hold on it gone.
 InodeId Engine::let_go_of_unseen(const std::shared_ptr<OpenInode>& inode) {
   MutexLock lock(store_.mutex());
-  InodeId holder = inode->unseen_file ? inode->unseen_file->inode() : inode->id;
+  wait_for_file(lock, *inode);
+  InodeId holder = inode->unseen_file ? inode->unseen_file->inode() : inode->id.load();
   inode->unseen_file.reset();
   if (inode->handles == 0) {
     inode->file.reset();
@@ -208,7 +209,7 @@ void Engine::end_unseen(const std::shared_ptr<OpenInode>& inode, InodeId holder)
     unseen_held_.notify_all();
   }
   auto settled = settle(inode);   // after the question: what wrote before it is seen now
-  if (!settled.ok()) log_error("filesystem.settle.failed", {{"inode", inode->id.value}, {"error", settled.error()}});
+  if (!settled.ok()) log_error("filesystem.settle.failed", {{"inode", inode->id.load().value}, {"error", settled.error()}});
   if (writers || !settled.ok()) return;
   MutexLock changing(inode->change);
   {
@@ -232,7 +233,7 @@ void Engine::settle_unseen() {
   }
   for (const auto& inode : watched) {
     auto settled = settle(inode);
-    if (!settled.ok()) log_error("filesystem.settle.failed", {{"inode", inode->id.value}, {"error", settled.error()}});
+    if (!settled.ok()) log_error("filesystem.settle.failed", {{"inode", inode->id.load().value}, {"error", settled.error()}});
   }
   // Two may watch one file after a conflict: both let go of it before either asks who else can write it.
   std::vector<InodeId> holders;

@@ -33,7 +33,7 @@ std::optional<InodeId> Engine::release(HandleId id) {
   }
   if (used) backing_.touch(inode->id);
   if (orphan) forget(inode->id);
-  return unused_pages ? std::optional(inode->id) : std::nullopt;
+  return unused_pages ? std::optional(inode->id.load()) : std::nullopt;
 }
 
 }  // namespace skymoor::client

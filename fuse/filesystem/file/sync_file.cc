@@ -22,6 +22,7 @@ Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode) {
   {
     MutexLock lock(store_.mutex());
     if (inode->failed) return *inode->failed;
+    wait_for_file(lock, *inode);
     if (inode->file && !inode->file->serves(inode->id)) part_from_file(lock, *inode);
     const bool parted = !inode->parted.empty();
     auto row = store_.inode(lock, inode->id);

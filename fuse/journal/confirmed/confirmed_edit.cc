@@ -71,6 +71,14 @@ ConfirmedEdit::Visible ConfirmedEdit::visible(InodeId id, const Inode& inode) co
   return seen;
 }
 
+/// The pending record that has erased an inode here, if one has: its confirmed row waits for that record, or for a re-plan.
+Lsn ConfirmedEdit::erased_by(InodeId id) const {
+  auto it = inodes_.find(id);
+  if (it == inodes_.end()) return {};
+  const Visible seen = visible(id, it->second);
+  return !seen.row && seen.changed > options_.acknowledged ? seen.changed : Lsn{};
+}
+
 Result<ConfirmedEdit::ContentState> ConfirmedEdit::content(InodeId id) {
   ContentState state;
   if (auto* entry = store_.contents_.peek(id)) {
@@ -280,6 +288,8 @@ Status ConfirmedEdit::write_dentry(const NameKey& key, Dentry& dentry, VisibleCh
     changed = entry->changed;
   }
   if (dentry.base) changed = std::max(changed, dentry.base->changed);
+  // A name does not show before its inode does.
+  if (dentry.row) changed = std::max(changed, erased_by(dentry.row->inode));
   bool news = inode_of(dentry.row) != inode_of(dentry.before);
   if (dentry.row && dentry.row->cookie == 0)
     dentry.row->cookie = seen ? seen->cookie : dentry.before ? dentry.before->cookie : store_.next_cookie_++;

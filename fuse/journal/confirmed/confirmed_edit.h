@@ -101,6 +101,7 @@ class ConfirmedEdit {
     Lsn changed;
   };
   Visible visible(InodeId id, const Inode& inode) const;
+  Lsn erased_by(InodeId id) const;
   struct ContentState {
     ContentRow row;
     Lsn changed;

@@ -321,7 +321,8 @@ Status Rebase::finish_content(InodeId id) {
   return sql_.erase_base_manifest(id);
 }
 
-Result<VisibleChanges> JournaledMetadataStore::rebase(const Redo& redo) {
+Result<VisibleChanges> JournaledMetadataStore::rebase(const Redo& redo,
+                                                      const std::function<void(const MutexLock&)>& done_here) {
   MutexLock one(checkpoint_mutex_);
   TRY(checkpoint_locked());
   MutexLock lock(mutex_);
@@ -355,6 +356,7 @@ Result<VisibleChanges> JournaledMetadataStore::rebase(const Redo& redo) {
   ++transaction_;
   dependency_write_ = ++database_writes_;
   TRY(recount_dirty());
+  done_here(lock);
   writer.unlock();
   lock.unlock();
   // Backing files follow next: rows that a power cut takes back would look for them under their old names.

@@ -81,7 +81,8 @@ class JournaledMetadataStore final : public MetadataStore {
   Result<VisibleChanges> merge_listing(InodeId directory, Sequence sequence, const InodeRow& directory_row,
                                        const std::vector<ListedRow>& rows, bool complete, bool first) override;
   void abandon_listing(InodeId directory) override;
-  Result<VisibleChanges> rebase(const Redo& redo) override;
+  using MetadataStore::rebase;
+  Result<VisibleChanges> rebase(const Redo& redo, const std::function<void(const MutexLock&)>& done) override;
   Result<VisibleChanges> adopt(const Adoption& adoption) override;
   Status reset_mirror(Epoch epoch, Sequence head, const Hash256& hash, const InodeRow& root) override;
   Result<std::vector<std::string>> check() override;

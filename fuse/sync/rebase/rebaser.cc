@@ -28,8 +28,26 @@ struct Rebaser::Survey {
     InodeId named;                                   ///< as the record names the file
   };
   std::map<InodeId, Written> written;                ///< last content that the plan gives an inode
-  std::vector<std::pair<InodeId, InodeId>> moves;    ///< whose content goes where; what frees a place comes first
+  std::vector<ContentMove> moves;                    ///< whose content goes where; what frees a place comes first
   bool moves_made = false;
+};
+
+/// The listener's part of a re-plan that moves contents: from its construction to its end.
+class Rebaser::Witnessed {
+ public:
+  static Result<std::unique_ptr<Witnessed>> begin(TreeListener& listener, const std::vector<ContentMove>& moves) {
+    if (!moves.empty()) TRY(listener.moves_begin(moves));
+    return std::unique_ptr<Witnessed>(new Witnessed(listener, !moves.empty()));
+  }
+  ~Witnessed() { end(); }
+  void end() {
+    if (std::exchange(under_way_, false)) listener_.moves_end();
+  }
+
+ private:
+  Witnessed(TreeListener& listener, bool under_way) : listener_(listener), under_way_(under_way) {}
+  TreeListener& listener_;
+  bool under_way_;
 };
 
 struct Rebaser::Frozen {
@@ -122,7 +140,7 @@ Status Rebaser::find_moves(Survey& survey) {
 }
 
 /// A content leaves a file before another comes into it.
-Status Rebaser::order_moves(std::vector<std::pair<InodeId, InodeId>>& moves) {
+Status Rebaser::order_moves(std::vector<ContentMove>& moves) {
   for (std::size_t done = 0; done < moves.size(); ++done) {
     auto free = [&](const auto& move) {
       return std::none_of(moves.begin() + static_cast<std::ptrdiff_t>(done), moves.end(),
@@ -190,6 +208,9 @@ Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) 
     // Named on disk before it happens: see finish_moves.
     d_.state.moves = survey.moves;
     TRY(d_.file.save(d_.state));
+    // Most of the bytes go to the disk before anybody has to wait for the rest.
+    for (const auto& [from, to] : survey.moves) TRY(d_.backing.sync(from));
+    auto witnessed = TRY(Witnessed::begin(d_.listener, survey.moves));
     Frozen frozen;
     if (!TRY(freeze(survey, frozen)) && round < kMaxRounds) continue;
 
@@ -197,9 +218,13 @@ Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) 
     Overlay tree(view);
     Aliases known = d_.state.aliases;
     Outcome outcome;
-    auto changes = d_.store.rebase([&](const MutexLock& lock, const LogRecord& record) {
-      return redo_one(survey, *confirmed, tree, known, lock, record);
-    });
+    auto changes = d_.store.rebase(
+        [&](const MutexLock& lock, const LogRecord& record) {
+          return redo_one(survey, *confirmed, tree, known, lock, record);
+        },
+        [&](const MutexLock& lock) {
+          if (!survey.moves.empty()) d_.listener.rows_moved(lock, survey.moves);
+        });
     if (!changes.ok() && changes.error().code() == Code::kBusy && round < kMaxRounds) continue;
     if (!changes.ok()) return std::move(changes).error();
     log_debug("sync.rebased", {{"writer", d_.context.writer.value}, {"from", d_.store.position().acknowledged.value}, {"up_to", survey.up_to.value}});
@@ -207,6 +232,8 @@ Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) 
     outcome.conflict_names = survey.conflict_names;
     for (const auto& [from, to] : d_.state.moves) TRY(d_.backing.move(from, to));
     frozen.locks.clear();
+    witnessed->end();
+    TRY(note_names(survey.moves, outcome.changes));
     // The new names survive a power cut before the intention goes.
     for (const auto& [from, to] : d_.state.moves) TRY(d_.backing.sync(to));
     d_.state.moves.clear();
@@ -218,7 +245,17 @@ Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) 
   }
 }
 
-Status Rebaser::finish_moves(MetadataStore& store, BackingStore& backing, SyncState& state) {
+/// Which node of the kernel shows a moved content is the listener's to say: all names of both are to be looked up anew.
+Status Rebaser::note_names(const std::vector<ContentMove>& moves, VisibleChanges& changes) {
+  MutexLock lock(d_.store.mutex());
+  for (const auto& [from, to] : moves)
+    for (InodeId inode : {from, to})
+      for (const DentryRow& name : TRY(d_.store.links(lock, inode))) changes.names.push_back({name.directory, name.name});
+  return {};
+}
+
+Result<std::vector<ContentMove>> Rebaser::finish_moves(MetadataStore& store, BackingStore& backing, SyncState& state) {
+  std::vector<ContentMove> moved;
   for (const auto& [from, to] : state.moves) {
     bool happened = false;
     {
@@ -227,6 +264,7 @@ Status Rebaser::finish_moves(MetadataStore& store, BackingStore& backing, SyncSt
       if (!row.ok() && row.error().code() != Code::kNotFound) return std::move(row).error();
       happened = row.ok() && !TRY(store.content(lock, to)).valid.empty();
     }
+    if (happened) moved.emplace_back(from, to);
     if (!happened || backing.exists(to) || !backing.exists(from)) continue;
     auto file = TRY(backing.open_file(from, false));
     auto frozen = file->freeze();
@@ -235,7 +273,7 @@ Status Rebaser::finish_moves(MetadataStore& store, BackingStore& backing, SyncSt
     log_info("sync.move.finished", {{"from", from.value}, {"to", to.value}});
   }
   state.moves.clear();
-  return {};
+  return moved;
 }
 
 }  // namespace skymoor::client

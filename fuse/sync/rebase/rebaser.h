@@ -5,6 +5,7 @@
 #include "fuse/sync/plan/overlay.h"
 #include "fuse/sync/plan/planner.h"
 #include "fuse/sync/rebase/content_comparer.h"
+#include "fuse/sync/sync_engine.h"
 #include "fuse/sync/sync_state.h"
 
 namespace skymoor::client {
@@ -21,6 +22,7 @@ class Rebaser {
     const PlanContext& context;
     SyncState& state;
     SyncStateFile& file;
+    TreeListener& listener;
   };
   explicit Rebaser(Dependencies dependencies) : d_(dependencies) {}
 
@@ -32,17 +34,20 @@ class Rebaser {
   /// before it commits, and a name that turns up then leads here again.
   /// `may_ask`: questions about equal contents may be answered anew (never while a commit's fate is unknown).
   Result<Outcome> run(bool may_ask, const CallOptions& options);
-  /// After a crash between the rows and the backing files: gives each moved content its file. For start.
-  static Status finish_moves(MetadataStore& store, BackingStore& backing, SyncState& state);
+  /// After a crash between the rows and the backing files: gives each moved content its file. For start. Answers the moves
+  /// whose rows were there.
+  static Result<std::vector<ContentMove>> finish_moves(MetadataStore& store, BackingStore& backing, SyncState& state);
 
  private:
   struct Survey;
   struct Frozen;
+  class Witnessed;
   Result<bool> freeze(Survey& survey, Frozen& frozen);
   Result<Survey> survey(MetadataStore::Confirmed& confirmed);
   Result<bool> answer(const Survey& survey, MetadataStore::Confirmed& confirmed, const CallOptions& options);
   Status find_moves(Survey& survey);
-  static Status order_moves(std::vector<std::pair<InodeId, InodeId>>& moves);
+  static Status order_moves(std::vector<ContentMove>& moves);
+  Status note_names(const std::vector<ContentMove>& moves, VisibleChanges& changes);
   Result<InodeId> visible_of(InodeId named);
   Result<std::vector<RowChange>> redo_one(Survey& survey, MetadataStore::Confirmed& confirmed, Overlay& tree,
                                           Aliases& known, const MutexLock& lock, const LogRecord& record);

@@ -312,6 +312,35 @@ TEST_F(ConfirmedTest, TheDeadAreForgottenOnceTheirRecordsAreAcknowledged) {
   EXPECT_FALSE(confirmed()->inode(file)->has_value());
 }
 
+// A name that led to nothing was there until the next acknowledgement: opening it answered ESTALE.
+TEST_F(ConfirmedTest, ANameWaitsForTheInodeThatIsErasedHere) {
+  InodeId file = remote_file("f");
+  Lsn removed = unlink("f");
+  ASSERT_FALSE(row(file));
+  EXPECT_TRUE(feed({UnlinkEffect{kRootInode, "f", file}, LinkEffect{kRootInode, "g", file}}).replan);
+  EXPECT_FALSE(at("g"));
+  EXPECT_EQ(**confirmed()->dentry(kRootInode, "g"), file);
+  feed({}, removed);
+  EXPECT_EQ(at("g"), file);
+  EXPECT_TRUE(row(file).has_value());
+}
+
+TEST_F(ConfirmedTest, AListedNameWaitsForTheInodeThatIsErasedHere) {
+  InodeId file = remote_file("f");
+  feed({UnlinkEffect{kRootInode, "f", file}});
+  const Lsn erased = change(LocalIntent{}, [&](const MutexLock&, Change& c) { c.erase_inode(file); });
+  MetadataStore::ListedRow listed;
+  listed.name = "g";
+  listed.inode.id = file;
+  listed.inode.links = 1;
+  listed.inode.version = Sequence{sequence_ + 1};
+  ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{sequence_ + 1}, root_row(sequence_ + 1), {listed}, true).ok());
+  EXPECT_FALSE(at("g"));
+  ASSERT_TRUE(store_->acknowledge(erased).ok());
+  EXPECT_EQ(at("g"), file);
+  EXPECT_EQ(row(file)->links, 1u);
+}
+
 TEST_F(ConfirmedTest, OwnCommitThatLeftSomethingOutGivesWayToTheServer) {
   InodeId file = remote_file("f");
   Lsn removed = unlink("f");

@@ -1,0 +1,168 @@
+// What is open stays what it is when a re-plan gives its content to a conflict copy. The test plays the re-plan.
+#include "fuse/filesystem/stable_nodes.h"
+
+#include <thread>
+
+#include "tests/unit/fuse_filesystem/fs_stack.h"
+
+namespace skymoor::client {
+namespace {
+
+class StableNodesTest : public FsTest {
+ protected:
+  void SetUp() override {
+    stack.open();
+    a = stack.write_file("a", "mine");
+    copy = stack.touch("a (conflict)");
+    table = stack.directory() + "/data/nodes";
+    nodes = std::make_unique<StableNodes>(*stack.fs, stack.disk, table);
+  }
+  void TearDown() override { nodes.reset(); }
+
+  void rows(InodeId from, InodeId to) {
+    MutexLock lock(stack.store->mutex());
+    Change change = stack.store->begin(lock, LocalIntent{});
+    InodeRow given = *stack.store->inode(lock, to), left = *stack.store->inode(lock, from);
+    given.content = std::exchange(left.content, OpId{});
+    given.attributes.size = std::exchange(left.attributes.size, 0);
+    change.move_content(from, to);
+    change.put(given);
+    change.put(left);
+    ASSERT_OK(stack.store->commit(lock, std::move(change)));
+    nodes->rows_moved(lock, {{from, to}});
+  }
+  void move(InodeId from, InodeId to) {
+    ASSERT_OK(nodes->moves_begin({{from, to}}));
+    auto frozen = stack.backing->open_file(from, false).value()->freeze();
+    rows(from, to);
+    ASSERT_OK(stack.backing->move(from, to));
+    frozen.unlock();
+    nodes->files_moved();
+  }
+  InodeId number(std::string_view name) {
+    auto node = nodes->lookup(r, kRootInode, name);
+    EXPECT_TRUE(node.ok()) << node.error().to_string();
+    return node->number ? node->number : node->id;
+  }
+
+  InodeId a, copy;
+  std::string table;
+  std::unique_ptr<StableNodes> nodes;
+};
+
+TEST_F(StableNodesTest, WhatIsOpenGoesOnAsTheCopy) {
+  const HandleId handle = nodes->open(r, a, FsStack::rw())->handle;
+  move(a, copy);
+  EXPECT_EQ(number("a"), copy);
+  EXPECT_EQ(number("a (conflict)"), a);
+  ASSERT_OK(nodes->set_attributes(r, a, {.size = 2, .handle = handle}));
+  ASSERT_OK(stack.write(handle, 2, "lk"));
+  ASSERT_OK(nodes->sync_file(r, handle, false));
+  EXPECT_EQ(stack.content(copy), "milk");
+  EXPECT_EQ(stack.content(a), "");
+  EXPECT_EQ(nodes->get_attributes(r, a)->id, copy);
+  // The other file is another's, and opens at once.
+  const HandleId other = nodes->open(r, copy, FsStack::rw())->handle;
+  ASSERT_OK(stack.write(other, 0, "theirs"));
+  EXPECT_EQ(stack.content(a), "theirs");
+  EXPECT_EQ(stack.content(copy), "milk");
+  nodes->release(handle);
+  nodes->release(other);
+  stack.expect_sound();
+}
+
+TEST_F(StableNodesTest, WhatTheKernelHasIsToldByItsNumbers) {
+  const HandleId handle = nodes->open(r, a, FsStack::rw())->handle;
+  move(a, copy);
+  const VisibleChanges told = nodes->for_kernel({.names = {}, .attributes = {a, copy, kRootInode}, .contents = {a}});
+  EXPECT_EQ(told.attributes, (std::vector<InodeId>{copy, a, kRootInode}));
+  EXPECT_EQ(told.contents, std::vector<InodeId>{copy});
+  auto entries = nodes->read_directory(r, kRootInode, 0, 10, true);
+  ASSERT_TRUE(entries.ok());
+  for (const DirectoryEntry& entry : *entries) EXPECT_EQ(entry.node.number, entry.node.id == a ? copy : a) << entry.name;
+  nodes->release(handle);
+}
+
+TEST_F(StableNodesTest, WhatNobodyHasOpenKeepsItsNumber) {
+  move(a, copy);
+  EXPECT_EQ(number("a"), a);
+  EXPECT_EQ(number("a (conflict)"), copy);
+  EXPECT_EQ(stack.content(copy), "mine");
+}
+
+TEST_F(StableNodesTest, AConflictThatIsTakenBackLeavesNothing) {
+  const HandleId handle = nodes->open(r, a, FsStack::rw())->handle;
+  move(a, copy);
+  move(copy, a);
+  EXPECT_EQ(number("a"), a);
+  ASSERT_OK(stack.write(handle, 0, "M"));
+  EXPECT_EQ(stack.content(a), "Mine");
+  EXPECT_TRUE(StableNodes::load(stack.disk, table, {})->inode_of.empty());
+  nodes->release(handle);
+}
+
+TEST_F(StableNodesTest, TheNextProcessKnowsThem) {
+  const HandleId handle = nodes->open(r, a, FsStack::rw())->handle;
+  move(a, copy);
+  auto kept = StableNodes::load(stack.disk, table, {});
+  ASSERT_TRUE(kept.ok());
+  EXPECT_EQ(StableNodes::inode_of(*kept, a), copy);
+  EXPECT_EQ(StableNodes::inode_of(*kept, copy), a);
+  EXPECT_EQ(StableNodes::inode_of(*kept, kRootInode), kRootInode);
+  nodes->release(handle);
+}
+
+// Killed between the rows and the table: whether the rows were there is for recovery to say.
+TEST_F(StableNodesTest, AMoveThatWasCutShortCountsIfItHappened) {
+  const HandleId handle = nodes->open(r, a, FsStack::rw())->handle;
+  ASSERT_OK(nodes->moves_begin({{a, copy}}));
+  EXPECT_TRUE(StableNodes::load(stack.disk, table, {})->inode_of.empty());
+  EXPECT_EQ(StableNodes::inode_of(*StableNodes::load(stack.disk, table, {{a, copy}}), a), copy);
+  EXPECT_TRUE(StableNodes::load(stack.disk, table, {{copy, a}})->inode_of.empty());
+  nodes->files_moved();
+  nodes->release(handle);
+}
+
+TEST_F(StableNodesTest, ADamagedTableIsAnError) {
+  for (std::string_view bytes : {"x", "\1\0\0\0\0\0\0\0\0", "not a table of any kind"}) {
+    ASSERT_OK(write_file_durably(stack.disk, table, as_bytes(bytes)));
+    EXPECT_CODE(StableNodes::load(stack.disk, table, {}), Code::kCorrupt);
+  }
+  EXPECT_TRUE(StableNodes::load(stack.disk, table + ".none", {})->inode_of.empty());
+}
+
+// What comes by a number while contents change hands is done when it is clear whose the number is; what comes by a handle
+// does not wait for that, but for the file.
+TEST_F(StableNodesTest, NothingIsDoneByANumberInBetween) {
+  const HandleId handle = nodes->open(r, a, FsStack::rw())->handle;
+  ASSERT_OK(nodes->moves_begin({{a, copy}}));
+  auto frozen = stack.backing->open_file(a, false).value()->freeze();
+  std::atomic<int> done{0};
+  std::jthread cut([&] {
+    Request own;
+    EXPECT_OK(nodes->set_attributes(own, a, {.size = 1}));
+    ++done;
+  });
+  rows(a, copy);
+  std::jthread reads([&] {
+    Request own;
+    auto reply = nodes->read(own, handle, 0, 10);
+    ASSERT_TRUE(reply.ok()) << reply.error().to_string();
+    EXPECT_EQ(reply->length, 4u);
+    ++done;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(done, 0);
+  ASSERT_OK(stack.backing->move(a, copy));
+  frozen.unlock();
+  stack.fs->files_moved();   // the first half of what the nodes do
+  reads.join();
+  EXPECT_EQ(done, 1);
+  nodes->files_moved();
+  cut.join();
+  EXPECT_EQ(stack.content(copy), "m");
+  nodes->release(handle);
+}
+
+}  // namespace
+}  // namespace skymoor::client
