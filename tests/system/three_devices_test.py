@@ -2,7 +2,8 @@
 content that a user has fsynced is gone without somebody having replaced it.
 
 Processes run as they like: a seed gives the same wishes, not the same history. SKYMOOR_SYNC_SEEDS: how many runs (1),
-SKYMOOR_SYNC_SEED: the first (1), SKYMOOR_SYNC_STEPS: steps of each (150).
+SKYMOOR_SYNC_SEED: the first (1), SKYMOOR_SYNC_STEPS: steps of each (150), SKYMOOR_TRACE=1: mounts log all that they do,
+SKYMOOR_KEEP=1: nothing is removed at the end.
 """
 
 import errno
@@ -41,7 +42,8 @@ class User:
         self.log = []
 
     def mount(self):
-        self.point = self.device.mount("home", "read-timeout=2s", "cache-size=16MiB")
+        trace = ["log-level=debug"] if os.environ.get("SKYMOOR_TRACE") else []
+        self.point = self.device.mount("home", "read-timeout=2s", "cache-size=16MiB", *trace)
 
     def content(self):
         self.number += 1
