@@ -169,7 +169,8 @@ class MetadataStore {
   /// device has sent it (this one is a copy, or was put back), and its numbers stand for other records.
   virtual bool has_offered(Lsn up_to, const Hash256& body) = 0;
   /// Whether a conflict can still bring back what this inode holds: it has content that the server lacks, and the server
-  /// may know the inode. Its backing file must stay then, even when its last name is gone.
+  /// may know the inode, or a rename replaced it that may come to nothing. Its backing file must stay then, even when its
+  /// last name is gone.
   virtual bool may_come_back(const MutexLock&, const InodeRow& row) = 0;
   /// Whether a record that is pending may name the inode, though it has no row now.
   virtual bool may_be_named(InodeId inode) = 0;

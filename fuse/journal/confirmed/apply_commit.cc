@@ -34,6 +34,7 @@ Result<VisibleChanges> JournaledMetadataStore::edit_confirmed(const MutexLock& l
   }
   edit.publish();
   acknowledged_ = position.acknowledged.value;
+  std::erase_if(replaced_, [&](const auto& one) { return one.second <= position.acknowledged; });
   std::uint64_t synced = database_writes_synced_;
   if (synced > cleaned_checked_) std::erase_if(cleaned_, [&](const auto& one) { return one.second <= synced; });
   cleaned_checked_ = synced;

@@ -54,6 +54,7 @@ Status JournaledMetadataStore::commit(const MutexLock& lock, Change change) {
   TRY(note_manifests_first(lock, record.changes));
   TRY(append(lock, record));
   apply(lock, record.changes, record.lsn);
+  note_replaced(lock, record);
   memory_lsn_ = record.lsn;
   trim(lock);
   if (record.lsn.value - applied_.value == kCheckpointEvery) wake_housekeeper();
@@ -175,7 +176,19 @@ bool JournaledMetadataStore::has_offered(Lsn up_to, const Hash256& body) {
 bool JournaledMetadataStore::may_come_back(const MutexLock&, const InodeRow& row) {
   const bool pending = row.content.writer == identity_.writer && row.content.counter > acknowledged_;
   const std::uint64_t made_by = row.id.value & ((1ull << kInodeCounterBits) - 1);
-  return pending && (row.version || writer_of(row.id) != identity_.writer || made_by <= offered_);
+  return pending && (row.version || writer_of(row.id) != identity_.writer || made_by <= offered_ || replaced_.contains(row.id));
+}
+
+// A rename comes to nothing when somebody else has moved the file first: then what it replaced stands where it stood. Only
+// a file that was made here after the replaced content is certain to be nobody else's (a save: made, written, renamed over
+// the last one): whoever has heard of it has the record of this rename as well.
+void JournaledMetadataStore::note_replaced(const MutexLock&, const LogRecord& record) {
+  const auto* rename = std::get_if<RenameIntent>(&record.intent);
+  if (!rename || rename->exchange || !rename->replaced || !rename->replaced_last) return;
+  const OpId seen = rename->replaced_seen;
+  const std::uint64_t made_by = rename->inode.value & ((1ull << kInodeCounterBits) - 1);
+  if (seen.writer != identity_.writer || (writer_of(rename->inode) == identity_.writer && made_by > seen.counter)) return;
+  replaced_[rename->replaced] = record.lsn;
 }
 
 bool JournaledMetadataStore::may_be_named(InodeId inode) {

@@ -87,6 +87,7 @@ Status JournaledMetadataStore::open_all() {
   TRY(open_log());
   TRY(recount_dirty());
   TRY(replay_log());
+  TRY(find_replaced());
   if (!options_.keep_orphans) TRY(remove_orphans());
   opened_ = true;
   auto start = [this](std::jthread& thread, std::chrono::milliseconds interval, bool checkpoints) {

@@ -135,6 +135,20 @@ Status JournaledMetadataStore::replay_data(const MutexLock& lock) {
   });
 }
 
+// What the process before knew of its own renames.
+Status JournaledMetadataStore::find_replaced() {
+  auto find = TRY(reads_->db().prepare("SELECT EXISTS(SELECT 1 FROM inode WHERE links=0)"));
+  TRY(find.step());
+  if (find.i64(0) == 0 && memory_lsn_ == applied_) return {};
+  find.reset();
+  MutexLock lock(mutex_);
+  if (log_->last().value <= acknowledged_) return {};
+  return log_->read(Lsn{acknowledged_ + 1}, [&](const LogFrame& frame) -> Result<bool> {
+    if (frame.kind == FrameKind::kRecord) note_replaced(lock, TRY(decode_record(frame.body)));
+    return true;
+  });
+}
+
 // Inodes without a name that nobody can have open any more. One whose name the server still has is left for sync.
 Status JournaledMetadataStore::remove_orphans() {
   MutexLock lock(mutex_);

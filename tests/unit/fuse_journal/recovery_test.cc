@@ -221,6 +221,44 @@ TEST_F(RecoveryTest, AnOrphanThatWasOfferedStaysThroughAStart) {
   EXPECT_FALSE(store_->inode(lock, never).ok());
 }
 
+// A rename that somebody else was faster with comes to nothing: what it replaced comes back. Not so after a save.
+TEST_F(RecoveryTest, WhatARenameReplacedStaysThroughAStart) {
+  ASSERT_TRUE(reopen().ok());
+  InodeId older = *tree_.create(kRootInode, "older");
+  InodeId replaced = *tree_.create(kRootInode, "replaced"), saved = *tree_.create(kRootInode, "saved");
+  for (InodeId inode : {replaced, saved}) ASSERT_TRUE(tree_.write(inode, {0, 100}).ok());
+  InodeId fresh = *tree_.create(kRootInode, "fresh");
+  auto rename = [&](InodeId inode, const std::string& from, InodeId over, const std::string& to) {
+    MutexLock lock(store_->mutex());
+    InodeRow row = *store_->inode(lock, over);
+    Change change = store_->begin(lock, RenameIntent{kRootInode, from, kRootInode, to, inode, {}, over, row.content, true, false});
+    row.links = 0;
+    change.erase_dentry(kRootInode, from);
+    change.put(DentryRow{kRootInode, to, inode, FileType::kFile, 0, {}});
+    change.put(row);
+    ASSERT_TRUE(store_->commit(lock, std::move(change)).ok());
+  };
+  rename(older, "older", replaced, "replaced");
+  rename(fresh, "fresh", saved, "saved");
+  for (int start = 0; start < 2; ++start) {
+    {
+      MutexLock lock(store_->mutex());
+      ASSERT_TRUE(store_->inode(lock, replaced).ok()) << start;
+      EXPECT_TRUE(store_->may_come_back(lock, *store_->inode(lock, replaced)));
+      EXPECT_TRUE(store_->content(lock, replaced)->valid.contains({0, 100}));
+      if (start == 0) EXPECT_FALSE(store_->may_come_back(lock, *store_->inode(lock, saved)));
+      else EXPECT_FALSE(store_->inode(lock, saved).ok());
+    }
+    ASSERT_TRUE(store_->checkpoint().ok());
+    crash();
+    ASSERT_TRUE(reopen().ok());
+  }
+  ASSERT_TRUE(store_->acknowledge(store_->last_lsn()).ok());
+  MutexLock lock(store_->mutex());
+  auto row = store_->inode(lock, replaced);
+  EXPECT_TRUE(!row.ok() || !store_->may_come_back(lock, *row));
+}
+
 TEST_F(RecoveryTest, SegmentsGoWhenCheckpointedAndAcknowledged) {
   options_.segment_bytes = 2000;
   ASSERT_TRUE(reopen().ok());

@@ -189,6 +189,29 @@ TEST_F(SyncEngineTest, AnEditBeatsADelete) {
   EXPECT_EQ(a.read("d/f"), "edited");
 }
 
+// Renamed over a file that nobody else knows: the rename comes to nothing, and the file is there as before.
+TEST_F(SyncEngineTest, WhatADroppedRenameReplacedHasItsBytes) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  a.write("f", "f");
+  a.sync();
+  b.catch_up();
+  b.read("f");
+  b.remote().set_offline(true);
+  a.rename("f", "moved first");
+  a.sync();
+  const std::string bytes = noise(100000, 6);
+  const InodeId replaced = b.write("mine", bytes);
+  b.rename("f", "mine");
+  b.files().forget(replaced);
+  b.files().tick();
+  b.remote().set_offline(false);
+  b.sync();
+  expect_converged();
+  EXPECT_EQ(a.read("mine"), bytes);
+  EXPECT_EQ(a.read("moved first"), "f");
+}
+
 TEST_F(SyncEngineTest, AConflictCopyTakesItsBytesWithoutSendingThemTwice) {
   SyncDevice& a = device("anna");
   SyncDevice& b = device("berta");
