@@ -194,10 +194,9 @@ Status ConfirmedEdit::write_pending(InodeId id, Inode& inode, const Visible& see
   bool news = !same(inode.row, inode.before);
   if (news && !options_.own) changes.replan = true;
   bool stored_is_confirmed = inode.stored && inode.stored->changed <= Lsn{store_.acknowledged_};
-  if (inode.row || inode.base || stored_is_confirmed) {
-    Lsn changed = std::max(seen.changed, TRY(content(id)).changed);
-    TRY(sql_.put_base_inode(id, {inode.row, changed}));
-  }
+  const Lsn changed = std::max(seen.changed, TRY(content(id)).changed);
+  waiting_[id] = changed;
+  if (inode.row || inode.base || stored_is_confirmed) TRY(sql_.put_base_inode(id, {inode.row, changed}));
   if (inode.row && inode.row->has_xattrs && seen.row && !seen.row->has_xattrs) has_xattrs_[id] = true;
   return {};
 }
@@ -271,6 +270,14 @@ Status ConfirmedEdit::patch_flags(InodeId id, const Patch& patch) {
   return sql_.put_inode(row);
 }
 
+/// The last record that an inode's visible row waits for; 0: it shows what is confirmed. Once the inodes are written.
+Result<Lsn> ConfirmedEdit::waits_for(InodeId id) {
+  if (auto it = waiting_.find(id); it != waiting_.end()) return it->second;
+  if (!id || store_.log_->last() <= options_.acknowledged) return Lsn{};
+  const Lsn changed = visible(id, *TRY(inode(id))).changed;
+  return changed > options_.acknowledged ? changed : Lsn{};
+}
+
 Status ConfirmedEdit::write_dentry(const NameKey& key, Dentry& dentry, VisibleChanges& changes) {
   auto inode_of = [](const std::optional<DentryRow>& row) { return row ? row->inode : InodeId{}; };
   std::optional<DentryRow> seen = dentry.stored;
@@ -283,7 +290,18 @@ Status ConfirmedEdit::write_dentry(const NameKey& key, Dentry& dentry, VisibleCh
   bool news = inode_of(dentry.row) != inode_of(dentry.before);
   if (dentry.row && dentry.row->cookie == 0)
     dentry.row->cookie = seen ? seen->cookie : dentry.before ? dentry.before->cookie : store_.next_cookie_++;
-  if (changed > options_.acknowledged) {
+  bool pending = changed > options_.acknowledged;
+  if (!pending && inode_of(dentry.row) != inode_of(seen)) {
+    // A name shows when the row that counts it does: whoever finds one that the inode does not count takes what he
+    // writes there for an unlinked file's.
+    const Lsn waits = std::max(TRY(waits_for(inode_of(dentry.row))), TRY(waits_for(inode_of(seen))));
+    if (waits) {
+      pending = news = true;
+      changes.replan = true;
+      changed = std::max(changed, waits);
+    }
+  }
+  if (pending) {
     if (!news) return {};
     if (!options_.own) changes.replan = true;
     bool stored_is_confirmed = dentry.stored && dentry.stored->changed <= Lsn{store_.acknowledged_};

@@ -14,7 +14,8 @@ namespace skymoor::client {
 ///
 /// What is written where, for each object: while a local change of it is pending, its base row (the visible one stays,
 /// and a foreign change asks for a re-plan); else its visible row. An object is pending while its last record is behind
-/// `acknowledged`, the acknowledgement as it will be after the transaction.
+/// `acknowledged`, the acknowledgement as it will be after the transaction; and a name while an inode is that it comes to,
+/// or goes from.
 ///
 /// Not thread-safe; lives under the store's locks. Failure: forget it and roll back, nothing outside has changed.
 class ConfirmedEdit {
@@ -118,6 +119,7 @@ class ConfirmedEdit {
   Status write_put(InodeId id, const ManifestRow& put, bool pending, bool own_bytes, VisibleChanges& changes);
   Status write_content(InodeId id, ContentState content, const ManifestRow& manifest);
   Status bury(InodeId id, const Inode& inode);
+  Result<Lsn> waits_for(InodeId id);
   Status write_dentry(const NameKey& key, Dentry& dentry, VisibleChanges& changes);
   Status write_xattr(const NameKey& key, Xattr& xattr, VisibleChanges& changes);
 
@@ -128,6 +130,7 @@ class ConfirmedEdit {
   std::unordered_map<InodeId, Inode> inodes_;
   std::unordered_map<NameKey, Dentry, NameHash, NameEqual> dentries_;
   std::unordered_map<NameKey, Xattr, NameHash, NameEqual> xattrs_;
+  std::unordered_map<InodeId, Lsn> waiting_;            // pending inodes that this edit has written, and their last records
   std::optional<bool> any_base_;
   InodeId empty_directory_;                             // the database holds none of its entries
   std::unordered_map<InodeId, bool> listed_;            // new value of the flag

@@ -144,6 +144,8 @@ Status ConfirmedEdit::apply_one(const LinkEffect& effect) {
     inode.row->parent = effect.directory;
     inode.row->version = options_.sequence;
   }
+  // A listing of the directory itself does not tell where it is: whatever puts its name there does.
+  if (is_directory && already) inode.row->parent = effect.directory;
   if (listed_since(effect.directory)) {
     inode.reachable = inode.reachable || already;
     return {};
@@ -153,6 +155,7 @@ Status ConfirmedEdit::apply_one(const LinkEffect& effect) {
   const bool shows = in_known_slot && (!directory.fresh || directory.reachable);
   if (!shows && !options_.own) return {};
   inode.reachable = true;
+  if (is_directory) inode.row->parent = effect.directory;
   slot.row = DentryRow{effect.directory, effect.name, effect.inode, inode.row->attributes.type, 0, Lsn{}};
   return {};
 }
@@ -255,7 +258,8 @@ Status ConfirmedEdit::merge_name(InodeId directory, const MetadataStore::ListedR
   if (slot.row && slot.row->inode == listed.inode.id) return {};
   slot.row = DentryRow{directory, listed.name, listed.inode.id, listed.inode.attributes.type, 0, Lsn{}};
   Inode& inode = *TRY(this->inode(listed.inode.id));
-  if (inode.row && !inode.row->parent) inode.row->parent = directory;
+  const bool is_directory = listed.inode.attributes.type == FileType::kDirectory;
+  if (inode.row && (is_directory || !inode.row->parent)) inode.row->parent = directory;
   return {};
 }
 

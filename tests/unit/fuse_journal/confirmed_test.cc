@@ -255,6 +255,58 @@ TEST_F(ConfirmedTest, ForeignChangesOfPendingObjectsWaitInTheConfirmedTree) {
   EXPECT_EQ(**confirmed()->dentry(kRootInode, "mine"), theirs);
 }
 
+/// A file that was moved elsewhere showed there under a name that its row, unlinked here, did not count: a write by that
+/// name was taken for one to an unlinked file, and never sent.
+TEST_F(ConfirmedTest, ForeignNamesOfPendingInodesWaitWithThem) {
+  InodeId file = remote_file("f");
+  change(UnlinkIntent{kRootInode, "f", file, true, row(file)->content}, [&](const MutexLock& lock, Change& c) {
+    InodeRow r = *store_->inode(lock, file);
+    r.links = 0;
+    c.erase_dentry(kRootInode, "f");
+    c.put(r);
+  });
+  for (bool again : {false, true}) {
+    EXPECT_TRUE(feed({UnlinkEffect{kRootInode, again ? "g" : "f", file}, LinkEffect{kRootInode, again ? "h" : "g", file}}).replan);
+    EXPECT_EQ(row(file)->links, 0u);
+    EXPECT_FALSE(at(again ? "h" : "g"));
+    EXPECT_EQ(**confirmed()->dentry(kRootInode, again ? "h" : "g"), file);
+    EXPECT_THAT(*store_->check(), testing::IsEmpty());
+    reopen();
+  }
+  EXPECT_FALSE(confirmed()->dentry(kRootInode, "g")->has_value());
+  EXPECT_EQ(confirmed()->links(file)->size(), 1u);
+  auto nothing = [](const MutexLock&, const LogRecord&) -> Result<std::vector<RowChange>> {
+    return std::vector<RowChange>{};
+  };
+  ASSERT_TRUE(store_->rebase(nothing).ok());
+  EXPECT_EQ(at("h"), file);
+  EXPECT_EQ(row(file)->links, 1u);
+}
+
+TEST_F(ConfirmedTest, NamesThatWaitedForTheirInodesShowWithTheAcknowledgement) {
+  InodeId file = remote_file("f"), kept = remote_file("k");
+  const auto write_both = [&] {
+    write(file, {0, 10});
+    return write(kept, {0, 10});
+  };
+  const Lsn first = write_both();
+  EXPECT_TRUE(feed({UnlinkEffect{kRootInode, "f", file}, LinkEffect{kRootInode, "g", file}, LinkEffect{kRootInode, "l", kept}}).replan);
+  EXPECT_EQ(at("f"), file);
+  EXPECT_FALSE(at("g"));
+  const Lsn second = write_both();
+  const auto put = [&](InodeId id, std::uint64_t lsn) {
+    return PutEffect{id, own(Lsn{lsn}), 2000, {}, {}, text_manifest(2000, {6})};
+  };
+  EXPECT_TRUE(feed({put(file, first.value - 1), put(kept, first.value)}, first).replan);
+  EXPECT_EQ(at("f"), file) << "written again since";
+  EXPECT_THAT(*store_->check(), testing::IsEmpty());
+  feed({put(file, second.value - 1), put(kept, second.value)}, second);
+  EXPECT_FALSE(at("f"));
+  EXPECT_EQ(at("g"), file);
+  EXPECT_EQ(at("l"), kept);
+  EXPECT_EQ(row(kept)->links, 2u);
+}
+
 TEST_F(ConfirmedTest, ForeignPutUnderUnseenWritesWaits) {
   InodeId file = remote_file("f");
   change(LocalIntent{}, [&](const MutexLock&, Change& c) { c.mark_content(file, {0, 2000}, true, true); });
@@ -460,6 +512,32 @@ TEST_F(ConfirmedTest, AnOrphanThatComesBackHasTheBytesOfTheOther) {
 }
 
 // Nothing is kept for a listing whose last page never comes, and the feed goes on as without it.
+/// It was listed before the feed told of its move: its row kept the old parent for good.
+TEST_F(ConfirmedTest, ADirectoryThatWasListedAheadIsWhereTheFeedPutsIt) {
+  InodeId moved = other(60), into = other(61), last = other(62);
+  Attributes directory;
+  directory.type = FileType::kDirectory;
+  feed({NewEffect{moved, directory, ""}, LinkEffect{kRootInode, "d", moved}, NewEffect{into, directory, ""},
+        LinkEffect{kRootInode, "e", into}, NewEffect{last, directory, ""}, LinkEffect{kRootInode, "l", last}});
+  MetadataStore::ListedRow self;
+  self.name = "m";
+  self.inode.id = moved;
+  self.inode.attributes = directory;
+  self.inode.links = 2;
+  self.inode.version = Sequence{3};
+  ASSERT_TRUE(store_->merge_listing(moved, Sequence{3}, self.inode, {}, true).ok());
+  feed({UnlinkEffect{kRootInode, "d", moved}, LinkEffect{into, "m", moved}});
+  EXPECT_EQ(row(moved)->parent, into);
+  EXPECT_THAT(*store_->check(), testing::IsEmpty());
+  InodeRow listed = *row(last);
+  listed.version = Sequence{3};
+  listed.links = 3;
+  ASSERT_TRUE(store_->merge_listing(last, Sequence{3}, listed, {self}, true).ok());
+  EXPECT_EQ(row(moved)->parent, last);
+  feed({UnlinkEffect{into, "m", moved}, LinkEffect{last, "m", moved}});
+  EXPECT_EQ(row(moved)->parent, last);
+}
+
 TEST_F(ConfirmedTest, AListingThatIsBrokenOffLeavesNothing) {
   InodeId kept = remote_file("kept");
   feed({LinkEffect{kRootInode, "from afar", other(90)}});
