@@ -139,7 +139,8 @@ Status RunningSync::push_all(const CallOptions& options) {
       case Pusher::Outcome::kFetch:
         TRY(directories_.fetch_directory(pusher_.lacking(), options));
         TRY(pull(options));  // the listing may be ahead of the feed
-        TRY(puller_.rebase_if_needed(options));
+        // Where conflicts are open the plan may rest on names that touch nothing pending.
+        TRY(puller_.rebase_if_needed(options, !state_.visible.empty()));
         break;
       case Pusher::Outcome::kAgain: break;
     }

@@ -35,7 +35,6 @@ class ConfirmedEdit {
     std::optional<BaseRow<InodeRow>> base;
     std::optional<ManifestRow> put;      ///< new confirmed content
     std::optional<DentryRow> last_place; ///< of its last unlink
-    std::uint8_t fields = 0;             ///< AttributeField bits that this edit has set
     bool fresh = false;                  ///< made in this edit
     bool reachable = true;               ///< of a fresh one: has a name in a directory that is known here
     bool linked = true;                  ///< of a directory
@@ -86,7 +85,7 @@ class ConfirmedEdit {
   Status apply_one(const AttributeEffect& effect);
   Status apply_one(const XattrEffect& effect);
   Status settle_sent_ahead();
-  Status settle_unsent_xattrs();
+  Status settle_unsent();
   Status revive(InodeId id, Inode& inode);
   Result<bool> any_base();
   bool known_before(const Inode& inode) const;  ///< a listing brought a state that includes this commit

@@ -168,8 +168,9 @@ TEST_F(ConfirmedTest, OwnCommitMakesWhatItCoversClean) {
   EXPECT_EQ(store_->pending().files, 1u);
   Bytes manifest = text_manifest(100, {1});
   const Attributes as_recorded = row(file)->attributes;
-  VisibleChanges changes = feed({NewEffect{file, {}, ""}, LinkEffect{kRootInode, "f", file},
-                                 PutEffect{file, own(written), 100, as_recorded.mtime, as_recorded.ctime, manifest}},
+  VisibleChanges changes = feed({NewEffect{file, as_recorded, ""}, LinkEffect{kRootInode, "f", file},
+                                 PutEffect{file, own(written), 100, as_recorded.mtime, as_recorded.ctime, manifest},
+                                 AttributeEffect{kRootInode, kFieldMtime | kFieldCtime, row(kRootInode)->attributes}},
                                 written);
   EXPECT_TRUE(changes.names.empty() && changes.attributes.empty() && changes.contents.empty() && !changes.replan);
   EXPECT_EQ(store_->pending().records, 0u);
@@ -362,6 +363,51 @@ TEST_F(ConfirmedTest, TheDeadAreForgottenOnceTheirRecordsAreAcknowledged) {
   feed({NewEffect{mine, {}, ""}, LinkEffect{kRootInode, "mine", mine}}, last);
   EXPECT_FALSE(confirmed()->last_place(file)->has_value());
   EXPECT_FALSE(confirmed()->inode(file)->has_value());
+}
+
+/// A listing that came between the last re-plan and the commit had led to another name.
+TEST_F(ConfirmedTest, OwnCommitThatPutSomethingElsewhereLeavesNoOtherName) {
+  InodeId mine = *tree_.create(kRootInode, "mine"), merged = *tree_.create(kRootInode, "merged");
+  Lsn last = store_->last_lsn();
+  InodeId later = *tree_.create(kRootInode, "later");
+  VisibleChanges changes = feed({NewEffect{mine, {}, ""}, LinkEffect{kRootInode, "mine (conflict)", mine}}, last);
+  EXPECT_FALSE(at("mine"));
+  EXPECT_EQ(at("mine (conflict)"), mine);
+  EXPECT_FALSE(at("merged"));
+  EXPECT_EQ(row(merged)->links, 0u);
+  EXPECT_THAT(changes.dead, testing::ElementsAre(merged));
+  EXPECT_EQ(at("later"), later);
+}
+
+TEST_F(ConfirmedTest, OwnNameThatTheCommitLeftOutWaitsForItsInode) {
+  InodeId mine = *tree_.create(kRootInode, "mine");
+  Lsn last = store_->last_lsn();
+  write(mine, {0, 10});
+  EXPECT_TRUE(feed({NewEffect{mine, {}, ""}, LinkEffect{kRootInode, "mine (conflict)", mine}}, last).replan);
+  EXPECT_EQ(at("mine"), mine);
+  EXPECT_FALSE(confirmed()->dentry(kRootInode, "mine")->has_value());
+  EXPECT_EQ(**confirmed()->dentry(kRootInode, "mine (conflict)"), mine);
+  reopen();
+  EXPECT_FALSE(confirmed()->dentry(kRootInode, "mine")->has_value());
+  EXPECT_THAT(*store_->check(), testing::IsEmpty());
+}
+
+/// What the commit need not set, because it was so already, somebody else may have set before it came.
+TEST_F(ConfirmedTest, AttributesAreTheServersOnceAcknowledged) {
+  InodeId file = remote_file("f");
+  Attributes values;
+  values.mode = 0640;
+  feed({AttributeEffect{file, kFieldMode, values}});
+  const Lsn mine = change(AttributeIntent{file, kFieldMode}, [&](const MutexLock& lock, Change& c) {
+    InodeRow r = *store_->inode(lock, file);
+    r.attributes.ctime = Timestamp{std::chrono::seconds(1000)};
+    c.put(r);
+  });
+  values.mode = 0600;
+  feed({AttributeEffect{file, kFieldMode, values}});
+  values.ctime = Timestamp{std::chrono::seconds(1000)};
+  EXPECT_THAT(feed({AttributeEffect{file, kFieldCtime, values}}, mine).attributes, testing::ElementsAre(file));
+  EXPECT_EQ(row(file)->attributes.mode, 0600u);
 }
 
 TEST_F(ConfirmedTest, OwnCommitThatLeftSomethingOutGivesWayToTheServer) {
