@@ -13,7 +13,7 @@ class ConfirmedTest : public testing::Test {
   void SetUp() override {
     reopen();
     ASSERT_TRUE(tree_.make_root().ok());
-    ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{0}, root_row(), {}, true).ok());
+    ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{0}, {.inode = root_row()}, {}, true).ok());
   }
   void TearDown() override {
     if (store_) {
@@ -431,7 +431,7 @@ TEST_F(ConfirmedTest, UnlistedDirectoriesTakeOnlyWhatTheyKnow) {
   dir.inode.version = Sequence{1};
   sequence_ = 1;
   ASSERT_TRUE(store_->apply_commit(Sequence{1}, {}, {}, {}).ok());
-  ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{1}, root_row(1), {dir}, true).ok());
+  ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{1}, {.inode = root_row(1)}, {dir}, true).ok());
   VisibleChanges changes = feed({NewEffect{other(61), {}, ""}, LinkEffect{dir.inode.id, "x", other(61)},
                                  XattrEffect{other(61), "user.a", "1"_bytes}, UnlinkEffect{other(99), "y", other(98)}});
   EXPECT_TRUE(changes.names.empty());
@@ -463,9 +463,9 @@ TEST_F(ConfirmedTest, ListingInPagesAndNewerThanTheCursor) {
   self.attributes.type = FileType::kDirectory;
   self.links = 2;
   self.version = Sequence{5};
-  ASSERT_TRUE(store_->merge_listing(dir, Sequence{5}, self, {rows[0]}, false).ok());
+  ASSERT_TRUE(store_->merge_listing(dir, Sequence{5}, {.inode = self}, {rows[0]}, false).ok());
   EXPECT_FALSE(row(dir)->listed);
-  auto changes = store_->merge_listing(dir, Sequence{5}, self, {rows[1]}, true, false);
+  auto changes = store_->merge_listing(dir, Sequence{5}, {.inode = self}, {rows[1]}, true, false);
   ASSERT_TRUE(changes.ok());
   EXPECT_TRUE(row(dir)->listed);
   EXPECT_EQ(at("a", dir), other(70));
@@ -485,7 +485,7 @@ TEST_F(ConfirmedTest, ListingInPagesAndNewerThanTheCursor) {
   feed({});
   feed({UnlinkEffect{dir, "a", other(70)}});
   EXPECT_FALSE(at("a", dir)) << "sequence 6 is news";
-  EXPECT_EQ(store_->merge_listing(dir, Sequence{5}, self, rows, true).error().code(), Code::kConflict);
+  EXPECT_EQ(store_->merge_listing(dir, Sequence{5}, {.inode = self}, rows, true).error().code(), Code::kConflict);
   ASSERT_TRUE(store_->check().ok());
   // Not under the root, so check() finds no fault but its missing name; put it there.
   MetadataStore::ListedRow in_root;
@@ -493,7 +493,7 @@ TEST_F(ConfirmedTest, ListingInPagesAndNewerThanTheCursor) {
   in_root.inode = self;
   InodeRow root = root_row(6);
   root.links = 3;
-  ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{6}, root, {in_root}, true).ok());
+  ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{6}, {.inode = root}, {in_root}, true).ok());
 }
 
 TEST_F(ConfirmedTest, ACompleteListingEndsNamesThatItDoesNotHave) {
@@ -509,10 +509,10 @@ TEST_F(ConfirmedTest, ACompleteListingEndsNamesThatItDoesNotHave) {
   kept.inode = *row(at("kept"));
   const Sequence now{sequence_ + 2};  // two changes that the feed has not brought yet
   kept.inode.version = now;
-  ASSERT_TRUE(store_->merge_listing(kRootInode, now, root_row(now.value), {kept}, false, true).ok());
+  ASSERT_TRUE(store_->merge_listing(kRootInode, now, {.inode = root_row(now.value)}, {kept}, false, true).ok());
   // The first of them comes while the listing is under way.
   feed({UnlinkEffect{kRootInode, "deleted before the listing", at("deleted before the listing")}});
-  ASSERT_TRUE(store_->merge_listing(kRootInode, now, root_row(now.value), {}, true, false).ok());
+  ASSERT_TRUE(store_->merge_listing(kRootInode, now, {.inode = root_row(now.value)}, {}, true, false).ok());
   EXPECT_TRUE(at("kept"));
   EXPECT_FALSE(at("deleted before the listing"));
   feed({});
@@ -571,14 +571,14 @@ TEST_F(ConfirmedTest, ADirectoryThatWasListedAheadIsWhereTheFeedPutsIt) {
   self.inode.attributes = directory;
   self.inode.links = 2;
   self.inode.version = Sequence{3};
-  ASSERT_TRUE(store_->merge_listing(moved, Sequence{3}, self.inode, {}, true).ok());
+  ASSERT_TRUE(store_->merge_listing(moved, Sequence{3}, self, {}, true).ok());
   feed({UnlinkEffect{kRootInode, "d", moved}, LinkEffect{into, "m", moved}});
   EXPECT_EQ(row(moved)->parent, into);
   EXPECT_THAT(*store_->check(), testing::IsEmpty());
   InodeRow listed = *row(last);
   listed.version = Sequence{3};
   listed.links = 3;
-  ASSERT_TRUE(store_->merge_listing(last, Sequence{3}, listed, {self}, true).ok());
+  ASSERT_TRUE(store_->merge_listing(last, Sequence{3}, {.inode = listed}, {self}, true).ok());
   EXPECT_EQ(row(moved)->parent, last);
   feed({UnlinkEffect{into, "m", moved}, LinkEffect{last, "m", moved}});
   EXPECT_EQ(row(moved)->parent, last);
@@ -591,7 +591,7 @@ TEST_F(ConfirmedTest, AListingThatIsBrokenOffLeavesNothing) {
   first.name = "kept";
   first.inode = *row(kept);
   const Sequence ahead{sequence_ + 3};
-  ASSERT_TRUE(store_->merge_listing(kRootInode, ahead, root_row(ahead.value), {first}, false, true).ok());
+  ASSERT_TRUE(store_->merge_listing(kRootInode, ahead, {.inode = root_row(ahead.value)}, {first}, false, true).ok());
   store_->abandon_listing(kRootInode);
   feed({NewEffect{other(91), {}, ""}, LinkEffect{kRootInode, "not looked for", other(91)}});
   EXPECT_FALSE(at("not looked for")) << "the feed still fills a listing that nobody is making";
@@ -606,7 +606,7 @@ TEST_F(ConfirmedTest, ListingMeetsPendingNames) {
   theirs.inode.id = other(80);
   theirs.inode.links = 1;
   theirs.inode.version = Sequence{1};
-  auto changes = store_->merge_listing(kRootInode, Sequence{1}, root_row(1), {theirs}, true);
+  auto changes = store_->merge_listing(kRootInode, Sequence{1}, {.inode = root_row(1)}, {theirs}, true);
   ASSERT_TRUE(changes.ok());
   EXPECT_TRUE(changes->replan);
   EXPECT_EQ(at("n"), mine);

@@ -31,7 +31,7 @@ class Model {
     fresh_directory();
     open();
     EXPECT_TRUE(tree_.make_root().ok());
-    EXPECT_TRUE(store_->merge_listing(kRootInode, Sequence{0}, Reference().inodes.at(kRootInode).row, {}, true).ok());
+    EXPECT_TRUE(store_->merge_listing(kRootInode, Sequence{0}, {.inode = Reference().inodes.at(kRootInode).row}, {}, true).ok());
   }
 
   void run(int steps) {

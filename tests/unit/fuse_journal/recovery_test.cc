@@ -31,7 +31,7 @@ class RecoveryTest : public testing::Test {
     ASSERT_TRUE(reopen().ok());
     ASSERT_TRUE(tree_.make_root().ok());
     ASSERT_TRUE(
-        store_->merge_listing(kRootInode, Sequence{0}, Reference().inodes.at(kRootInode).row, {}, true).ok());
+        store_->merge_listing(kRootInode, Sequence{0}, {.inode = Reference().inodes.at(kRootInode).row}, {}, true).ok());
   }
   Status reopen(StoreIdentity identity = test_identity()) {
     store_.reset();
