@@ -86,7 +86,8 @@ class SyncEngine {
     Disk* disk = nullptr;                ///< holds Options::state_directory
   };
   static Result<std::unique_ptr<SyncEngine>> start(Dependencies dependencies, Options options);
-  /// Puts right what a crash left between the rows and the backing files of a re-plan. After opening store and backing
+  /// Puts right what a crash left between the rows and the backing files of a re-plan, and makes backing files anew that a
+  /// power cut took before they were synced. After opening store and backing
   /// files, before anything looks at a backing file: the sweep, the filesystem, `start`. Errors: Corrupt, Io.
   static Status recover(MetadataStore& store, BackingStore& backing, Disk& disk, const std::string& state_directory);
   virtual ~SyncEngine() = default;
