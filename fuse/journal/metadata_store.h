@@ -183,6 +183,8 @@ class MetadataStore {
     std::optional<Timestamp> oldest;  ///< time of the oldest unacknowledged record
   };
   virtual Pending pending() = 0;
+  /// Inodes with dirty content, those without a name too. Checkpoints first.
+  virtual Result<std::vector<InodeId>> dirty_inodes() = 0;
 
   /// The confirmed tree. Dead inodes stay readable (links 0, `parent` and name of their last place) while any record is
   /// pending. A name that is not known in a directory that was not listed answers NotPresent.
@@ -220,7 +222,7 @@ class MetadataStore {
   }
 
   /// A page of a directory as the server listed it. Errors: Conflict when the feed has moved past `sequence` meanwhile
-  /// (list again). `complete`: with this page all entries are known, and `directory_row.links` counts 2 and the
+  /// (list again). `complete`: with this page all entries are known, and `listed.inode.links` counts 2 and the
   /// subdirectories (other rows' links of directories are not looked at: the server counts names).
   struct ListedRow {
     std::string name;
@@ -229,8 +231,8 @@ class MetadataStore {
     Bytes manifest;   ///< encode_manifest, empty when left out
   };
   /// `first`: a listing begins with this page. Names that no page of it had are gone when it is complete. Pages of one
-  /// directory's listings must not mix: one listing at a time. `rows` empty, neither first nor complete: only the row.
-  virtual Result<VisibleChanges> merge_listing(InodeId directory, Sequence sequence, const InodeRow& directory_row,
+  /// directory's listings must not mix: one listing at a time. `rows` empty, neither first nor complete: only the inode itself, a file's too.
+  virtual Result<VisibleChanges> merge_listing(InodeId directory, Sequence sequence, const ListedRow& listed,
                                                const std::vector<ListedRow>& rows, bool complete, bool first = true) = 0;
 
   /// A listing that was begun will not be completed: what was kept for it goes. Nothing when there is none.

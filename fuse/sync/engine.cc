@@ -10,6 +10,18 @@ Executor::Options pool(const char* name, std::size_t threads, int nice) {
   return {.name = name, .threads = threads, .queue_limit = 1u << 16, .nice = nice};
 }
 
+/// Of a file that nobody had synced a power cut may leave nothing at all. As one that it cut short it is zeros where it was
+/// changed; or it could neither be read nor sent, and what comes after it in the log neither.
+Status make_anew_what_is_gone(MetadataStore& store, BackingStore& backing) {
+  if (store.pending().files == 0) return {};
+  for (InodeId inode : TRY(store.dirty_inodes())) {
+    if (backing.exists(inode)) continue;
+    log_error("sync.content.gone", {{"inode", inode.value}});
+    TRY(backing.open_file(inode, true));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<SyncEngine>> SyncEngine::start(Dependencies dependencies, Options options) {
@@ -22,9 +34,12 @@ Result<std::vector<ContentMove>> SyncEngine::recover(MetadataStore& store, Backi
                                                      const std::string& state_directory) {
   SyncStateFile file(&disk, state_directory);
   SyncState state = TRY(file.load());
-  if (state.moves.empty()) return std::vector<ContentMove>();
-  auto moved = TRY(Rebaser::finish_moves(store, backing, state));
-  TRY(file.save(state));
+  std::vector<ContentMove> moved;
+  if (!state.moves.empty()) {
+    moved = TRY(Rebaser::finish_moves(store, backing, state));
+    TRY(file.save(state));
+  }
+  TRY(make_anew_what_is_gone(store, backing));
   return moved;
 }
 

@@ -100,7 +100,8 @@ class SyncEngine {
     Disk* disk = nullptr;                ///< holds Options::state_directory
   };
   static Result<std::unique_ptr<SyncEngine>> start(Dependencies dependencies, Options options);
-  /// Puts right what a crash left between the rows and the backing files of a re-plan. After opening store and backing
+  /// Puts right what a crash left between the rows and the backing files of a re-plan, and makes backing files anew that a
+  /// power cut took before they were synced. After opening store and backing
   /// files, before anything looks at a backing file: the sweep, the filesystem, `start`. Errors: Corrupt, Io.
   /// Answers the moves that a crash cut short and whose rows were there: they have happened now.
   static Result<std::vector<ContentMove>> recover(MetadataStore& store, BackingStore& backing, Disk& disk,

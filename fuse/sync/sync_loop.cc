@@ -49,7 +49,10 @@ Status RunningSync::start_mirror(const protocol::VolumeInfo& first, const CallOp
     info = TRY(d_.remote.info(options));
     if (info.head != page.sequence) continue;  // a commit came in between: once more
     const auto root = TRY(directories_.open_row(page.inodes.front(), InodeId{}));
-    TRY(d_.store.reset_mirror(page.epoch, page.sequence, info.head_hash, root.inode));
+    InodeRow bare = root.inode;
+    bare.version = Sequence{};
+    TRY(d_.store.reset_mirror(page.epoch, page.sequence, info.head_hash, bare));
+    TRY(d_.store.merge_listing(kRootInode, page.sequence, root, {}, false, false));   // with its xattrs
     history_.note(page.sequence, info.head_hash);
     log_info("sync.mirror.started", {{"head", info.head.value}});
     VisibleChanges changes;
@@ -139,7 +142,8 @@ Status RunningSync::push_all(const CallOptions& options) {
       case Pusher::Outcome::kFetch:
         TRY(directories_.fetch_directory(pusher_.lacking(), options));
         TRY(pull(options));  // the listing may be ahead of the feed
-        TRY(puller_.rebase_if_needed(options));
+        // Where conflicts are open the plan may rest on names that touch nothing pending.
+        TRY(puller_.rebase_if_needed(options, !state_.visible.empty()));
         break;
       case Pusher::Outcome::kAgain: break;
     }

@@ -217,7 +217,7 @@ class Simulation {
     } else if (choice < 95 && !files.empty()) {
       if (!device.exists(fresh)) device.link(file, fresh);
     } else if (choice < 97 && !files.empty()) {
-      device.set_xattr(file, "user." + name(), std::to_string(made_));
+      device.set_xattr(any, "user." + name(), std::to_string(made_));
     } else {
       device.chmod(any, 0600 + static_cast<std::uint32_t>(below(64)));
     }

@@ -1,7 +1,17 @@
+#include <iostream>
+
+#include "fuse/sync/plan/describe.h"
 #include "tests/model/planner_simulation.h"
 
 namespace skymoor::client::model {
 namespace {
+
+/// For looking at one seed: SKYMOOR_TRACE=1.
+bool tracing() {
+  static const bool on = std::getenv("SKYMOOR_TRACE") != nullptr;
+  return on;
+}
+void trace(const PlanContext& device, const std::string& what) { std::cerr << device.device_name << ": " << what << "\n"; }
 
 template <typename T>
 T must(Result<T> result) {
@@ -56,6 +66,7 @@ std::vector<std::pair<Place, InodeId>> ModelDevice::entries() {
 
 void ModelDevice::author(LogRecord record) {
   last_lsn_ = record.lsn;
+  if (tracing()) trace(context_, "record " + describe(record));
   Aliases known = aliases_;
   known.merge(provisional_);
   Plan planned = must(plan(record, *view_, known, context_));
@@ -87,6 +98,7 @@ void ModelDevice::rebuild() {
     for (const LogRecord& record : pending_) {
       Plan planned = must(plan(record, *view_, known, context_));
       for (const TreeEffect& effect : planned.effects) must(view_->apply(effect));
+      if (tracing()) trace(context_, "  again " + describe(record) + " -> " + describe(planned.effects));
       provisional_.merge(planned.aliases);
       known.merge(planned.aliases);
       questions.add(record, context_.writer, planned.questions);
@@ -137,6 +149,7 @@ void ModelDevice::pull() {
   bool news = false;
   while (cursor_ < arbiter_.log().size()) {
     const Arbiter::Entry& entry = arbiter_.log()[cursor_++];
+    if (tracing()) trace(context_, "applies " + describe(entry.op) + ": " + describe(entry.effects));
     if (entry.op.writer == context_.writer) acknowledge(entry);
     for (const TreeEffect& effect : entry.effects) confirmed_.apply(effect);
     news = true;
@@ -157,6 +170,9 @@ void ModelDevice::push(std::size_t limit, bool lose_answer) {
   }
   Planned batch = plan_batch(count);
   const bool accepted = arbiter_.commit(op, cursor_, batch.effects, batch.reads);
+  if (tracing())
+    trace(context_, std::string(accepted ? "sent " : "refused ") + describe(op) + " on " + std::to_string(cursor_) + ": " +
+                        describe(batch.effects));
   if (accepted && lose_answer) {
     answer_outstanding_ = true;
     return;

@@ -193,6 +193,14 @@ Status FakeVolumeServer::apply(State& state, const Commit& commit, std::uint64_t
     if (const auto* e = std::get_if<LinkName>(&effect)) touched.insert(e->directory);
     if (const auto* e = std::get_if<UnlinkName>(&effect)) touched.insert(e->directory);
   }
+  for (const Effect& effect : commit.effects) {
+    const auto id = std::visit([](const auto& e) { return e.inode; }, effect);
+    const bool edit = std::holds_alternative<PutContent>(effect) || std::holds_alternative<SetAttributes>(effect) ||
+                      std::holds_alternative<SetXattr>(effect);
+    auto before = state_.inodes.find(id);
+    const bool was_dead = id != kRootInode && before != state_.inodes.end() && before->second.names.empty();
+    if (edit && was_dead && state.inodes.at(id).names.empty()) return Error(Code::kUnprocessable, "an edit of a deleted inode");
+  }
   for (InodeId id : touched) {
     Inode& inode = state.inodes.at(id);
     inode.record.version = Sequence{sequence};

@@ -97,7 +97,7 @@ Status JournaledMetadataStore::begin_listing(const MutexLock&, InodeId directory
 }
 
 Result<VisibleChanges> JournaledMetadataStore::merge_listing(InodeId directory, Sequence sequence,
-                                                             const InodeRow& directory_row,
+                                                             const ListedRow& listed,
                                                              const std::vector<ListedRow>& rows, bool complete,
                                                              bool first) {
   MutexLock one(checkpoint_mutex_);
@@ -106,11 +106,10 @@ Result<VisibleChanges> JournaledMetadataStore::merge_listing(InodeId directory, 
   MutexLock lock(mutex_);
   if (closed_) return Error(Code::kIo, "the metadata store is closed");
   MutexLock writer(writer_mutex_);
-  bool is_directory = directory_row.attributes.type == FileType::kDirectory;
+  bool is_directory = listed.inode.attributes.type == FileType::kDirectory;
   ConfirmedEdit edit(*this, lock, *writer_, {sequence, position.acknowledged, false});
   auto fill = [&]() -> Status {
-    ListedRow self;
-    self.inode = directory_row;
+    ListedRow self = listed;
     self.inode.id = directory;
     TRY(edit.merge(self));
     TRY(edit.expect_listing(directory));
@@ -129,7 +128,7 @@ Result<VisibleChanges> JournaledMetadataStore::merge_listing(InodeId directory, 
     }
     // With the last page the caller has counted the subdirectories.
     if (ConfirmedEdit::Inode* counted = TRY(edit.inode(directory)); complete && counted->row)
-      counted->row->links = std::max(directory_row.links, 2u);
+      counted->row->links = std::max(listed.inode.links, 2u);
     // One that a crash breaks off is begun anew, and says nothing of what its later pages would have had.
     if (!complete || listing == listing_now_.end() || listing->second.sequence <= position.cursor) return {};
     auto put = TRY(writer_->db().prepare("INSERT OR REPLACE INTO listing(directory,sequence) VALUES(?1,?2)"));

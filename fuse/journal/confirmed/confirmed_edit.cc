@@ -10,14 +10,6 @@
 namespace skymoor::client {
 namespace {
 
-void set_fields(Attributes& to, std::uint8_t fields, const Attributes& from) {
-  if (fields & kFieldMode) to.mode = from.mode;
-  if (fields & kFieldUid) to.uid = from.uid;
-  if (fields & kFieldGid) to.gid = from.gid;
-  if (fields & kFieldMtime) to.mtime = from.mtime;
-  if (fields & kFieldCtime) to.ctime = from.ctime;
-}
-
 bool same(const InodeRow& a, const InodeRow& b) {
   ByteWriter left, right;
   encode_inode_body(left, a);
@@ -71,14 +63,6 @@ ConfirmedEdit::Visible ConfirmedEdit::visible(InodeId id, const Inode& inode) co
   return seen;
 }
 
-/// The pending record that has erased an inode here, if one has: its confirmed row waits for that record, or for a re-plan.
-Lsn ConfirmedEdit::erased_by(InodeId id) const {
-  auto it = inodes_.find(id);
-  if (it == inodes_.end()) return {};
-  const Visible seen = visible(id, it->second);
-  return !seen.row && seen.changed > options_.acknowledged ? seen.changed : Lsn{};
-}
-
 Result<ConfirmedEdit::ContentState> ConfirmedEdit::content(InodeId id) {
   ContentState state;
   if (auto* entry = store_.contents_.peek(id)) {
@@ -112,7 +96,9 @@ Status ConfirmedEdit::write_inode(InodeId id, Inode& inode, VisibleChanges& chan
     bool is_directory = inode.row->attributes.type == FileType::kDirectory;
     if (is_directory ? !inode.linked : inode.row->links == 0) inode.row.reset();
   }
-  if (same(inode.row, inode.before) && !inode.base && !inode.put) return {};
+  // Made here, and not by the commit that covers it.
+  const bool unsent = options_.own && !inode.row && inode.stored && inode.stored->links > 0;
+  if (same(inode.row, inode.before) && !inode.base && !inode.put && !unsent) return {};
   Visible seen = visible(id, inode);
   if (inode.fresh && !inode.reachable && !seen.row && !inode.base) return {};
   bool pending = seen.changed > options_.acknowledged;
@@ -201,11 +187,10 @@ Status ConfirmedEdit::bury(InodeId id, const Inode& inode) {
 Status ConfirmedEdit::write_pending(InodeId id, Inode& inode, const Visible& seen, VisibleChanges& changes) {
   bool news = !same(inode.row, inode.before);
   if (news && !options_.own) changes.replan = true;
-  bool stored_is_confirmed = inode.stored && inode.stored->changed <= Lsn{store_.acknowledged_};
-  if (inode.row || inode.base || stored_is_confirmed) {
-    Lsn changed = std::max(seen.changed, TRY(content(id)).changed);
-    TRY(sql_.put_base_inode(id, {inode.row, changed}));
-  }
+  bool stored_is_confirmed = inode.stored && inode.stored->changed <= options_.acknowledged;   // once that is written
+  const Lsn changed = std::max(seen.changed, TRY(content(id)).changed);
+  waiting_[id] = changed;
+  if (inode.row || inode.base || stored_is_confirmed) TRY(sql_.put_base_inode(id, {inode.row, changed}));
   if (inode.row && inode.row->has_xattrs && seen.row && !seen.row->has_xattrs) has_xattrs_[id] = true;
   return {};
 }
@@ -214,16 +199,14 @@ InodeRow ConfirmedEdit::shown(const Inode& inode, const Visible& seen) const {
   const InodeRow& confirmed = *inode.row;
   InodeRow row;
   if (options_.own && seen.row) {
-    // As it was made here, but for what the commit sets: attributes are not compared by the server, so that somebody
-    // else's may have come before it and made ours newer.
+    // Attributes are not compared by the server: somebody else's may have come before the commit, which need not set what
+    // its records did, for it was so already. Access times are nobody's but ours.
     row = *seen.row;
-    set_fields(row.attributes, inode.fields, confirmed.attributes);
+    row.attributes = confirmed.attributes;
+    row.attributes.atime = seen.row->attributes.atime;
     row.version = confirmed.version;
     row.links = confirmed.links;
-    if (row.content != confirmed.content) {
-      row.content = confirmed.content;
-      row.attributes.size = confirmed.attributes.size;
-    }
+    row.content = confirmed.content;
   } else {
     row = confirmed;
     row.changed = Lsn{};
@@ -279,6 +262,14 @@ Status ConfirmedEdit::patch_flags(InodeId id, const Patch& patch) {
   return sql_.put_inode(row);
 }
 
+/// The last record that an inode's visible row waits for; 0: it shows what is confirmed. Once the inodes are written.
+Result<Lsn> ConfirmedEdit::waits_for(InodeId id) {
+  if (auto it = waiting_.find(id); it != waiting_.end()) return it->second;
+  if (!id || store_.log_->last() <= options_.acknowledged) return Lsn{};
+  const Lsn changed = visible(id, *TRY(inode(id))).changed;
+  return changed > options_.acknowledged ? changed : Lsn{};
+}
+
 Status ConfirmedEdit::write_dentry(const NameKey& key, Dentry& dentry, VisibleChanges& changes) {
   auto inode_of = [](const std::optional<DentryRow>& row) { return row ? row->inode : InodeId{}; };
   std::optional<DentryRow> seen = dentry.stored;
@@ -288,15 +279,25 @@ Status ConfirmedEdit::write_dentry(const NameKey& key, Dentry& dentry, VisibleCh
     changed = entry->changed;
   }
   if (dentry.base) changed = std::max(changed, dentry.base->changed);
-  // A name does not show before its inode does.
-  if (dentry.row) changed = std::max(changed, erased_by(dentry.row->inode));
-  bool news = inode_of(dentry.row) != inode_of(dentry.before);
+  const bool stored_is_confirmed = dentry.stored && dentry.stored->changed <= options_.acknowledged;   // once that is written
+  bool news = inode_of(dentry.row) != inode_of(dentry.before) ||
+              (!dentry.base && stored_is_confirmed && inode_of(dentry.row) != inode_of(dentry.stored));
   if (dentry.row && dentry.row->cookie == 0)
     dentry.row->cookie = seen ? seen->cookie : dentry.before ? dentry.before->cookie : store_.next_cookie_++;
-  if (changed > options_.acknowledged) {
+  bool pending = changed > options_.acknowledged;
+  if (!pending && inode_of(dentry.row) != inode_of(seen)) {
+    // A name shows when the row that counts it does: whoever finds one that the inode does not count takes what he
+    // writes there for an unlinked file's.
+    const Lsn waits = std::max(TRY(waits_for(inode_of(dentry.row))), TRY(waits_for(inode_of(seen))));
+    if (waits) {
+      pending = news = true;
+      changes.replan = true;
+      changed = std::max(changed, waits);
+    }
+  }
+  if (pending) {
     if (!news) return {};
     if (!options_.own) changes.replan = true;
-    bool stored_is_confirmed = dentry.stored && dentry.stored->changed <= Lsn{store_.acknowledged_};
     if (!dentry.row && !dentry.base && !stored_is_confirmed) return {};
     return sql_.put_base_dentry(key.owner, key.name, {dentry.row, changed});
   }
@@ -325,7 +326,8 @@ Status ConfirmedEdit::write_xattr(const NameKey& key, Xattr& xattr, VisibleChang
   bool dropped = owner != inodes_.end() && owner->second.fresh && !owner->second.reachable && !owner->second.stored;
   if (dropped) return {};
   if (changed > options_.acknowledged) {
-    if (xattr.value == xattr.before) return {};
+    const bool stored_is_confirmed = xattr.stored && xattr.stored->changed <= options_.acknowledged;   // once that is written
+    if (xattr.value == xattr.before && (xattr.base || !stored_is_confirmed || xattr.value == xattr.stored->value)) return {};
     if (!options_.own) changes.replan = true;
     std::optional<XattrRow> row;
     if (xattr.value) row = XattrRow{*xattr.value, Lsn{}};

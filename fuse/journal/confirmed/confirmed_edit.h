@@ -14,7 +14,8 @@ namespace skymoor::client {
 ///
 /// What is written where, for each object: while a local change of it is pending, its base row (the visible one stays,
 /// and a foreign change asks for a re-plan); else its visible row. An object is pending while its last record is behind
-/// `acknowledged`, the acknowledgement as it will be after the transaction.
+/// `acknowledged`, the acknowledgement as it will be after the transaction; and a name while an inode is that it comes to,
+/// or goes from.
 ///
 /// Not thread-safe; lives under the store's locks. Failure: forget it and roll back, nothing outside has changed.
 class ConfirmedEdit {
@@ -34,7 +35,6 @@ class ConfirmedEdit {
     std::optional<BaseRow<InodeRow>> base;
     std::optional<ManifestRow> put;      ///< new confirmed content
     std::optional<DentryRow> last_place; ///< of its last unlink
-    std::uint8_t fields = 0;             ///< AttributeField bits that this edit has set
     bool fresh = false;                  ///< made in this edit
     bool reachable = true;               ///< of a fresh one: has a name in a directory that is known here
     bool linked = true;                  ///< of a directory
@@ -85,7 +85,7 @@ class ConfirmedEdit {
   Status apply_one(const AttributeEffect& effect);
   Status apply_one(const XattrEffect& effect);
   Status settle_sent_ahead();
-  Status settle_unsent_xattrs();
+  Status settle_unsent();
   Status revive(InodeId id, Inode& inode);
   Result<bool> any_base();
   bool known_before(const Inode& inode) const;  ///< a listing brought a state that includes this commit
@@ -101,7 +101,6 @@ class ConfirmedEdit {
     Lsn changed;
   };
   Visible visible(InodeId id, const Inode& inode) const;
-  Lsn erased_by(InodeId id) const;
   struct ContentState {
     ContentRow row;
     Lsn changed;
@@ -119,6 +118,7 @@ class ConfirmedEdit {
   Status write_put(InodeId id, const ManifestRow& put, bool pending, bool own_bytes, VisibleChanges& changes);
   Status write_content(InodeId id, ContentState content, const ManifestRow& manifest);
   Status bury(InodeId id, const Inode& inode);
+  Result<Lsn> waits_for(InodeId id);
   Status write_dentry(const NameKey& key, Dentry& dentry, VisibleChanges& changes);
   Status write_xattr(const NameKey& key, Xattr& xattr, VisibleChanges& changes);
 
@@ -129,6 +129,7 @@ class ConfirmedEdit {
   std::unordered_map<InodeId, Inode> inodes_;
   std::unordered_map<NameKey, Dentry, NameHash, NameEqual> dentries_;
   std::unordered_map<NameKey, Xattr, NameHash, NameEqual> xattrs_;
+  std::unordered_map<InodeId, Lsn> waiting_;            // pending inodes that this edit has written, and their last records
   std::optional<bool> any_base_;
   InodeId empty_directory_;                             // the database holds none of its entries
   std::unordered_map<InodeId, bool> listed_;            // new value of the flag

@@ -144,6 +144,8 @@ Status ConfirmedEdit::apply_one(const LinkEffect& effect) {
     inode.row->parent = effect.directory;
     inode.row->version = options_.sequence;
   }
+  // A listing of the directory itself does not tell where it is: whatever puts its name there does.
+  if (is_directory && already) inode.row->parent = effect.directory;
   if (listed_since(effect.directory)) {
     inode.reachable = inode.reachable || already;
     return {};
@@ -153,6 +155,7 @@ Status ConfirmedEdit::apply_one(const LinkEffect& effect) {
   const bool shows = in_known_slot && (!directory.fresh || directory.reachable);
   if (!shows && !options_.own) return {};
   inode.reachable = true;
+  if (is_directory) inode.row->parent = effect.directory;
   slot.row = DentryRow{effect.directory, effect.name, effect.inode, inode.row->attributes.type, 0, Lsn{}};
   return {};
 }
@@ -185,14 +188,12 @@ Status ConfirmedEdit::apply_one(const PutEffect& effect) {
   inode.row->attributes.ctime = effect.ctime;
   inode.row->version = options_.sequence;
   inode.put = ManifestRow{effect.content, effect.manifest};
-  inode.fields |= kFieldMtime | kFieldCtime;
   return {};
 }
 
 Status ConfirmedEdit::apply_one(const AttributeEffect& effect) {
   Inode& inode = *TRY(this->inode(effect.inode));
   if (!inode.row || known_before(inode)) return {};
-  inode.fields |= effect.fields;
   Attributes& a = inode.row->attributes;
   if (effect.fields & kFieldMode) a.mode = effect.values.mode;
   if (effect.fields & kFieldUid) a.uid = effect.values.uid;
@@ -255,7 +256,8 @@ Status ConfirmedEdit::merge_name(InodeId directory, const MetadataStore::ListedR
   if (slot.row && slot.row->inode == listed.inode.id) return {};
   slot.row = DentryRow{directory, listed.name, listed.inode.id, listed.inode.attributes.type, 0, Lsn{}};
   Inode& inode = *TRY(this->inode(listed.inode.id));
-  if (inode.row && !inode.row->parent) inode.row->parent = directory;
+  const bool is_directory = listed.inode.attributes.type == FileType::kDirectory;
+  if (inode.row && (is_directory || !inode.row->parent)) inode.row->parent = directory;
   return {};
 }
 
@@ -298,14 +300,30 @@ Status ConfirmedEdit::settle_sent_ahead() {
   return {};
 }
 
-// Xattrs are not compared by the server either: what the covered records set here, and the commit did not (the plan has
-// changed since it was sent, or the inode died in it), the server does not have.
-Status ConfirmedEdit::settle_unsent_xattrs() {
-  auto find = TRY(sql_.db().prepare("SELECT inode,name FROM xattr WHERE changed>0 AND changed>?1 AND changed<=?2"));
-  find.bind(1, store_.acknowledged_.load()).bind(2, options_.acknowledged.value);
-  std::vector<NameKey> names;
-  while (TRY(find.step())) names.emplace_back(InodeId{find.u64(0)}, std::string(as_text(find.blob(1))));
-  for (const NameKey& key : names) TRY(xattr(key.owner, key.name));
+// What the covered records made here, and the commit did not (the plan has changed since the tree was last planned anew, or
+// since it was sent: xattrs are not compared by the server), the server does not have.
+Status ConfirmedEdit::settle_unsent() {
+  const std::uint64_t before = store_.acknowledged_.load(), now = options_.acknowledged.value;
+  const auto made = [&](const char* columns, const char* table) -> Result<sqlite::Statement> {
+    auto find = TRY(sql_.db().prepare(std::string("SELECT ") + columns + " FROM " + table +
+                                      " WHERE changed>0 AND changed>?1 AND changed<=?2"));
+    find.bind(1, before).bind(2, now);
+    return find;
+  };
+  const auto names = [&](const char* columns, const char* table) -> Result<std::vector<NameKey>> {
+    std::vector<NameKey> found;
+    auto find = TRY(made(columns, table));
+    while (TRY(find.step())) found.emplace_back(InodeId{find.u64(0)}, std::string(as_text(find.blob(1))));
+    return found;
+  };
+  std::vector<InodeId> inodes;
+  auto find = TRY(made("id", "inode"));
+  while (TRY(find.step())) inodes.push_back(InodeId{find.u64(0)});
+  for (InodeId id : inodes) TRY(inode(id));
+  const auto dentries = TRY(names("directory,name", "dentry"));
+  for (const NameKey& key : dentries) TRY(dentry(key.owner, key.name));
+  const auto xattrs = TRY(names("inode,name", "xattr"));
+  for (const NameKey& key : xattrs) TRY(xattr(key.owner, key.name));
   return {};
 }
 
@@ -322,7 +340,7 @@ Status ConfirmedEdit::settle_covered() {
   while (TRY(find.step())) orphans_.push_back(InodeId{find.u64(0)});
   for (InodeId id : orphans_) TRY(inode(id));
   TRY(settle_sent_ahead());
-  TRY(settle_unsent_xattrs());
+  TRY(settle_unsent());
   std::vector<NameKey> names;
   find = TRY(db.prepare("SELECT directory,name FROM base_dentry WHERE changed<=?1"));
   find.bind(1, options_.acknowledged.value);

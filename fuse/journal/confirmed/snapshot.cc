@@ -218,6 +218,16 @@ MetadataStore::Pending JournaledMetadataStore::pending() {
   return pending;
 }
 
+Result<std::vector<InodeId>> JournaledMetadataStore::dirty_inodes() {
+  MutexLock one(checkpoint_mutex_);
+  TRY(checkpoint_locked());
+  MutexLock lock(mutex_);
+  auto find = TRY(reads_->db().prepare("SELECT inode FROM content WHERE dirty_bytes>0 ORDER BY inode"));
+  std::vector<InodeId> ids;
+  while (TRY(find.step())) ids.push_back(InodeId{find.u64(0)});
+  return ids;
+}
+
 Result<std::unique_ptr<MetadataStore::Confirmed>> JournaledMetadataStore::confirmed() {
   return ConfirmedSnapshot::open(database_path_);
 }

@@ -75,10 +75,11 @@ class JournaledMetadataStore final : public MetadataStore {
   bool may_be_named(InodeId inode) override;
   Result<std::vector<LogRecord>> records_after(Lsn lsn, std::size_t max_records, std::size_t max_bytes) override;
   Pending pending() override;
+  Result<std::vector<InodeId>> dirty_inodes() override;
   Result<std::unique_ptr<Confirmed>> confirmed() override;
   Result<VisibleChanges> apply_commit(Sequence sequence, const Hash256& hash, const std::vector<TreeEffect>& effects,
                                       Lsn own_up_to) override;
-  Result<VisibleChanges> merge_listing(InodeId directory, Sequence sequence, const InodeRow& directory_row,
+  Result<VisibleChanges> merge_listing(InodeId directory, Sequence sequence, const ListedRow& listed,
                                        const std::vector<ListedRow>& rows, bool complete, bool first) override;
   void abandon_listing(InodeId directory) override;
   using MetadataStore::rebase;

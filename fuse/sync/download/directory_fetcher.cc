@@ -71,7 +71,7 @@ Status DirectoryFetcher::fetch_pages(InodeId directory, const CallOptions& optio
     if (!page->next.empty() && page->next == cursor) return Error(Code::kCorrupt, "the server's listing has no end");
     const bool complete = page->next.empty();
     self.inode.links = 2 + subdirectories;
-    show(TRY(store_.merge_listing(directory, page->sequence, self.inode, rows, complete, first)));
+    show(TRY(store_.merge_listing(directory, page->sequence, self, rows, complete, first)));
     if (complete) return {};
     cursor = std::move(page->next);
   }
@@ -132,7 +132,7 @@ Status DirectoryFetcher::fetch_inode(InodeId inode, const CallOptions& options) 
     if (page->inodes.empty()) return Error(Code::kStale, "the inode was removed elsewhere");
     if (page->inodes.front().inode != inode) return Error(Code::kCorrupt, "the server answered for another inode");
     auto row = TRY(open_row(page->inodes.front(), InodeId{}));
-    auto merged = store_.merge_listing(inode, page->sequence, row.inode, {}, false, false);
+    auto merged = store_.merge_listing(inode, page->sequence, row, {}, false, false);
     if (!merged.ok() && merged.error().code() == Code::kConflict && round < kMaxRestarts) continue;
     show(TRY(std::move(merged)));
     if (row.inode.attributes.type != FileType::kFile || row.manifest.empty()) return {};

@@ -77,6 +77,7 @@ Result<bool> PlanRun::is_under(InodeId directory, InodeId ancestor) {
   for (int depth = 0; depth < kMaxDepth; ++depth) {
     if (directory == ancestor) return true;
     if (directory == kRootInode) return false;
+    read_inode(directory);  // moved, it may be below another
     const auto places = TRY(tree_.places(directory));
     if (places.empty()) {
       // It lives where this device has not looked, perhaps below `ancestor`: the move is given up rather than refused.

@@ -148,8 +148,10 @@ Result<bool> RowMaker::is_orphan(InodeId inode) {
 Result<std::optional<InodeId>> RowMaker::holder_of(InodeId inode, const Aliases& known) {
   const auto* write = std::get_if<WriteIntent>(&record_.intent);
   const InodeId resolved = known.resolve(inode);
-  if (!write || write->inode != inode) {  // a file without a name, as it was then
+  if (!write || write->inode != inode) {
     if (resolved != inode || !*TRY(look(inode))) return std::optional<InodeId>();
+    // A file without a name, as it was then: one that has a name again holds what the plan says.
+    if (row_then(inode) && !named_then(inode) && !TRY(is_orphan(inode))) return std::optional<InodeId>();
     return std::optional(inode);
   }
   const Aliases::Copy* copy = known.copy_of(resolved);
@@ -179,10 +181,15 @@ Status RowMaker::add_content(InodeId inode, const RowChange& change, const Alias
 /// Whether the author's file had a name: then the plan has said what the record comes to, and a file that somebody else
 /// has deleted, and that a later record brings back, is the one that he deleted.
 bool RowMaker::named_then(InodeId inode) const {
-  return std::any_of(record_.changes.begin(), record_.changes.end(), [&](const RowChange& change) {
-    const auto* put = std::get_if<PutInode>(&change);
-    return put && put->row.id == inode && put->row.links > 0;
-  });
+  const InodeRow* then = row_then(inode);
+  return then && then->links > 0;
+}
+
+/// As the author's record left it, if that says so.
+const InodeRow* RowMaker::row_then(InodeId inode) const {
+  for (const RowChange& change : record_.changes)
+    if (const auto* put = std::get_if<PutInode>(&change); put && put->row.id == inode) return &put->row;
+  return nullptr;
 }
 
 Status RowMaker::add_local(const Aliases& known) {

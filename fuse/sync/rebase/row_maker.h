@@ -34,6 +34,7 @@ class RowMaker {
   Result<std::optional<InodeRow>*> row(InodeId inode, int names_more = 0);
   Result<bool> is_orphan(InodeId inode);
   bool named_then(InodeId inode) const;
+  const InodeRow* row_then(InodeId inode) const;
   Result<std::optional<InodeId>> holder_of(InodeId inode, const Aliases& known);
   Status add_content(InodeId inode, const RowChange& change, const Aliases& known);
   std::uint64_t cookie_for(const LinkEffect& effect) const;

@@ -34,7 +34,7 @@ void FsStack::publish(const std::map<std::string, std::string>& files, bool mani
     rows.push_back(std::move(row));
   }
   InodeRow root = row(kRootInode);
-  auto merged = store->merge_listing(kRootInode, Sequence{1}, root, rows, true);
+  auto merged = store->merge_listing(kRootInode, Sequence{1}, {.inode = root}, rows, true);
   ASSERT_TRUE(merged.ok()) << merged.error().to_string();
   fetcher.on_fetch = [this](const Need& need) { return fetch_content(need); };
 }

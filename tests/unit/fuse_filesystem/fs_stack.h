@@ -79,7 +79,7 @@ class FsStack {
     Status done = store->reset_mirror(Epoch{1}, Sequence{1}, Hash256{}, root);
     ASSERT_TRUE(done.ok()) << done.error().to_string();
     if (root_listed) {
-      auto listed = store->merge_listing(kRootInode, Sequence{1}, root, {}, true);
+      auto listed = store->merge_listing(kRootInode, Sequence{1}, {.inode = root}, {}, true);
       ASSERT_TRUE(listed.ok()) << listed.error().to_string();
     }
   }

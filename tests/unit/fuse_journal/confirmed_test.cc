@@ -13,7 +13,7 @@ class ConfirmedTest : public testing::Test {
   void SetUp() override {
     reopen();
     ASSERT_TRUE(tree_.make_root().ok());
-    ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{0}, root_row(), {}, true).ok());
+    ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{0}, {.inode = root_row()}, {}, true).ok());
   }
   void TearDown() override {
     if (store_) {
@@ -168,8 +168,9 @@ TEST_F(ConfirmedTest, OwnCommitMakesWhatItCoversClean) {
   EXPECT_EQ(store_->pending().files, 1u);
   Bytes manifest = text_manifest(100, {1});
   const Attributes as_recorded = row(file)->attributes;
-  VisibleChanges changes = feed({NewEffect{file, {}, ""}, LinkEffect{kRootInode, "f", file},
-                                 PutEffect{file, own(written), 100, as_recorded.mtime, as_recorded.ctime, manifest}},
+  VisibleChanges changes = feed({NewEffect{file, as_recorded, ""}, LinkEffect{kRootInode, "f", file},
+                                 PutEffect{file, own(written), 100, as_recorded.mtime, as_recorded.ctime, manifest},
+                                 AttributeEffect{kRootInode, kFieldMtime | kFieldCtime, row(kRootInode)->attributes}},
                                 written);
   EXPECT_TRUE(changes.names.empty() && changes.attributes.empty() && changes.contents.empty() && !changes.replan);
   EXPECT_EQ(store_->pending().records, 0u);
@@ -253,6 +254,58 @@ TEST_F(ConfirmedTest, ForeignChangesOfPendingObjectsWaitInTheConfirmedTree) {
   reopen();
   EXPECT_NE(at("mine"), theirs);
   EXPECT_EQ(**confirmed()->dentry(kRootInode, "mine"), theirs);
+}
+
+/// A file that was moved elsewhere showed there under a name that its row, unlinked here, did not count: a write by that
+/// name was taken for one to an unlinked file, and never sent.
+TEST_F(ConfirmedTest, ForeignNamesOfPendingInodesWaitWithThem) {
+  InodeId file = remote_file("f");
+  change(UnlinkIntent{kRootInode, "f", file, true, row(file)->content}, [&](const MutexLock& lock, Change& c) {
+    InodeRow r = *store_->inode(lock, file);
+    r.links = 0;
+    c.erase_dentry(kRootInode, "f");
+    c.put(r);
+  });
+  for (bool again : {false, true}) {
+    EXPECT_TRUE(feed({UnlinkEffect{kRootInode, again ? "g" : "f", file}, LinkEffect{kRootInode, again ? "h" : "g", file}}).replan);
+    EXPECT_EQ(row(file)->links, 0u);
+    EXPECT_FALSE(at(again ? "h" : "g"));
+    EXPECT_EQ(**confirmed()->dentry(kRootInode, again ? "h" : "g"), file);
+    EXPECT_THAT(*store_->check(), testing::IsEmpty());
+    reopen();
+  }
+  EXPECT_FALSE(confirmed()->dentry(kRootInode, "g")->has_value());
+  EXPECT_EQ(confirmed()->links(file)->size(), 1u);
+  auto nothing = [](const MutexLock&, const LogRecord&) -> Result<std::vector<RowChange>> {
+    return std::vector<RowChange>{};
+  };
+  ASSERT_TRUE(store_->rebase(nothing).ok());
+  EXPECT_EQ(at("h"), file);
+  EXPECT_EQ(row(file)->links, 1u);
+}
+
+TEST_F(ConfirmedTest, NamesThatWaitedForTheirInodesShowWithTheAcknowledgement) {
+  InodeId file = remote_file("f"), kept = remote_file("k");
+  const auto write_both = [&] {
+    write(file, {0, 10});
+    return write(kept, {0, 10});
+  };
+  const Lsn first = write_both();
+  EXPECT_TRUE(feed({UnlinkEffect{kRootInode, "f", file}, LinkEffect{kRootInode, "g", file}, LinkEffect{kRootInode, "l", kept}}).replan);
+  EXPECT_EQ(at("f"), file);
+  EXPECT_FALSE(at("g"));
+  const Lsn second = write_both();
+  const auto put = [&](InodeId id, std::uint64_t lsn) {
+    return PutEffect{id, own(Lsn{lsn}), 2000, {}, {}, text_manifest(2000, {6})};
+  };
+  EXPECT_TRUE(feed({put(file, first.value - 1), put(kept, first.value)}, first).replan);
+  EXPECT_EQ(at("f"), file) << "written again since";
+  EXPECT_THAT(*store_->check(), testing::IsEmpty());
+  feed({put(file, second.value - 1), put(kept, second.value)}, second);
+  EXPECT_FALSE(at("f"));
+  EXPECT_EQ(at("g"), file);
+  EXPECT_EQ(at("l"), kept);
+  EXPECT_EQ(row(kept)->links, 2u);
 }
 
 TEST_F(ConfirmedTest, ForeignPutUnderUnseenWritesWaits) {
@@ -341,6 +394,51 @@ TEST_F(ConfirmedTest, AListedNameWaitsForTheInodeThatIsErasedHere) {
   EXPECT_EQ(row(file)->links, 1u);
 }
 
+/// A listing that came between the last re-plan and the commit had led to another name.
+TEST_F(ConfirmedTest, OwnCommitThatPutSomethingElsewhereLeavesNoOtherName) {
+  InodeId mine = *tree_.create(kRootInode, "mine"), merged = *tree_.create(kRootInode, "merged");
+  Lsn last = store_->last_lsn();
+  InodeId later = *tree_.create(kRootInode, "later");
+  VisibleChanges changes = feed({NewEffect{mine, {}, ""}, LinkEffect{kRootInode, "mine (conflict)", mine}}, last);
+  EXPECT_FALSE(at("mine"));
+  EXPECT_EQ(at("mine (conflict)"), mine);
+  EXPECT_FALSE(at("merged"));
+  EXPECT_EQ(row(merged)->links, 0u);
+  EXPECT_THAT(changes.dead, testing::ElementsAre(merged));
+  EXPECT_EQ(at("later"), later);
+}
+
+TEST_F(ConfirmedTest, OwnNameThatTheCommitLeftOutWaitsForItsInode) {
+  InodeId mine = *tree_.create(kRootInode, "mine");
+  Lsn last = store_->last_lsn();
+  write(mine, {0, 10});
+  EXPECT_TRUE(feed({NewEffect{mine, {}, ""}, LinkEffect{kRootInode, "mine (conflict)", mine}}, last).replan);
+  EXPECT_EQ(at("mine"), mine);
+  EXPECT_FALSE(confirmed()->dentry(kRootInode, "mine")->has_value());
+  EXPECT_EQ(**confirmed()->dentry(kRootInode, "mine (conflict)"), mine);
+  reopen();
+  EXPECT_FALSE(confirmed()->dentry(kRootInode, "mine")->has_value());
+  EXPECT_THAT(*store_->check(), testing::IsEmpty());
+}
+
+/// What the commit need not set, because it was so already, somebody else may have set before it came.
+TEST_F(ConfirmedTest, AttributesAreTheServersOnceAcknowledged) {
+  InodeId file = remote_file("f");
+  Attributes values;
+  values.mode = 0640;
+  feed({AttributeEffect{file, kFieldMode, values}});
+  const Lsn mine = change(AttributeIntent{file, kFieldMode}, [&](const MutexLock& lock, Change& c) {
+    InodeRow r = *store_->inode(lock, file);
+    r.attributes.ctime = Timestamp{std::chrono::seconds(1000)};
+    c.put(r);
+  });
+  values.mode = 0600;
+  feed({AttributeEffect{file, kFieldMode, values}});
+  values.ctime = Timestamp{std::chrono::seconds(1000)};
+  EXPECT_THAT(feed({AttributeEffect{file, kFieldCtime, values}}, mine).attributes, testing::ElementsAre(file));
+  EXPECT_EQ(row(file)->attributes.mode, 0600u);
+}
+
 TEST_F(ConfirmedTest, OwnCommitThatLeftSomethingOutGivesWayToTheServer) {
   InodeId file = remote_file("f");
   Lsn removed = unlink("f");
@@ -362,7 +460,7 @@ TEST_F(ConfirmedTest, UnlistedDirectoriesTakeOnlyWhatTheyKnow) {
   dir.inode.version = Sequence{1};
   sequence_ = 1;
   ASSERT_TRUE(store_->apply_commit(Sequence{1}, {}, {}, {}).ok());
-  ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{1}, root_row(1), {dir}, true).ok());
+  ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{1}, {.inode = root_row(1)}, {dir}, true).ok());
   VisibleChanges changes = feed({NewEffect{other(61), {}, ""}, LinkEffect{dir.inode.id, "x", other(61)},
                                  XattrEffect{other(61), "user.a", "1"_bytes}, UnlinkEffect{other(99), "y", other(98)}});
   EXPECT_TRUE(changes.names.empty());
@@ -394,9 +492,9 @@ TEST_F(ConfirmedTest, ListingInPagesAndNewerThanTheCursor) {
   self.attributes.type = FileType::kDirectory;
   self.links = 2;
   self.version = Sequence{5};
-  ASSERT_TRUE(store_->merge_listing(dir, Sequence{5}, self, {rows[0]}, false).ok());
+  ASSERT_TRUE(store_->merge_listing(dir, Sequence{5}, {.inode = self}, {rows[0]}, false).ok());
   EXPECT_FALSE(row(dir)->listed);
-  auto changes = store_->merge_listing(dir, Sequence{5}, self, {rows[1]}, true, false);
+  auto changes = store_->merge_listing(dir, Sequence{5}, {.inode = self}, {rows[1]}, true, false);
   ASSERT_TRUE(changes.ok());
   EXPECT_TRUE(row(dir)->listed);
   EXPECT_EQ(at("a", dir), other(70));
@@ -416,7 +514,7 @@ TEST_F(ConfirmedTest, ListingInPagesAndNewerThanTheCursor) {
   feed({});
   feed({UnlinkEffect{dir, "a", other(70)}});
   EXPECT_FALSE(at("a", dir)) << "sequence 6 is news";
-  EXPECT_EQ(store_->merge_listing(dir, Sequence{5}, self, rows, true).error().code(), Code::kConflict);
+  EXPECT_EQ(store_->merge_listing(dir, Sequence{5}, {.inode = self}, rows, true).error().code(), Code::kConflict);
   ASSERT_TRUE(store_->check().ok());
   // Not under the root, so check() finds no fault but its missing name; put it there.
   MetadataStore::ListedRow in_root;
@@ -424,7 +522,7 @@ TEST_F(ConfirmedTest, ListingInPagesAndNewerThanTheCursor) {
   in_root.inode = self;
   InodeRow root = root_row(6);
   root.links = 3;
-  ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{6}, root, {in_root}, true).ok());
+  ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{6}, {.inode = root}, {in_root}, true).ok());
 }
 
 TEST_F(ConfirmedTest, ACompleteListingEndsNamesThatItDoesNotHave) {
@@ -440,10 +538,10 @@ TEST_F(ConfirmedTest, ACompleteListingEndsNamesThatItDoesNotHave) {
   kept.inode = *row(at("kept"));
   const Sequence now{sequence_ + 2};  // two changes that the feed has not brought yet
   kept.inode.version = now;
-  ASSERT_TRUE(store_->merge_listing(kRootInode, now, root_row(now.value), {kept}, false, true).ok());
+  ASSERT_TRUE(store_->merge_listing(kRootInode, now, {.inode = root_row(now.value)}, {kept}, false, true).ok());
   // The first of them comes while the listing is under way.
   feed({UnlinkEffect{kRootInode, "deleted before the listing", at("deleted before the listing")}});
-  ASSERT_TRUE(store_->merge_listing(kRootInode, now, root_row(now.value), {}, true, false).ok());
+  ASSERT_TRUE(store_->merge_listing(kRootInode, now, {.inode = root_row(now.value)}, {}, true, false).ok());
   EXPECT_TRUE(at("kept"));
   EXPECT_FALSE(at("deleted before the listing"));
   feed({});
@@ -489,6 +587,32 @@ TEST_F(ConfirmedTest, AnOrphanThatComesBackHasTheBytesOfTheOther) {
 }
 
 // Nothing is kept for a listing whose last page never comes, and the feed goes on as without it.
+/// It was listed before the feed told of its move: its row kept the old parent for good.
+TEST_F(ConfirmedTest, ADirectoryThatWasListedAheadIsWhereTheFeedPutsIt) {
+  InodeId moved = other(60), into = other(61), last = other(62);
+  Attributes directory;
+  directory.type = FileType::kDirectory;
+  feed({NewEffect{moved, directory, ""}, LinkEffect{kRootInode, "d", moved}, NewEffect{into, directory, ""},
+        LinkEffect{kRootInode, "e", into}, NewEffect{last, directory, ""}, LinkEffect{kRootInode, "l", last}});
+  MetadataStore::ListedRow self;
+  self.name = "m";
+  self.inode.id = moved;
+  self.inode.attributes = directory;
+  self.inode.links = 2;
+  self.inode.version = Sequence{3};
+  ASSERT_TRUE(store_->merge_listing(moved, Sequence{3}, self, {}, true).ok());
+  feed({UnlinkEffect{kRootInode, "d", moved}, LinkEffect{into, "m", moved}});
+  EXPECT_EQ(row(moved)->parent, into);
+  EXPECT_THAT(*store_->check(), testing::IsEmpty());
+  InodeRow listed = *row(last);
+  listed.version = Sequence{3};
+  listed.links = 3;
+  ASSERT_TRUE(store_->merge_listing(last, Sequence{3}, {.inode = listed}, {self}, true).ok());
+  EXPECT_EQ(row(moved)->parent, last);
+  feed({UnlinkEffect{into, "m", moved}, LinkEffect{last, "m", moved}});
+  EXPECT_EQ(row(moved)->parent, last);
+}
+
 TEST_F(ConfirmedTest, AListingThatIsBrokenOffLeavesNothing) {
   InodeId kept = remote_file("kept");
   feed({LinkEffect{kRootInode, "from afar", other(90)}});
@@ -496,7 +620,7 @@ TEST_F(ConfirmedTest, AListingThatIsBrokenOffLeavesNothing) {
   first.name = "kept";
   first.inode = *row(kept);
   const Sequence ahead{sequence_ + 3};
-  ASSERT_TRUE(store_->merge_listing(kRootInode, ahead, root_row(ahead.value), {first}, false, true).ok());
+  ASSERT_TRUE(store_->merge_listing(kRootInode, ahead, {.inode = root_row(ahead.value)}, {first}, false, true).ok());
   store_->abandon_listing(kRootInode);
   feed({NewEffect{other(91), {}, ""}, LinkEffect{kRootInode, "not looked for", other(91)}});
   EXPECT_FALSE(at("not looked for")) << "the feed still fills a listing that nobody is making";
@@ -511,7 +635,7 @@ TEST_F(ConfirmedTest, ListingMeetsPendingNames) {
   theirs.inode.id = other(80);
   theirs.inode.links = 1;
   theirs.inode.version = Sequence{1};
-  auto changes = store_->merge_listing(kRootInode, Sequence{1}, root_row(1), {theirs}, true);
+  auto changes = store_->merge_listing(kRootInode, Sequence{1}, {.inode = root_row(1)}, {theirs}, true);
   ASSERT_TRUE(changes.ok());
   EXPECT_TRUE(changes->replan);
   EXPECT_EQ(at("n"), mine);

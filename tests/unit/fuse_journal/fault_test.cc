@@ -48,7 +48,7 @@ struct Workload {
   Status prepare() {
     TRY(open(disk));
     TRY(tree.make_root());
-    TRY(store->merge_listing(kRootInode, Sequence{0}, Reference().inodes.at(kRootInode).row, {}, true));
+    TRY(store->merge_listing(kRootInode, Sequence{0}, {.inode = Reference().inodes.at(kRootInode).row}, {}, true));
     return {};
   }
   /// Steps; after each failed one the caller looks at what became of it.

@@ -11,7 +11,9 @@
 namespace skymoor::client {
 namespace {
 
-// What a server would hold, without what it does not hear of (times of directories).
+constexpr std::uint8_t kFields = kFieldMode | kFieldUid | kFieldGid | kFieldMtime | kFieldCtime;
+
+// What a server would hold, without times.
 std::string confirmed_text(const InodeRow& row) {
   std::ostringstream out;
   out << row.id.value << " mode " << row.attributes.mode << " size " << row.attributes.size << " links " << row.links
@@ -29,7 +31,7 @@ class Model {
     fresh_directory();
     open();
     EXPECT_TRUE(tree_.make_root().ok());
-    EXPECT_TRUE(store_->merge_listing(kRootInode, Sequence{0}, Reference().inodes.at(kRootInode).row, {}, true).ok());
+    EXPECT_TRUE(store_->merge_listing(kRootInode, Sequence{0}, {.inode = Reference().inodes.at(kRootInode).row}, {}, true).ok());
   }
 
   void run(int steps) {
@@ -184,6 +186,7 @@ class Model {
       if (it == confirmed_.dentries.end() || it->second.inode != dentry.inode)
         effects.push_back(LinkEffect{key.first, key.second, dentry.inode});
     }
+    named.insert(kRootInode);
     for (InodeId id : named) {
       const auto& file = now.inodes.at(id);
       auto old = confirmed_.inodes.find(id);
@@ -192,8 +195,8 @@ class Model {
       if (file.row.content != content_before)
         effects.push_back(PutEffect{id, file.row.content, file.row.attributes.size, file.row.attributes.mtime, {},
                                     text_manifest(1000, {static_cast<int>(file.row.content.counter % 200), 3})});
-      if (known && old->second.row.attributes.mode != file.row.attributes.mode)
-        effects.push_back(AttributeEffect{id, kFieldMode, file.row.attributes});
+      if (file.row.content != content_before || (known && old->second.row.attributes != file.row.attributes))
+        effects.push_back(AttributeEffect{id, kFields, file.row.attributes});
       auto before = known ? old->second.xattrs : std::map<std::string, Bytes>{};
       for (auto& [name, value] : file.xattrs)
         if (!before.count(name) || before[name] != value) effects.push_back(XattrEffect{id, name, value});

@@ -18,7 +18,7 @@ class StoreTest : public testing::Test {
   }
   void list_root() {
     InodeRow root = Reference().inodes.at(kRootInode).row;
-    ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{0}, root, {}, true).ok());
+    ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{0}, {.inode = root}, {}, true).ok());
   }
   void expect_equal() {
     EXPECT_EQ(dump(*store_), tree_.reference.dump());
@@ -75,7 +75,7 @@ TEST_F(StoreTest, MissingNamesAreNotFoundWhereAllIsListedAndNotPresentElsewhere)
   row.inode.version = Sequence{1};
   InodeRow root = Reference().inodes.at(kRootInode).row;
   root.version = Sequence{1};
-  ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{1}, root, {row}, true).ok());
+  ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{1}, {.inode = root}, {row}, true).ok());
   MutexLock lock(store_->mutex());
   EXPECT_EQ(store_->dentry(lock, kRootInode, "unlisted")->inode, InodeId{50});
   EXPECT_EQ(store_->dentry(lock, InodeId{50}, "x").error().code(), Code::kNotPresent);
@@ -258,7 +258,7 @@ TEST_F(StoreTest, FetchedRangesAndManifestsAreNotedAndEvictionsSurviveAKill) {
   row.inode.content = {WriterId{2}, 5};
   row.inode.version = Sequence{1};
   InodeRow root = Reference().inodes.at(kRootInode).row;
-  ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{1}, root, {row}, true).ok());
+  ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{1}, {.inode = root}, {row}, true).ok());
   auto content = [&] {
     MutexLock lock(store_->mutex());
     return *store_->content(lock, InodeId{60});
@@ -300,7 +300,7 @@ TEST_F(StoreTest, AManifestFetchedBeforeAWriteSurvivesAKillWithIt) {
   row.inode.content = {WriterId{2}, 5};
   row.inode.version = Sequence{1};
   InodeRow root = Reference().inodes.at(kRootInode).row;
-  ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{1}, root, {row}, true).ok());
+  ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{1}, {.inode = root}, {row}, true).ok());
   {
     MutexLock lock(store_->mutex());
     ASSERT_TRUE(store_->note_manifest(lock, InodeId{60}, row.inode.content, "manifest"_bytes).ok());

@@ -52,6 +52,19 @@ class PlannerCases : public testing::Test {
     const Place at = place(device, inode);
     author(device, RenameIntent{at.directory, at.name, kRootInode, name, inode, seen(device, inode), {}, {}, false, false});
   }
+  InodeId make(ModelDevice& device, InodeId directory, const std::string& name) {
+    InodeRow row;
+    row.id = make_inode_id(device.writer(), device.next_lsn().value);
+    row.attributes.type = FileType::kDirectory;
+    row.links = 2;
+    row.parent = directory;
+    author(device, CreateIntent{directory, name, row.id}, row);
+    return row.id;
+  }
+  void move(ModelDevice& device, InodeId inode, InodeId to, const std::string& name) {
+    const Place at = place(device, inode);
+    author(device, RenameIntent{at.directory, at.name, to, name, inode, {}, {}, {}, false, false});
+  }
   void settle() {
     for (int round = 0; round < 5; ++round)
       for (ModelDevice* device : {&a_, &b_, &c_}) {
@@ -99,6 +112,20 @@ TEST_F(PlannerCases, ACopyThatComesBackStopsARenameThatDidWithoutIt) {
   EXPECT_NO_THROW(b_.push(1, false));
   settle();
   EXPECT_EQ(names_with(2), 1);
+}
+
+/// Moved away and back again, a directory is not in the commit: nothing but what was read says where it could not go.
+TEST_F(PlannerCases, AMoveThatWouldCloseALoopStopsWhatWasPlannedWithoutOne) {
+  const InodeId high = make(a_, kRootInode, "high"), low = make(a_, high, "low"), moved = make(a_, kRootInode, "moved");
+  settle();
+  move(c_, moved, low, "moved");
+  const InodeId made = make(c_, kRootInode, "moved");
+  author(c_, RenameIntent{kRootInode, "moved", low, "moved", made, {}, moved, {}, false, true});
+  move(a_, high, moved, "high");
+  a_.push(1, false);
+  c_.push(3, false);   // would be `made` in `low`, with `moved` where it was
+  EXPECT_NO_THROW(c_.pull());
+  settle();
 }
 
 /// The author saw the other side's version and wrote over that: its bytes say nothing of what he wrote before.

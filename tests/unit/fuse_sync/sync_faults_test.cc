@@ -1,6 +1,8 @@
 // What a lost answer, a full commit, a copied state or a conflict once took away: each of these was lost before.
 #include "tests/unit/fuse_sync/sync_fixture.h"
 
+#include "tests/support/crash_disk.h"
+
 namespace skymoor::client {
 namespace {
 
@@ -52,6 +54,92 @@ TEST_F(SyncFaultsTest, AFileThatALaterWriteBringsBackIsTheSameEverywhere) {
   expect_converged();
   EXPECT_EQ(a.read("f"), "edited");
   EXPECT_EQ(a.facts(), b.facts());
+}
+
+/// A listing tells the directory's own xattrs, too, and so does an answer about one inode: where that was newer than what
+/// was known, they were gone.
+TEST_F(SyncFaultsTest, WhatIsFetchedAheadOfTheFeedHasItsXattrs) {
+  SyncDevice a(volume_, "anna", 1, directory_ + "/anna", {.stepped = true});
+  a.make_directory("d");
+  a.write("f", std::string(100000, 'f'));
+  for (const char* path : {"", "d", "f"}) a.set_xattr(path, "user.colour", "blue");
+  ASSERT_TRUE(a.engine().step().ok());
+  SyncDevice b(volume_, "berta", 2, directory_ + "/berta", {.stepped = true});
+  const auto colour = [&](const std::string& path) {
+    Request request;
+    auto value = b.files().get_xattr(request, b.inode_of(path), "user.colour");
+    return value.ok() ? std::string(as_text(*value)) : value.error().to_string();
+  };
+  EXPECT_EQ(colour(""), "blue");
+  EXPECT_EQ(colour("d"), "blue");
+  EXPECT_EQ(colour("f"), "blue");
+  a.write("d/g", "new");
+  a.chmod("f", 0600);
+  ASSERT_TRUE(a.engine().step().ok());
+  EXPECT_TRUE(b.exists("d/g"));
+  Request request;
+  ASSERT_TRUE(b.files().fetch({Need::Kind::kInode, b.inode_of("f"), {}}, {}).ok());
+  for (const char* path : {"", "d", "f"}) EXPECT_EQ(colour(path), "blue") << path;
+  ASSERT_TRUE(b.engine().step().ok());
+  for (const char* path : {"", "d", "f"}) EXPECT_EQ(colour(path), "blue") << path;
+  EXPECT_EQ(a.facts(), b.facts());
+}
+
+/// Deleted while a program has it open and goes on writing; the other's edit keeps it. What was written without a name is
+/// no part of it: every re-plan after the first one took the file for one that is changed here.
+TEST_F(SyncFaultsTest, WhatWasWrittenToADeletedFileStaysOutOfTheOneThatComesBack) {
+  SyncDevice a(volume_, "anna", 1, directory_ + "/anna", {.stepped = true});
+  SyncDevice b(volume_, "berta", 2, directory_ + "/berta", {.stepped = true});
+  a.write("f", "base");
+  ASSERT_TRUE(a.engine().step().ok());
+  ASSERT_TRUE(b.engine().step().ok());
+  b.write("f", "berta's");
+  ASSERT_TRUE(b.engine().step().ok());
+  Request request;
+  OpenFlags flags;
+  flags.write = true;
+  auto opened = a.files().open(request, a.inode_of("f"), flags);
+  ASSERT_TRUE(opened.ok());
+  a.unlink("f");
+  auto pour = [](int fd, std::uint64_t where) -> Result<std::size_t> {
+    return static_cast<std::size_t>(::pwrite(fd, "lost", 4, static_cast<off_t>(where)));
+  };
+  ASSERT_TRUE(a.files().write(request, opened->handle, 0, 4, pour).ok());
+  a.files().release(opened->handle);
+  a.write("g", "anna's");
+  for (const char* name : {"g", "h"}) {
+    a.remote().lose_commits = 1;
+    EXPECT_FALSE(a.engine().step().ok());
+    EXPECT_EQ(a.read("f"), "berta's");
+    b.write(name, "berta's");
+    ASSERT_TRUE(b.engine().step().ok());
+  }
+  ASSERT_TRUE(a.engine().step().ok());
+  EXPECT_EQ(a.read("f"), "berta's");
+  EXPECT_EQ(a.store().pending().files, 0u);
+}
+
+/// Written and not synced by its user; the log was, by somebody else's fsync. Nothing was ever sent again.
+TEST_F(SyncFaultsTest, AFileThatAPowerCutTookDoesNotStopTheOthers) {
+  const std::string before = directory_ + "/before", after = directory_ + "/after";
+  std::filesystem::create_directories(before);
+  skymoor::testing::CrashDisk disk(before);
+  SyncDevice a(volume_, "anna", 1, before, {.disk = &disk, .stepped = true});
+  a.write("synced", "kept");
+  a.fsync("synced");
+  a.write("f", "never synced");
+  ASSERT_TRUE(a.store().sync(a.store().last_lsn()).ok());
+  disk.cut_power(after);
+  a.abandon(after, true);
+  a.start();
+  a.write("g", "anna's");
+  ASSERT_TRUE(a.engine().step().ok());
+  EXPECT_EQ(volume_.tree().at("g").bytes, "anna's");
+  EXPECT_EQ(volume_.tree().at("synced").bytes, "kept");
+  EXPECT_EQ(volume_.tree().at("f").bytes, std::string(12, '\0'));
+  EXPECT_EQ(a.read("f"), std::string(12, '\0'));
+  EXPECT_EQ(a.store().pending().files, 0u);
+  a.check();
 }
 
 /// The bytes were read and stored, the commit never arrived, then the owner set a time.

@@ -110,8 +110,8 @@ class RandomUse {
       trace(device, "link " + file + " to " + fresh);
       device.link(file, fresh);
     } else if (choice < 97 && !files.empty()) {
-      trace(device, "xattr " + file);
-      device.set_xattr(file, "user." + name(), std::to_string(++made_));
+      trace(device, "xattr " + any);
+      device.set_xattr(any, "user." + name(), std::to_string(++made_));
     } else {
       trace(device, "chmod " + any);
       device.chmod(any, 0600 + static_cast<std::uint32_t>(below(64)));
