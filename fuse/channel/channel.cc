@@ -30,15 +30,17 @@ void do_init(void* self, fuse_conn_info* conn) {
   want(FUSE_CAP_NO_OPENDIR_SUPPORT);
   want(FUSE_CAP_POSIX_ACL);
   want(FUSE_CAP_DONT_MASK);
-  want(FUSE_CAP_ASYNC_DIO);
   // The writeback cache would let a write return before the daemon has seen it: lost with the daemon (promise P1).
   conn->want &= ~static_cast<unsigned>(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
                                        FUSE_CAP_SPLICE_MOVE | FUSE_CAP_AUTO_INVAL_DATA);
+  // With it the kernel waits for direct I/O where not even a kill reaches it (fs/fuse/file.c, fuse_direct_IO).
+  conn->want &= ~static_cast<unsigned>(FUSE_CAP_ASYNC_DIO);
   conn->max_write = kMaxRequestBytes;
   conn->max_read = kMaxRequestBytes;  // libfuse wants the mount option said twice
   conn->max_readahead = kMaxRequestBytes;
-  conn->max_background = 64;
-  conn->congestion_threshold = 48;
+  // Readaheads under way: with fewer, readers of what is not here wait in the kernel, where no deadline runs.
+  conn->max_background = 1024;
+  conn->congestion_threshold = 768;
   conn->time_gran = 1;
   log_info("channel.ready", {{"mount", channel.options().mount_point}});
 }
