@@ -99,7 +99,7 @@ Status check_mount_point(const std::string& path) {
 FuseChannel::FuseChannel(Filesystem& filesystem, ChannelOptions options)
     : filesystem_(filesystem),
       options_(std::move(options)),
-      slow_calls_(filesystem),
+      slow_calls_(filesystem, options_.watchdog.get()),
       unanswered_mutex_(kUnansweredRank, "channel.unanswered"),
       threads_mutex_(kChannelThreadsRank, "channel.threads") {}
 
@@ -181,12 +181,15 @@ ssize_t FuseChannel::write_answer(int fd, iovec* iov, int count) {
   return -1;
 }
 
-void FuseChannel::serve() {
+void FuseChannel::serve(const std::string& name) {
+  set_thread_name(name);
+  Watchdog::Watched watched(options_.watchdog.get(), name);
   fuse_buf buffer = {};
   while (!stopping_ && !fuse_session_exited(session_)) {
     int rc = fuse_session_receive_buf(session_, &buffer);
     if (rc == -EINTR || rc == -EAGAIN) continue;
     if (rc <= 0) break;  // unmounted (ENODEV reads as 0) or broken
+    Watchdog::Busy busy(watched);
     fuse_session_process_buf(session_, &buffer);
   }
   std::free(buffer.mem);
@@ -204,8 +207,7 @@ Status FuseChannel::run() {
     for (int i = 0; i < std::max(1, options_.threads); ++i) {
       ++serving_;
       threads_.emplace_back([this, i] {
-        set_thread_name("fuse-" + std::to_string(i));
-        serve();
+        serve("fuse-" + std::to_string(i));
         // One thread that leaves means that the session is over for all.
         stopping_ = true;
         fuse_session_exit(session_);

@@ -47,8 +47,9 @@ struct SlowCalls::Call final : WaitingCalls::Wait {
   bool short_look = false;
 };
 
-SlowCalls::SlowCalls(Filesystem& filesystem)
+SlowCalls::SlowCalls(Filesystem& filesystem, Watchdog* watchdog)
     : filesystem_(filesystem),
+      watchdog_(watchdog),
       waiting_(caller_wants_out),
       contents_(pool("content", kContentThreads)),
       names_(pool("names", kNameThreads)),
@@ -90,10 +91,19 @@ void SlowCalls::run_by(const std::shared_ptr<Call>& call, Executor& pool, std::f
     fuse_req_interrupt_func(call->req, nullptr, nullptr);
     log_warn("channel.too_many_calls_wait", {{"bound", WaitingCalls::kMaxWaiting}});
     answer(*call, EIO);
-  } else if (Status queued = pool.submit(std::move(work)); !queued.ok() && claim(*call)) {
+  } else if (Status queued = submit(pool, std::move(work)); !queued.ok() && claim(*call)) {
     log_warn("channel.call_refused", {{"why", queued.error()}});
     answer(*call, EIO);
   }
+}
+
+Status SlowCalls::submit(Executor& pool, std::function<void()> work) {
+  if (&pool != &local_) return pool.submit(std::move(work));
+  return pool.submit([this, work = std::move(work)] {
+    Watchdog::Watched watched(watchdog_, "local");
+    Watchdog::Busy busy(watched);
+    work();
+  });
 }
 
 void SlowCalls::run(const std::shared_ptr<Call>& call) {
@@ -117,7 +127,7 @@ void SlowCalls::run(const std::shared_ptr<Call>& call) {
       listen(*call);
       if (!waiting_.resume(*call, call->deadline)) return answer_end(*call, WaitingCalls::End::kStopped);
       if (!elsewhere) continue;
-      if (Status queued = next.submit([this, call] { run(call); }); !queued.ok() && claim(*call)) answer(*call, EIO);
+      if (Status queued = submit(next, [this, call] { run(call); }); !queued.ok() && claim(*call)) answer(*call, EIO);
       return;
     }
     log_warn("channel.call_comes_to_nothing", {{"rounds", kMaxRounds}});
@@ -179,7 +189,7 @@ void SlowCalls::run_blocking(fuse_req_t req, std::function<Status(Request&)> ope
   if (spare) work();
   spare_readers_.fetch_add(1, std::memory_order_relaxed);
   if (spare) return;
-  if (Status queued = local_.submit(work); !queued.ok()) work();
+  if (Status queued = submit(local_, work); !queued.ok()) work();
 }
 
 void SlowCalls::run_remote_sync(fuse_req_t req, std::function<Status(Request&)> operation) {

@@ -10,6 +10,7 @@
 #include "fuse/channel/waiting_calls.h"
 #include "fuse/filesystem/filesystem.h"
 #include "shared/base/executor.h"
+#include "shared/base/watchdog.h"
 
 namespace skymoor::client {
 
@@ -23,7 +24,8 @@ class SlowCalls {
   /// Tries the operation once. True: it was answered. False: `request.need` says what it lacks.
   using Attempt = std::function<bool(Request&)>;
 
-  explicit SlowCalls(Filesystem& filesystem);
+  /// `watchdog`, if any, is told of what runs on the disk's threads.
+  SlowCalls(Filesystem& filesystem, Watchdog* watchdog);
   /// How many threads read requests: all but one of them may wait for the disk. Call before the first request.
   void start(int readers) { spare_readers_ = filesystem_.syncs_remotely() ? 0 : readers - 1; }
   ~SlowCalls() { stop(); }
@@ -48,6 +50,7 @@ class SlowCalls {
   void listen(Call& call);
   bool claim(Call& call);
   void run_by(const std::shared_ptr<Call>& call, Executor& pool, std::function<void()> work);
+  Status submit(Executor& pool, std::function<void()> work);
   void run(const std::shared_ptr<Call>& call);
   void run_remote_sync(fuse_req_t req, std::function<Status(Request&)> operation);
   void answer(Call& call, int error);
@@ -58,6 +61,7 @@ class SlowCalls {
 
   // Constant after construction.
   Filesystem& filesystem_;
+  Watchdog* const watchdog_;
   // Own synchronisation.
   std::atomic<int> spare_readers_{0};
   std::atomic<bool> unanswered_{false};
