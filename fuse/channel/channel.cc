@@ -30,15 +30,17 @@ void do_init(void* self, fuse_conn_info* conn) {
   want(FUSE_CAP_NO_OPENDIR_SUPPORT);
   want(FUSE_CAP_POSIX_ACL);
   want(FUSE_CAP_DONT_MASK);
-  want(FUSE_CAP_ASYNC_DIO);
   // The writeback cache would let a write return before the daemon has seen it: lost with the daemon (promise P1).
   conn->want &= ~static_cast<unsigned>(FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
                                        FUSE_CAP_SPLICE_MOVE | FUSE_CAP_AUTO_INVAL_DATA);
+  // With it the kernel waits for direct I/O where not even a kill reaches it (fs/fuse/file.c, fuse_direct_IO).
+  conn->want &= ~static_cast<unsigned>(FUSE_CAP_ASYNC_DIO);
   conn->max_write = kMaxRequestBytes;
   conn->max_read = kMaxRequestBytes;  // libfuse wants the mount option said twice
   conn->max_readahead = kMaxRequestBytes;
-  conn->max_background = 64;
-  conn->congestion_threshold = 48;
+  // Readaheads under way: with fewer, readers of what is not here wait in the kernel, where no deadline runs.
+  conn->max_background = 1024;
+  conn->congestion_threshold = 768;
   conn->time_gran = 1;
   log_info("channel.ready", {{"mount", channel.options().mount_point}});
 }
@@ -97,7 +99,7 @@ Status check_mount_point(const std::string& path) {
 FuseChannel::FuseChannel(Filesystem& filesystem, ChannelOptions options)
     : filesystem_(filesystem),
       options_(std::move(options)),
-      slow_calls_(filesystem),
+      slow_calls_(filesystem, options_.watchdog.get()),
       unanswered_mutex_(kUnansweredRank, "channel.unanswered"),
       threads_mutex_(kChannelThreadsRank, "channel.threads") {}
 
@@ -179,12 +181,15 @@ ssize_t FuseChannel::write_answer(int fd, iovec* iov, int count) {
   return -1;
 }
 
-void FuseChannel::serve() {
+void FuseChannel::serve(const std::string& name) {
+  set_thread_name(name);
+  Watchdog::Watched watched(options_.watchdog.get(), name);
   fuse_buf buffer = {};
   while (!stopping_ && !fuse_session_exited(session_)) {
     int rc = fuse_session_receive_buf(session_, &buffer);
     if (rc == -EINTR || rc == -EAGAIN) continue;
     if (rc <= 0) break;  // unmounted (ENODEV reads as 0) or broken
+    Watchdog::Busy busy(watched);
     fuse_session_process_buf(session_, &buffer);
   }
   std::free(buffer.mem);
@@ -202,8 +207,7 @@ Status FuseChannel::run() {
     for (int i = 0; i < std::max(1, options_.threads); ++i) {
       ++serving_;
       threads_.emplace_back([this, i] {
-        set_thread_name("fuse-" + std::to_string(i));
-        serve();
+        serve("fuse-" + std::to_string(i));
         // One thread that leaves means that the session is over for all.
         stopping_ = true;
         fuse_session_exit(session_);

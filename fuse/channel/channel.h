@@ -10,6 +10,7 @@
 #include "fuse/channel/handover.h"
 #include "fuse/filesystem/filesystem.h"
 #include "shared/base/fd.h"
+#include "shared/base/watchdog.h"
 
 namespace skymoor::client {
 
@@ -24,6 +25,7 @@ struct ChannelOptions {
   int threads = 2;                          ///< that read requests
   std::vector<std::string> kernel_options;  ///< nosuid, nodev, noexec, noatime, ...
   std::shared_ptr<Handover> handover;       ///< null: nobody can take the mount over
+  std::shared_ptr<Watchdog> watchdog;       ///< over the threads that serve requests; null: none
   /// Tells the kernel, from another process: a thread that waits in the kernel for its lock keeps a killed process from
   /// ending. Answers an errno; EPIPE: it has to be told from here. Called by one thread.
   std::function<int(const iovec* iov, int count)> notify;

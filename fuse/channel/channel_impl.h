@@ -65,7 +65,7 @@ class FuseChannel final : public Channel {
   Status replay_init(const Bytes& request);
   void ask_again();
   void unmount_taken_over();
-  void serve();
+  void serve(const std::string& name);
   void wake_threads();
 
   // Constant after mount.

@@ -8,5 +8,7 @@ inline constexpr LockRank kChannelThreadsRank = 100;
 inline constexpr LockRank kPassthroughRank = 50100;
 inline constexpr LockRank kUnansweredRank = 50000;
 inline constexpr LockRank kInvalidatorRank = 50200;
+inline constexpr LockRank kWaitingCallsRank = 50300;
+inline constexpr LockRank kLateReadsRank = 50400;
 
 }  // namespace skymoor::client

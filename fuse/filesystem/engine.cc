@@ -77,17 +77,18 @@ void Engine::tick() {
   if (auto freed = evict(); !freed.ok()) log_warn("filesystem.evict.failed", {{"error", freed.error()}});
 }
 
-Status Engine::fetch(const Need& need, std::stop_token stop) {
+std::chrono::milliseconds Engine::patience(Need::Kind kind) {
+  if (kind != Need::Kind::kFresh) return options_.read_deadline;
+  return std::min<std::chrono::milliseconds>(kAskPatience, options_.read_deadline);
+}
+
+Status Engine::fetch(const Need& need, Instant deadline, std::stop_token stop) {
   if (need.kind == Need::Kind::kAgain) return {};
-  if (need.kind == Need::Kind::kFresh) {
-    // Whoever cannot be asked is done without: what is here is what there is.
-    const auto patience = std::min<std::chrono::milliseconds>(kAskPatience, options_.read_deadline);
-    Status asked = fetcher_.fetch(need, clock_.monotonic() + patience, stop);
-    if (!asked.ok()) log_debug("filesystem.not_asked", {{"why", asked.error()}});
-    if (stop.stop_requested()) return Error(Code::kInterrupted, "interrupted");
-    return {};
-  }
-  return fetcher_.fetch(need, clock_.monotonic() + options_.read_deadline, std::move(stop));
+  Status fetched = fetcher_.fetch(need, deadline, stop);
+  if (need.kind != Need::Kind::kFresh) return fetched;
+  if (!fetched.ok()) log_debug("filesystem.not_asked", {{"why", fetched.error()}});
+  if (stop.stop_requested()) return Error(Code::kInterrupted, "interrupted");
+  return {};
 }
 
 /// Views need no telling: they are compared with the row's content id at each use. What the kernel keeps of a file that

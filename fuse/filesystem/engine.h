@@ -77,7 +77,8 @@ class Engine final : public Filesystem, private EvictionJudge {
   Result<VolumeStatistics> statistics(Request&) override;
 
   // here
-  Status fetch(const Need& need, std::stop_token stop) override;
+  std::chrono::milliseconds patience(Need::Kind kind) override;
+  Status fetch(const Need& need, Instant deadline, std::stop_token stop) override;
   void tree_changed(const VisibleChanges& changes) override;
   Moves rows_moved(const MutexLock&, const Moves& moves) override;   ///< content_moves.cc
   void files_moved() override;

@@ -214,8 +214,11 @@ class Filesystem {
 
   virtual Result<VolumeStatistics> statistics(Request&) = 0;
 
-  /// Meets a need with the mount's read deadline. Blocks on the network: never call it on a thread that serves others.
-  virtual Status fetch(const Need& need, std::stop_token stop) = 0;
+  /// How long a call may wait for such a need.
+  virtual std::chrono::milliseconds patience(Need::Kind kind) = 0;
+  /// Meets a need. Blocks on the network: never call it on a thread that serves others. Errors: as Fetcher::fetch; kFresh:
+  /// Interrupted alone, for without the server what is here is what there is.
+  virtual Status fetch(const Need& need, Instant deadline, std::stop_token stop) = 0;
   /// The feed changed the tree: open inodes look at their content anew.
   virtual void tree_changed(const VisibleChanges& changes) = 0;
   /// In the moment when a re-plan has given contents to other inodes (from, to), under the store's mutex: what is open

@@ -1,6 +1,7 @@
 #include "fuse/remote/http_client.h"
 
 #include "fuse/remote/curl/event_loop.h"
+#include "shared/base/watchdog.h"
 
 namespace skymoor::client {
 namespace {
@@ -18,6 +19,7 @@ class CurlHttpClient final : public HttpClient {
     TRY(transfer->prepare());
     loop_->submit(transfer);
     std::stop_callback cancel(request.stop, [&] { loop_->cancel(transfer); });
+    Watchdog::Idle idle;
     return transfer->wait();
   }
 
@@ -26,6 +28,7 @@ class CurlHttpClient final : public HttpClient {
     TRY(transfer->prepare());
     loop_->submit(transfer);
     std::stop_callback cancel(request.stop, [&] { loop_->cancel(transfer); });
+    Watchdog::Idle idle;
     Status pumped = transfer->pump(sink);
     if (pumped.ok()) return transfer->wait();
     loop_->cancel(transfer);

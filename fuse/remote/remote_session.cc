@@ -3,6 +3,7 @@
 #include "fuse/remote/lock_ranks.h"
 #include "shared/base/executor.h"
 #include "shared/base/log.h"
+#include "shared/base/watchdog.h"
 #include "shared/protocol/accounts.h"
 #include "shared/protocol/failure.h"
 
@@ -63,6 +64,7 @@ Result<std::string> RemoteSession::access_token(const CallOptions& options) {
     if (std::chrono::steady_clock::now() >= deadline)
       return Error(Code::kTimedOut, "the login could not be renewed in time");
     if (!refreshing_) start_refresh(lock);
+    Watchdog::progress();
     changed_.wait_for(lock, kStopCheck);
   }
   return tokens_.access_token;

@@ -15,7 +15,8 @@ bool unreachable(const Error& error) {
   }
 }
 
-void Connection::note(const Status& outcome) {
+void Connection::note(const Status& outcome, std::chrono::milliseconds patience) {
+  if (!outcome.ok() && outcome.error().code() == Code::kTimedOut && patience < std::chrono::seconds(1)) return;
   if (!outcome.ok() && (outcome.error().code() == Code::kCancelled || outcome.error().code() == Code::kInterrupted))
     return;
   const bool reached = outcome.ok() || !unreachable(outcome.error());

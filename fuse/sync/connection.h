@@ -15,8 +15,9 @@ class Connection {
  public:
   explicit Connection(Clock& clock) : clock_(clock) {}
 
-  /// Notes how a call to the server ended: an answer of any kind means that it can be reached.
-  void note(const Status& outcome);
+  /// Notes how a call to the server ended: an answer of any kind means that it can be reached. A call that had less than a
+  /// second (what was left of its caller's deadline) and got none says nothing.
+  void note(const Status& outcome, std::chrono::milliseconds patience = std::chrono::milliseconds(30000));
   void stop_for_good(std::string reason);
 
   /// Offline at once when the last attempt failed less than a second ago, or what stopped the engine.

@@ -11,6 +11,7 @@
 #include "fuse/cache/backing_store.h"
 #include "fuse/journal/metadata_store.h"
 #include "fuse/remote/volume_remote.h"
+#include "shared/base/watchdog.h"
 #include "shared/block/chunker.h"
 #include "shared/crypto/volume_cipher.h"
 
@@ -98,6 +99,7 @@ class SyncEngine {
     const crypto::VolumeKey& volume_key;
     const crypto::KeyPair& device_key;   ///< Ed25519: signs commits
     Disk* disk = nullptr;                ///< holds Options::state_directory
+    Watchdog* watchdog = nullptr;        ///< over the sync thread
   };
   static Result<std::unique_ptr<SyncEngine>> start(Dependencies dependencies, Options options);
   /// Puts right what a crash left between the rows and the backing files of a re-plan, and makes backing files anew that a

@@ -238,9 +238,11 @@ void RunningSync::run(std::stop_token stop) {
   set_thread_name("sync");
   set_thread_nice(kUploadNice);
   NotifyOnStop wake(stop, mutex_, changed_);
+  Watchdog::Watched watched(d_.watchdog, "sync");
   while (!stop.stop_requested() && !connection_.stopped()) {
     Status outcome;
     try {
+      Watchdog::Busy busy(watched);
       outcome = round({.stop = stop});
     } catch (const std::exception& e) {
       outcome = Error(Code::kInternal, std::string("the sync thread caught: ") + e.what());

@@ -6,6 +6,7 @@
 
 #include "shared/base/clock.h"
 #include "shared/base/mutex.h"
+#include "shared/base/watchdog.h"
 
 namespace skymoor::client {
 
@@ -15,6 +16,7 @@ inline void wait_a_while(CondVar& condition, MutexLock& lock, Clock& clock, Inst
   if (stop.stop_requested()) return;
   const auto left = deadline - clock.monotonic();
   if (left <= std::chrono::nanoseconds::zero()) return;
+  Watchdog::progress();
   condition.wait_for(lock, std::min<std::chrono::nanoseconds>(left, std::chrono::milliseconds(250)));
 }
 

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <set>
+#include <thread>
 
 namespace skymoor {
 namespace {
@@ -25,8 +26,9 @@ Error malformed(std::string_view text, const char* what) {
 bool read_action(std::string_view word, FaultPlan& plan) {
   if (word == "kill") plan.action = FaultPlan::Action::kKill;
   if (word == "tear") plan.action = FaultPlan::Action::kTear;
+  if (word == "hang") plan.action = FaultPlan::Action::kHang;
   if (word == "seen") plan.action = FaultPlan::Action::kSeen;
-  if (word == "kill" || word == "tear" || word == "seen") return true;
+  if (word == "kill" || word == "tear" || word == "hang" || word == "seen") return true;
   for (const auto& [name, error] : kErrors)
     if (word == name) plan.error = error;
   return plan.error != 0;
@@ -52,6 +54,10 @@ class Execution {
     if (plan_.onwards ? number < plan_.count : number != plan_.count) return 0;
     if (!tell("fired " + std::string(point.name) + " " + std::string(point.detail))) return 0;
     if (plan_.action == FaultPlan::Action::kFail) return plan_.error;
+    if (plan_.action == FaultPlan::Action::kHang) {
+      std::this_thread::sleep_for(std::chrono::seconds(kHangSeconds));
+      return 0;
+    }
     if (plan_.action == FaultPlan::Action::kTear && point.name == "file.write") return kTornWrite;
     ::kill(::getpid(), SIGKILL);
     return EIO;

@@ -9,18 +9,20 @@ namespace skymoor {
 /// "ACTION:POINT:COUNT[:PATH]", for example "kill:journal.checkpoint:3", "EIO:file.sync:1+:/log-", "tear:file.write:7",
 /// "seen:*:1".
 ///  - ACTION: kill (SIGKILL to the process before the step), tear (a write: its first half, then SIGKILL), EIO, ENOSPC,
-///    EDQUOT or EMFILE (the step fails with it, and is not done), or seen (nothing fails; each point is reported once).
+///    EDQUOT or EMFILE (the step fails with it, and is not done), hang (the step is done kHangSeconds late), or seen
+///    (nothing fails; each point is reported once).
 ///  - POINT: a point's name; one that ends in * stands for all that begin so.
 ///  - COUNT: which of the steps that match, from 1; with + behind it that one and every later one.
 ///  - PATH: only steps whose path contains this.
 struct FaultPlan {
-  enum class Action : std::uint8_t { kKill, kTear, kFail, kSeen };
+  enum class Action : std::uint8_t { kKill, kTear, kFail, kHang, kSeen };
   Action action = Action::kFail;
   int error = 0;             ///< kFail: the errno
   std::string point, path;
   std::uint64_t count = 1;
   bool onwards = false;
 };
+inline constexpr int kHangSeconds = 10;
 /// Errors: InvalidArgument, naming what is wrong.
 Result<FaultPlan> parse_fault_plan(std::string_view text);
 

@@ -95,7 +95,7 @@ auto SyncDevice::must(const char* what, Call call) {
     if (result.ok()) return std::move(result).value();
     if (result.error().code() != Code::kNotPresent || !request.need || round == 50)
       throw std::runtime_error(name_ + ": " + what + ": " + result.error().to_string() + (request.need ? " inode " + std::to_string(request.need->inode.value) : ""));
-    if (Status fetched = files_->fetch(*request.need, {}); !fetched.ok())
+    if (Status fetched = files_->fetch(*request.need, clock_.monotonic() + std::chrono::seconds(30), {}); !fetched.ok())
       throw std::runtime_error(name_ + ": " + what + ": fetch: " + fetched.error().to_string());
   }
 }

@@ -8,18 +8,21 @@ import time
 
 import pytest
 from harness import process_state, wait_until, world
+from network import own_network
 
 ROUNDS = 150
 HANG_S = 20          # this long is a hang, however loaded the machine
 DEADLINE_S = 3       # of reads, as mounted
-ABSENT = 40          # more than the client waits for at a time
+ABSENT = 200         # readers at once: many more than the client has threads
+LATE_S = 2           # what a read may end after its deadline, with all of that on a loaded machine
+AT_ONCE_S = 2        # likewise for what is to happen at once; less than the deadline
 
 
-def figures(name, seconds):
+def figures(name, seconds, bound=HANG_S):
     """A row for people; the worst is what is judged."""
     ordered = sorted(seconds)
     print(f"| {name} | {ordered[len(ordered) // 2] * 1000:.2f} | {ordered[int(len(ordered) * 0.99)] * 1000:.1f} | {ordered[-1] * 1000:.1f} |")
-    assert ordered[-1] < HANG_S, f"{name} took {ordered[-1]:.1f} s"
+    assert ordered[-1] < bound, f"{name} took {ordered[-1]:.1f} s"
 
 
 def timed(function, *args):
@@ -72,54 +75,103 @@ def read_absent(path, results):
         results.append((error.errno, time.monotonic() - begin))
 
 
-@pytest.mark.parametrize("server", ["dead", "stopped"])
-def test_nothing_waits_for_a_server_that_does_not_answer(server):
-    with world() as w:
-        a, b = w.two_devices()
-        drive = a.mount("home")
-        (drive / "absent").mkdir()
-        for n in range(ABSENT + 2):
-            (drive / "absent" / f"f{n}").write_bytes(os.urandom(300_000))
-        a.sync(drive)
-        a.umount(drive)
-        drive = b.mount("home", f"read-timeout={DEADLINE_S}s")
-        assert len(os.listdir(drive / "absent")) == ABSENT + 2
-        if server == "dead":
-            w.server.kill()
-        else:
-            w.server.process.send_signal(signal.SIGSTOP)
-        local_work(drive)
+class Dead:
+    """A server whose process is gone: its port answers that it is closed."""
 
-        results = []
-        readers = [threading.Thread(target=read_absent, args=(drive / "absent" / f"f{n}", results)) for n in range(ABSENT)]
-        with subprocess.Popen(["cat", str(drive / "absent" / f"f{ABSENT}")], stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL) as killed:
-            for reader in readers:
-                reader.start()
-            time.sleep(0.3)
-            figures("stat while reads hang", [timed(os.stat, drive / "local") for _ in range(20)])
-            figures("create while reads hang", [timed(write_new, drive / "local" / f"c{n}") for n in range(20)])
-            figures("df while reads hang", [timed(os.statvfs, drive) for _ in range(20)])
-            figures("status while reads hang", [timed(b.status, drive)])
-            begin = time.monotonic()
-            killed.kill()
-            wait_until(lambda: process_state(killed.pid) in ("", "Z"), HANG_S, "a killed reader ends")
-            figures("end of a reader after kill -9", [time.monotonic() - begin])
+    def __init__(self, server):
+        self.server = server
+
+    def begin(self):
+        self.server.kill()
+
+    def end(self):
+        self.server.start()
+
+
+class Stopped:
+    """A server that takes connections and bytes and answers nothing."""
+
+    def __init__(self, server):
+        self.server = server
+
+    def begin(self):
+        self.server.process.send_signal(signal.SIGSTOP)
+
+    def end(self):
+        self.server.process.send_signal(signal.SIGCONT)
+
+
+class Dropped:
+    """A line that swallows every packet, those of connections that stand included."""
+
+    def __init__(self, network):
+        self.network = network
+
+    def begin(self):
+        self.network.drop()
+
+    def end(self):
+        self.network.restore()
+
+
+def hanging_reads(b, drive, files):
+    """Many readers of absent data at once, and what goes on meanwhile."""
+    results = []
+    readers = [threading.Thread(target=read_absent, args=(file, results)) for file in files[:ABSENT]]
+    with subprocess.Popen(["cat", str(files[ABSENT])], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as killed:
         for reader in readers:
-            reader.join(60)
-            assert not reader.is_alive(), "a read outlives its deadline"
-        assert not [error for error, _ in results if error == "read"], "the data was not here"
-        figures(f"read of absent data, {ABSENT} at once, deadline {DEADLINE_S} s", [seconds for _, seconds in results])
+            reader.start()
+        time.sleep(0.3)
+        local = drive / "local"
+        figures("stat while reads hang", [timed(os.stat, local) for _ in range(100)])
+        figures("create while reads hang", [timed(write_new, local / f"c{n}") for n in range(100)])
+        figures("fsync while reads hang", [timed(append_synced, local / f"c{n}") for n in range(100)])
+        figures("df while reads hang", [timed(os.statvfs, drive) for _ in range(100)])
+        figures("status while reads hang", [timed(b.status, drive)])
+        begin = time.monotonic()
+        killed.kill()
+        wait_until(lambda: process_state(killed.pid) in ("", "Z"), HANG_S, "a killed reader ends")
+        figures("end of a reader after kill -9", [time.monotonic() - begin], AT_ONCE_S)
+    for reader in readers:
+        reader.join(120)
+        assert not reader.is_alive(), "a read outlives its deadline"
+    assert not [error for error, _ in results if error == "read"], "the data was not here"
+    figures(f"read of absent data, {ABSENT} at once, deadline {DEADLINE_S} s", [seconds for _, seconds in results],
+            DEADLINE_S + LATE_S)
 
-        wait_until(lambda: not b.status(drive)["online"], 60, "status says that it is offline")
-        state = b.status(drive)
-        assert state["since"] and state["offline_reason"]
-        assert "offline since" in b.skymoor("status").stdout
-        figures("umount", [timed(b.umount, drive)])
-        if server == "stopped":
-            w.server.process.send_signal(signal.SIGCONT)
-        else:
-            w.server.start()
-        drive = b.mount("home")
-        assert len((drive / "absent" / "f1").read_bytes()) == 300_000
-        b.umount(drive)
+
+def without_an_answer(w, trouble):
+    """What local work and readers see of the trouble, and that all is well after it."""
+    a, b = w.two_devices()
+    drive = a.mount("home")
+    (drive / "absent").mkdir()
+    for n in range(ABSENT + 2):
+        (drive / "absent" / f"f{n}").write_bytes(os.urandom(300_000))
+    a.sync(drive)
+    a.umount(drive)
+    drive = b.mount("home", f"read-timeout={DEADLINE_S}s")
+    assert len(os.listdir(drive / "absent")) == ABSENT + 2
+    trouble.begin()
+    local_work(drive)
+    hanging_reads(b, drive, [drive / "absent" / f"f{n}" for n in range(ABSENT + 1)])
+
+    wait_until(lambda: not b.status(drive)["online"], 60, "status says that it is offline")
+    state = b.status(drive)
+    assert state["since"] and state["offline_reason"]
+    assert "offline since" in b.skymoor("status").stdout
+    figures("umount", [timed(b.umount, drive)])
+    trouble.end()
+    drive = b.mount("home")
+    assert len((drive / "absent" / "f1").read_bytes()) == 300_000
+    b.umount(drive)
+
+
+@pytest.mark.parametrize("kind", [Dead, Stopped])
+def test_nothing_waits_for_a_server_that_does_not_answer(kind):
+    with world() as w:
+        without_an_answer(w, kind(w.server))
+
+
+def test_nothing_waits_for_a_line_that_drops_packets():
+    with own_network() as network, world() as w:
+        without_an_answer(w, Dropped(network))

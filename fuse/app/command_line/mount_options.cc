@@ -35,6 +35,8 @@ constexpr Setting kTable[] = {
     {"takeover", SettingType::kText, "on", 0, 0,
      "when the mount's process dies, another goes on with the mount (Linux 6.9 or newer)", "on|off"},
     {"threads", SettingType::kInteger, "2", 1, 64, "threads that serve the kernel's requests"},
+    {"stuck-after", SettingType::kDuration, "30s", 100, 3600000,
+     "a thread that makes no progress for this long, though it does not wait for the network, is reported"},
     {"reserve", SettingType::kBytes, "64MiB", 0, kTiB, "disk space that writes leave free"},
     {"log-level", SettingType::kText, "info", 0, 0, "how much goes to the log", "error|warn|info|debug"},
     {"debug", SettingType::kBool, "false", 0, 0, "trace every request (with -f)"},

@@ -157,6 +157,7 @@ Status MountSession::open_store() {
 
 Status MountSession::start_engine() {
   const Settings& settings = options_.mount.settings;
+  watchdog_ = std::make_shared<Watchdog>(std::chrono::milliseconds(settings.number("stuck-after")));
   Filesystem::Options filesystem;
   const std::string& owners = settings.text("owners");
   filesystem.owners_mine = owners.empty() ? ::geteuid() != 0 : owners == "mine";
@@ -199,7 +200,9 @@ Status MountSession::start_engine() {
   sync.device_name = account_.device_name;
   sync.state_directory = options_.paths.volume(volume_.id);
   engine_ = TRY(SyncEngine::start(
-      {*store_, *backing_, *remote_, clock_, random_, *fanout_, volume_.key, device_key_, &disk_}, sync));
+      {*store_, *backing_, *remote_, clock_, random_, *fanout_, volume_.key, device_key_, &disk_,
+       watchdog_.get()},
+      sync));
   fetcher_.bind(engine_);
   if (!options_.worker_takes_over()) fetch_root();
   pin_keeper_ = std::make_unique<PinKeeper>(
@@ -239,6 +242,7 @@ MountFacts MountSession::facts() const {
           service.crash_times_ns[(service.crashes - 1) % ServiceRecord::kCrashesKept]));
     facts.last_crash_status = service.last_status;
   }
+  facts.stuck = [watchdog = watchdog_] { return watchdog ? watchdog->stuck() : std::vector<Watchdog::Stuck>(); };
   facts.started = clock_.now();
   facts.read_only = options_.mount.read_only() || volume_.role == protocol::Role::kReader;
   return facts;
@@ -254,6 +258,7 @@ Status MountSession::mount_channel() {
   options.debug = options_.mount.settings.flag("debug");
   options.remember_absences = options_.mount.settings.text("coherence") != "open";
   options.passthrough = passthrough_;
+  options.watchdog = watchdog_;
   options.threads = static_cast<int>(options_.mount.settings.number("threads"));
   options.kernel_options = options_.mount.kernel_options;
   if (options_.worker) {

@@ -71,6 +71,7 @@ class MountSession {
   UniqueFd lock_;
   Lsn recovered_;   ///< the last record that was there at the start
   // Own synchronisation, in the order they need each other.
+  std::shared_ptr<Watchdog> watchdog_;
   std::unique_ptr<ServerConnection> server_;
   std::unique_ptr<HttpVolumeRemote> remote_;
   std::unique_ptr<BackingStore> backing_;

@@ -90,6 +90,22 @@ std::string restored_lines(const Json& restored) {
   return text;
 }
 
+Json stuck_json(const std::vector<Watchdog::Stuck>& threads) {
+  Json list = Json::array();
+  for (const Watchdog::Stuck& one : threads)
+    list.push_back({{"thread", one.thread}, {"seconds", one.time.count()}, {"stack", one.stack}});
+  return list;
+}
+
+std::string stuck_lines(const Json& threads) {
+  constexpr std::size_t kShown = 300;   // of a stack; the log has all
+  std::string text;
+  for (const Json& one : threads)
+    text += "\n  stuck     thread " + one.at("thread").get<std::string>() + " for " +
+            age(one.at("seconds").get<std::int64_t>()) + ": " + one.at("stack").get<std::string>().substr(0, kShown);
+  return text;
+}
+
 Json supervisor_json(const MountFacts& facts) {
   if (facts.supervisor == 0) return Json();
   Json why;
@@ -131,6 +147,7 @@ std::string describe(const Json& mount) {
   text += "\n  cache     " + cache_line(mount.at("cache"));
   if (const auto conflicts = mount.at("conflicts").get<std::uint64_t>(); conflicts > 0)
     text += "\n  conflicts " + count(conflicts, "copy was", "copies were") + " kept: look for '(conflict' in names";
+  text += stuck_lines(mount.value("stuck", Json::array()));
   text += restored_lines(mount.value("restored", Json()));
   const bool passthrough = mount.value("passthrough", false);
   return text + "\n  process   " + std::to_string(mount.at("pid").get<int>()) +
@@ -163,6 +180,7 @@ std::string encode_mount_status(const MountFacts& facts, const SyncStatus& sync,
       {"pid", facts.pid},
       {"supervisor", supervisor_json(facts)},
       {"version", SKYMOOR_VERSION},
+      {"stuck", stuck_json(facts.stuck())},
       {"started", format_time(facts.started)},
       {"read_only", facts.read_only},
       {"passthrough", passthrough},

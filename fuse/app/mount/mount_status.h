@@ -4,6 +4,7 @@
 
 #include "fuse/cache/backing_store.h"
 #include "fuse/sync/sync_engine.h"
+#include "shared/base/watchdog.h"
 
 namespace skymoor::client {
 
@@ -21,6 +22,8 @@ struct MountFacts {
   std::uint32_t crashes = 0, upgrades = 0;
   std::optional<Timestamp> last_crash;
   int last_crash_status = 0;      ///< as waitpid gives it
+  /// Threads that make no progress now.
+  std::function<std::vector<Watchdog::Stuck>()> stuck = [] { return std::vector<Watchdog::Stuck>(); };
 };
 
 /// The object as JSON text. Times are RFC 3339 in UTC; fields are only ever added.

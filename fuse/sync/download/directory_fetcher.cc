@@ -55,7 +55,7 @@ Status DirectoryFetcher::fetch_pages(InodeId directory, const CallOptions& optio
   std::uint32_t subdirectories = 0;
   for (bool first = true;; first = false) {
     auto page = remote_.list_directory(directory, cursor, kEntriesAtOnce, kSmallManifestBytes, options);
-    connection_.note(page.ok() ? Status() : Status(page.error()));
+    connection_.note(page.ok() ? Status() : Status(page.error()), options.timeout);
     if (!page.ok() && page.error().code() == Code::kNotFound)
       return Error(Code::kStale, "the directory was removed elsewhere");
     if (!page.ok()) return std::move(page).error();
@@ -126,7 +126,7 @@ Status DirectoryFetcher::fetch_directory(InodeId directory, const CallOptions& o
 Status DirectoryFetcher::fetch_inode(InodeId inode, const CallOptions& options) {
   for (int round = 1;; ++round) {
     auto page = remote_.inodes({inode}, options);
-    connection_.note(page.ok() ? Status() : Status(page.error()));
+    connection_.note(page.ok() ? Status() : Status(page.error()), options.timeout);
     if (!page.ok()) return std::move(page).error();
     TRY(check_epoch(page->epoch));
     if (page->inodes.empty()) return Error(Code::kStale, "the inode was removed elsewhere");

@@ -23,6 +23,7 @@ bool passing(const Error& error) {
 UploadRound::~UploadRound() {
   MutexLock lock(mutex_);
   if (!error_) error_ = Error(Code::kCancelled, "the upload was given up");
+  Watchdog::Idle idle;
   while (tasks_ > 0) changed_.wait(lock);
 }
 
@@ -44,11 +45,13 @@ void UploadRound::release(std::size_t bytes) {
 }
 
 Status UploadRound::seal(Bytes chunk, Sealed done) {
+  Watchdog::progress();
   const std::size_t bytes = chunk.size();
   NotifyOnStop wake(stop_, mutex_, changed_);
   MutexLock lock(mutex_);
   while (!error_ && !stop_.stop_requested() && memory_ > 0 && memory_ + bytes > context_.memory_bytes) {
     // What waits for more of its kind would keep its memory for ever.
+    Watchdog::progress();
     if (tasks_ > 0) changed_.wait_for(lock, std::chrono::milliseconds(250));
     else if (!raw_.empty()) seal_waiting(lock);
     else dispatch(lock);
@@ -155,6 +158,7 @@ Status UploadRound::finish() {
   MutexLock lock(mutex_);
   while (!error_ && (tasks_ > 0 || !raw_.empty() || !open_.empty())) {
     if (stop_.stop_requested()) return Error(Code::kCancelled, "stopped");
+    Watchdog::progress();
     if (!raw_.empty()) seal_waiting(lock);
     else if (!open_.empty() && sealing_ == 0) dispatch(lock);  // everything is sealed: the last pack goes
     else changed_.wait_for(lock, std::chrono::milliseconds(250));

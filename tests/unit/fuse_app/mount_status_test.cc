@@ -74,5 +74,16 @@ TEST_F(MountStatusTest, IsToldToPeople) {
   EXPECT_FALSE(describe_mount_status("nonsense").ok());
 }
 
+TEST_F(MountStatusTest, AThreadThatIsStuckIsNamed) {
+  EXPECT_TRUE(encode()["stuck"].empty());
+  facts_.stuck = [] { return std::vector<Watchdog::Stuck>{{"fuse-1", std::chrono::seconds(45), "fdatasync < do_fsync"}}; };
+  EXPECT_EQ(encode()["stuck"][0]["thread"], "fuse-1");
+  EXPECT_EQ(encode()["stuck"][0]["seconds"], 45);
+  EXPECT_EQ(encode()["stuck"][0]["stack"], "fdatasync < do_fsync");
+  auto text = describe_mount_status(encode_mount_status(facts_, sync_, cache_, false, now_));
+  ASSERT_TRUE(text.ok());
+  EXPECT_NE(text->find("stuck     thread fuse-1 for 45 s: fdatasync"), std::string::npos) << *text;
+}
+
 }  // namespace
 }  // namespace skymoor::client

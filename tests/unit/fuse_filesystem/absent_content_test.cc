@@ -119,7 +119,7 @@ TEST_F(AbsentContentTest, CopyRangeNeedsItsSource) {
   HandleId from = stack.open_file(id("big"), FsStack::ro()), to = stack.create("copy").opened.handle;
   EXPECT_CODE(stack.fs->copy_range(r, from, 0, to, 0, 100), Code::kNotPresent);
   EXPECT_EQ(r.need->extent, (Extent{0, 100}));
-  ASSERT_OK(stack.fs->fetch(*r.need, {}));
+  ASSERT_OK(stack.fs->fetch(*r.need, Instant::max(), {}));
   EXPECT_EQ(stack.fs->copy_range(r, from, 0, to, 0, 200).value(), 100u);
   EXPECT_EQ(*stack.read(to), big.substr(0, 100));
 }

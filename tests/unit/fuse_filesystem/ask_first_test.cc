@@ -15,7 +15,7 @@ class AskFirstTest : public FsTest {
     while (!result.ok() && result.error().code() == Code::kNotPresent && request.need) {
       Need need = *request.need;
       request.need.reset();
-      EXPECT_TRUE(stack.fs->fetch(need, {}).ok());
+      EXPECT_TRUE(stack.fs->fetch(need, Instant::max(), {}).ok());
       result = operation(request);
     }
     return result;

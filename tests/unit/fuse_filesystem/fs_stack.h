@@ -149,7 +149,7 @@ class FsStack {
       Request r;
       auto reply = fs->read(r, handle, offset, size);
       if (!reply.ok() && reply.error().code() == Code::kNotPresent && i < 4) {
-        Status fetched = fs->fetch(*r.need, {});
+        Status fetched = fs->fetch(*r.need, Instant::max(), {});
         if (!fetched.ok()) return std::move(fetched).error();
         continue;
       }

@@ -1,0 +1,67 @@
+"""A thread that makes no progress, though it does not wait for the network, is named with its stack."""
+
+import os
+import signal
+import threading
+import time
+
+from faults import Fault, ordered
+from harness import wait_until, world
+
+STUCK_S = 1
+PATIENCE_S = 8     # less than the ordered hang lasts
+
+
+def logged(device, what):
+    """Lines of the mount's log with `what`."""
+    return [line for log in device.root.glob("data/**/*.log") for line in log.read_text(errors="replace").splitlines() if what in line]
+
+
+def test_a_disk_that_hangs_shows_in_status_and_log():
+    with world(expect_clean=False) as w:
+        w.server.start()
+        a = w.device("a")
+        a.signup(w.server)
+        a.skymoor("volume", "create", "home")
+        fault = Fault("hang:file.sync:1:/backing/", w.root / "fault-report")
+        with ordered(a, fault):
+            drive = a.mount("home", f"stuck-after={STUCK_S}s")
+        assert a.status(drive)["stuck"] == []
+
+        def write_and_sync():
+            with open(drive / "large", "wb") as f:
+                f.write(bytes(4 << 20))
+                f.flush()
+                os.fsync(f.fileno())
+
+        writer = threading.Thread(target=write_and_sync)
+        writer.start()
+        try:
+            wait_until(lambda: a.status(drive)["stuck"], PATIENCE_S, "status names the thread")
+            stuck, = a.status(drive)["stuck"]
+            assert stuck["thread"].startswith(("fuse-", "local")) and stuck["seconds"] >= STUCK_S
+            assert "sync" in stuck["stack"]
+            assert stuck["thread"] in a.skymoor("status").stdout
+            line, = logged(a, "watchdog.thread_stuck")
+            assert "sync" in line
+            assert os.listdir(drive) == ["large"], "the others go on"
+        finally:
+            writer.join(60)
+        wait_until(lambda: not a.status(drive)["stuck"], 30, "it goes on")
+        assert logged(a, "watchdog.thread_goes_on")
+        fault.assert_fired()
+        a.umount(drive)
+
+
+def test_nobody_is_stuck_who_waits_for_the_server():
+    with world() as w:
+        a, _ = w.two_devices()
+        drive = a.mount("home", f"stuck-after={STUCK_S}s")
+        w.server.process.send_signal(signal.SIGSTOP)
+        (drive / "unsent").write_bytes(os.urandom(3 << 20))
+        time.sleep(4 * STUCK_S)
+        assert a.status(drive)["stuck"] == []
+        w.server.process.send_signal(signal.SIGCONT)
+        a.sync(drive)
+        assert not logged(a, "watchdog")
+        a.umount(drive)
