@@ -60,18 +60,19 @@ void SlowCalls::run(const std::shared_ptr<Call>& call) {
 }
 
 void SlowCalls::run_blocking(fuse_req_t req, std::function<Status(Request&)> operation) {
-  auto work = [req, operation = std::move(operation)] {
+  auto work = [this, req, operation = std::move(operation)](bool spare) {
     guarded(req, [&] {
       Request request = request_of(req);
       Status done = operation(request);
+      // Before the answer: whoever gets it may be back with the next one before this thread goes on.
+      if (std::exchange(spare, false)) spare_readers_.fetch_add(1, std::memory_order_relaxed);
       fuse_reply_err(req, done.ok() ? 0 : errno_of(done.error()));
     });
+    if (spare) spare_readers_.fetch_add(1, std::memory_order_relaxed);
   };
-  const bool spare = spare_readers_.fetch_sub(1, std::memory_order_relaxed) > 0;
-  if (spare) work();
+  if (spare_readers_.fetch_sub(1, std::memory_order_relaxed) > 0) return work(true);
   spare_readers_.fetch_add(1, std::memory_order_relaxed);
-  if (spare) return;
-  if (Status queued = pool_.submit(work); !queued.ok()) work();
+  if (Status queued = pool_.submit([work] { work(false); }); !queued.ok()) work(false);
 }
 
 void SlowCalls::stop(bool unanswered) {
