@@ -19,7 +19,9 @@ class Listing {
       if (name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0))) entry.ino = 0;  // not looked up
       need = fuse_add_direntry_plus(req_, at, room, name, &entry, next);
     } else {
-      struct stat st = to_stat(node);
+      struct stat st = {};   // of which only these two are used
+      st.st_ino = node.id.value;
+      st.st_mode = format_bits(node.attributes.type);
       need = fuse_add_direntry(req_, at, room, name, &st, next);
     }
     if (need > room) return false;

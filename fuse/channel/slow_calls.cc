@@ -179,17 +179,18 @@ void SlowCalls::note_late(const Need& need) {
 
 void SlowCalls::run_blocking(fuse_req_t req, std::function<Status(Request&)> operation) {
   if (filesystem_.syncs_remotely()) return run_remote_sync(req, std::move(operation));
-  auto work = [req, request = request_of(req), operation = std::move(operation)]() mutable {
+  auto work = [this, req, request = request_of(req), operation = std::move(operation)](bool spare) mutable {
     guarded(req, [&] {
       Status done = operation(request);
+      // Before the answer: whoever gets it may be back with the next one before this thread goes on.
+      if (std::exchange(spare, false)) spare_readers_.fetch_add(1, std::memory_order_relaxed);
       fuse_reply_err(req, done.ok() ? 0 : errno_of(done.error()));
     });
+    if (spare) spare_readers_.fetch_add(1, std::memory_order_relaxed);
   };
-  const bool spare = spare_readers_.fetch_sub(1, std::memory_order_relaxed) > 0;
-  if (spare) work();
+  if (spare_readers_.fetch_sub(1, std::memory_order_relaxed) > 0) return work(true);
   spare_readers_.fetch_add(1, std::memory_order_relaxed);
-  if (spare) return;
-  if (Status queued = submit(local_, work); !queued.ok()) work();
+  if (Status queued = submit(local_, [work]() mutable { work(false); }); !queued.ok()) work(false);
 }
 
 void SlowCalls::run_remote_sync(fuse_req_t req, std::function<Status(Request&)> operation) {

@@ -52,13 +52,13 @@ void Executor::run() {
     task = nullptr;
     lock.lock();
     --running_;
-    if (queue_.empty() && running_ == 0) changed_.notify_all();
+    if (queue_.empty() && running_ == 0) idle_.notify_all();
   }
 }
 
 void Executor::drain() {
   MutexLock lock(mutex_);
-  while (!queue_.empty() || running_ > 0) changed_.wait(lock);
+  while (!queue_.empty() || running_ > 0) idle_.wait(lock);
 }
 
 void Executor::stop() {

@@ -41,7 +41,8 @@ class Executor {
   const Options options_;
   // Guarded by mutex_.
   mutable Mutex mutex_;
-  CondVar changed_;
+  CondVar changed_;   // something to do, or the end
+  CondVar idle_;      // nothing queued or running; apart, or each task that ends would wake every thread
   std::deque<std::function<void()>> queue_ GUARDED_BY(mutex_);
   std::size_t running_ GUARDED_BY(mutex_) = 0;
   bool stopping_ GUARDED_BY(mutex_) = false;

@@ -366,10 +366,10 @@ Result<VisibleChanges> JournaledMetadataStore::rebase(const Redo& redo,
 
 void JournaledMetadataStore::forget_everything(const MutexLock&) {
   inodes_.clear();
+  pinned_names_.clear();   // whose names are those of dentries_
   dentries_.clear();
   contents_.clear();
   xattrs_.clear();
-  pinned_names_.clear();
   resident_.clear();
 }
 

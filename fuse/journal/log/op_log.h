@@ -85,10 +85,12 @@ class OpLog {
   Status scan(Segment& segment, const Known& known, bool is_last);
   Status cut_tail(Segment& segment, std::uint64_t offset, const Known& known, std::string_view why);
   Result<bool> proven_whole(Segment& segment, std::uint64_t offset, bool power_lost);
+  Result<bool> only_zeros(Segment& segment, std::uint64_t offset);
   Error damaged(const Segment& segment, std::uint64_t offset, std::string_view what) const;
 
   Status start_segment(Lsn first);
   Status rotate();
+  void keep_room_ready(Segment& segment);
   std::shared_ptr<Segment> current();
   void note_index(Segment& segment, Lsn lsn, std::uint64_t offset);
 
@@ -102,9 +104,11 @@ class OpLog {
   FrameKind started_ = FrameKind::kRecord;
   Lsn started_lsn_;
   std::optional<Error> append_failure_;
+  std::uint64_t ready_end_ = 0;   // of the segment being written: zeros from its end up to here
   // Own synchronisation.
   std::atomic<std::uint64_t> last_{0}, synced_{0};
   std::atomic<std::uint64_t> appended_{0}, frames_synced_{0}, required_{0};  // counts of frames since the start
+  std::atomic<bool> small_syncs_{false};   // the last sync was of little: the next ones will be, too
   // Guarded by segments_mutex_.
   Mutex segments_mutex_{kLogSegmentsRank, "log segments"};
   std::vector<std::shared_ptr<Segment>> segments_ GUARDED_BY(segments_mutex_);
@@ -113,6 +117,8 @@ class OpLog {
   CondVar sync_done_;
   bool syncing_ GUARDED_BY(sync_mutex_) = false;
   std::optional<Error> sync_failure_ GUARDED_BY(sync_mutex_);
+  const Segment* synced_segment_ GUARDED_BY(sync_mutex_) = nullptr;   // compared, never followed
+  std::uint64_t synced_end_ GUARDED_BY(sync_mutex_) = 0;
 };
 
 }  // namespace skymoor::client

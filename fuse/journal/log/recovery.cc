@@ -1,5 +1,6 @@
 // Opening the log: which segments there are, whether they are whole, and where a torn tail is cut off.
 #include <algorithm>
+#include <utility>
 
 #include "fuse/journal/log/op_log.h"
 #include "shared/base/log.h"
@@ -107,6 +108,10 @@ Status OpLog::scan(Segment& segment, const Known& known, bool is_last) {
                                                                       : "";
     if (!wrong.empty()) {
       if (!is_last) return damaged(segment, offset, wrong);
+      if (!frame && TRY(only_zeros(segment, offset))) {
+        ready_end_ = std::exchange(segment.end, offset);
+        return {};
+      }
       return cut_tail(segment, offset, known, wrong);
     }
     if (frame->kind == FrameKind::kRecord) {
@@ -130,6 +135,18 @@ Status OpLog::cut_tail(Segment& segment, std::uint64_t offset, const Known& know
   TRY(segment.file->truncate(offset));
   segment.end = offset;
   return {};
+}
+
+/// Room that was kept ready, and pages that never reached the disk, look like this.
+Result<bool> OpLog::only_zeros(Segment& segment, std::uint64_t offset) {
+  Bytes part(64 * 1024);
+  for (; offset < segment.end; offset += part.size()) {
+    part.resize(std::min<std::uint64_t>(part.size(), segment.end - offset));
+    part.resize(TRY(segment.file->read_at(offset, part)));
+    if (part.empty()) break;
+    if (std::any_of(part.begin(), part.end(), [](std::uint8_t byte) { return byte != 0; })) return false;
+  }
+  return true;
 }
 
 Result<bool> OpLog::proven_whole(Segment& segment, std::uint64_t offset, bool power_lost) {

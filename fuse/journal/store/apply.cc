@@ -67,8 +67,8 @@ void JournaledMetadataStore::put_dentry(const MutexLock&, const NameView& key, s
   auto* entry = dentries_.peek(key);
   bool was_pinned = entry && entry->pinned;
   std::shared_ptr<DentryRow> before = was_pinned ? entry->row : nullptr;
-  pinned_names_.change(key.owner, before.get(), was_pinned, row, true);
-  dentries_.pin(key, std::move(row), changed);
+  entry = &dentries_.pin(key, row, changed);
+  pinned_names_.change(key.owner, entry->key->name, before.get(), was_pinned, row, true);
 }
 
 void JournaledMetadataStore::put_content(const MutexLock& lock, InodeId id, std::shared_ptr<CachedContent> row,

@@ -195,7 +195,7 @@ void JournaledMetadataStore::settled(const MutexLock& lock, const Batch& batch) 
   for (auto& item : batch.inodes) inodes_.settle(*item.entry, item.version);
   for (auto& item : batch.dentries)
     if (dentries_.settle(*item.entry, item.version))
-      pinned_names_.change(item.entry->key->owner, item.row.get(), true, nullptr, false);
+      pinned_names_.change(item.entry->key->owner, item.entry->key->name, item.row.get(), true, nullptr, false);
   for (auto& item : batch.contents) {
     bool all = contents_.settle(*item.entry, item.version);
     if (all && item.manifest_noted) item.entry->row->manifest_noted = false;

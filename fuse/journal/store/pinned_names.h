@@ -2,7 +2,9 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "fuse/journal/rows.h"
@@ -16,28 +18,31 @@ class PinnedNames {
   using Row = std::shared_ptr<const DentryRow>;
 
   /// A pinned entry came, changed or went. Null rows: the name is not there. `was_pinned`, `is_pinned`: whether the
-  /// entry counts before and after.
-  void change(InodeId directory, const DentryRow* before, bool was_pinned, const Row& after, bool is_pinned) {
+  /// entry counts before and after. `name` is that of the entry and stays where it is for as long as it is pinned.
+  void change(InodeId directory, std::string_view name, const DentryRow* before, bool was_pinned, const Row& after,
+              bool is_pinned) {
     Directory& d = directories_[directory];
+    if (was_pinned != is_pinned) is_pinned ? (void)d.names.insert(name) : (void)d.names.erase(name);
     if (was_pinned) {
-      --d.count;
       if (before) {
         d.rows.erase(before->cookie);
         forget_link(*before);
       }
     }
-    if (is_pinned) {
-      ++d.count;
-      if (after) {
-        d.rows[after->cookie] = after;
-        links_.emplace(after->inode, after);
-      }
+    if (is_pinned && after) {
+      d.rows[after->cookie] = after;
+      links_.emplace(after->inode, after);
     }
-    if (d.count == 0) directories_.erase(directory);
+    if (d.names.empty()) directories_.erase(directory);
   }
 
-  /// True if the database's listing of the directory is not the whole truth.
-  bool any(InodeId directory) const { return directories_.count(directory) != 0; }
+  /// The names of which the database's listing of the directory says nothing; null: it is the whole truth. Valid until
+  /// the next change.
+  using Names = std::unordered_set<std::string_view>;
+  const Names* of(InodeId directory) const {
+    auto it = directories_.find(directory);
+    return it == directories_.end() ? nullptr : &it->second.names;
+  }
   bool any_present(InodeId directory) const {
     auto it = directories_.find(directory);
     return it != directories_.end() && !it->second.rows.empty();
@@ -73,7 +78,7 @@ class PinnedNames {
   }
 
   struct Directory {
-    std::size_t count = 0;              // pinned entries, also those that are not there
+    Names names;                        // pinned entries, also those that are not there
     std::map<std::uint64_t, Row> rows;  // by cookie
   };
   std::unordered_map<InodeId, Directory> directories_;

@@ -92,19 +92,17 @@ Result<std::vector<DentryRow>> JournaledMetadataStore::list(const MutexLock& loc
   if (!entry->row) return Error(Code::kNotFound, "no such directory");
   if (!entry->row->listed) return Error(Code::kNotPresent, "directory is not listed");
   std::vector<PinnedNames::Row> pinned = pinned_names_.after(directory, after, limit);
-  bool overlaid = pinned_names_.any(directory);
+  const PinnedNames::Names* overlaid = pinned_names_.of(directory);
   bool keep = after == 0;
   std::vector<DentryRow> rows;
   rows.reserve(std::min(limit, kReserveListed));
   std::size_t next = 0;
   TRY(reads_->entries(directory, after, with_inodes, [&](DentryRow&& row, std::optional<InodeRow>&& inode) {
-    if (overlaid) {
-      auto* known = dentries_.peek(NameView{directory, row.name});
-      if (known && known->pinned) return true;
+    if (overlaid)
       while (next < pinned.size() && pinned[next]->cookie < row.cookie && rows.size() < limit)
         rows.push_back(*pinned[next++]);
-    }
     if (rows.size() >= limit) return false;
+    if (overlaid && overlaid->count(row.name) != 0) return true;
     if (inode && !inodes_.peek(row.inode)) {
       Lsn changed = inode->changed;
       inodes_.fill(row.inode, std::make_shared<InodeRow>(std::move(*inode)), changed);
@@ -122,10 +120,10 @@ Result<std::vector<DentryRow>> JournaledMetadataStore::list(const MutexLock& loc
 
 Result<bool> JournaledMetadataStore::has_children(const MutexLock& lock, InodeId directory) {
   if (pinned_names_.any_present(directory)) return true;
+  const PinnedNames::Names* overlaid = pinned_names_.of(directory);
   bool found = false;
   TRY(reads_->entries(directory, 0, false, [&](DentryRow&& row, std::optional<InodeRow>&&) {
-    auto* known = dentries_.peek(NameView{directory, row.name});
-    found = !known || !known->pinned;  // a pinned one is not there: see above
+    found = !overlaid || overlaid->count(row.name) == 0;  // a pinned one is not there: see above
     return !found;
   }));
   if (found) return true;

@@ -2,6 +2,7 @@
 #include "fuse/journal/log/op_log.h"
 
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include "journal_support.h"
@@ -46,6 +47,8 @@ class OpLogTest : public testing::Test {
   FakeClock clock_;
   std::unique_ptr<Disk> disk_ = std::make_unique<PosixDisk>();
   std::size_t segment_bytes_ = 1u << 20;
+  bool full_ = false;
+  int writes_ = 0;
 };
 
 TEST_F(OpLogTest, WhatIsAppendedIsReadBackAfterReopen) {
@@ -267,6 +270,103 @@ TEST_F(OpLogTest, ANoteThatMattersIsSyncedThoughItsRecordIs) {
   ASSERT_TRUE(log->sync(Lsn{1}).ok());
   ASSERT_TRUE(log->sync(Lsn{1}).ok());
   EXPECT_EQ(syncs, 1);
+}
+
+// A sync that makes the file longer waits for the filesystem's own journal: where syncs are small there is room already.
+TEST_F(OpLogTest, SmallSyncsFindRoomThatIsReady) {
+  auto log = *open();
+  const std::string path = last_segment();
+  std::set<std::uintmax_t> sizes;
+  for (int i = 1; i <= 200; ++i) {
+    ASSERT_TRUE(append(*log, std::string(600, 'x')).ok());
+    ASSERT_TRUE(log->sync(log->last()).ok());
+    sizes.insert(std::filesystem::file_size(path));
+  }
+  EXPECT_LE(sizes.size(), 6u) << "200 records of 600 bytes";
+  // Much between two syncs would be written twice.
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(append(*log, std::string(600, 'y')).ok());
+  ASSERT_TRUE(log->sync(log->last()).ok());
+  const auto large = std::filesystem::file_size(path);
+  ASSERT_TRUE(append(*log, "z").ok());
+  EXPECT_LT(std::filesystem::file_size(path) - large, 100u);
+  log.reset();
+  log = *open(Lsn{100});
+  EXPECT_EQ(log->last(), Lsn{1201});
+  EXPECT_EQ(bodies(*log).size(), 1201u);
+}
+
+TEST_F(OpLogTest, ReadyRoomIsNoTornTailAndIsWrittenOverAgain) {
+  for (bool power_lost : {false, true}) {
+    Lsn last;
+    {
+      auto log = *open({}, power_lost);
+      for (int i = 1; i <= 3; ++i) {
+        ASSERT_TRUE(append(*log, "one").ok());
+        ASSERT_TRUE(log->sync(log->last()).ok());
+      }
+      last = log->last();
+    }
+    const auto size = std::filesystem::file_size(last_segment());
+    ASSERT_GT(size, 60'000u);
+    auto log = *open({}, power_lost);
+    EXPECT_EQ(log->last(), last);
+    EXPECT_EQ(std::filesystem::file_size(last_segment()), size) << "nothing was cut off";
+    ASSERT_TRUE(append(*log, "two").ok());
+    EXPECT_EQ(std::filesystem::file_size(last_segment()), size);
+    EXPECT_EQ(bodies(*log).back(), "two");
+  }
+}
+
+TEST_F(OpLogTest, ATornRecordInReadyRoomIsCutOff) {
+  {
+    auto log = *open();
+    for (int i = 1; i <= 3; ++i) {
+      ASSERT_TRUE(append(*log, "record number " + std::to_string(i)).ok());
+      ASSERT_TRUE(log->sync(log->last()).ok());
+    }
+  }
+  std::fstream file(last_segment(), std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(kSegmentHeaderBytes);
+  const std::string all((std::istreambuf_iterator<char>(std::ifstream(last_segment()).rdbuf())), {});
+  const std::size_t third = all.rfind("record number 3");
+  ASSERT_NE(third, all.npos);
+  file.seekp(static_cast<std::streamoff>(third + 4));
+  file << std::string(11, '\0');   // the rest never came
+  file.close();
+  auto log = *open();
+  EXPECT_EQ(log->last(), Lsn{2});
+  ASSERT_TRUE(append(*log, "another").ok());
+  EXPECT_THAT(bodies(*log), testing::ElementsAre("record number 1", "record number 2", "another"));
+}
+
+TEST_F(OpLogTest, AFullSegmentEndsWithItsLastRecord) {
+  segment_bytes_ = 100'000;
+  {
+    auto log = *open();
+    for (int i = 1; i <= 300; ++i) {
+      ASSERT_TRUE(append(*log, std::string(1000, 'x')).ok());
+      ASSERT_TRUE(log->sync(log->last()).ok());
+    }
+    EXPECT_GT(log->segments(), 2u);
+  }
+  auto log = *open();
+  EXPECT_EQ(bodies(*log).size(), 300u);
+}
+
+TEST_F(OpLogTest, WithoutSpaceForReadyRoomRecordsAreStillWritten) {
+  disk_ = std::make_unique<PosixDisk>([&](const FaultPoint& point) {
+    return point.name == "file.write" && full_ && writes_++ % 2 == 1 ? ENOSPC : 0;
+  });
+  auto log = *open();
+  for (int i = 1; i <= 2; ++i) {
+    ASSERT_TRUE(append(*log, "record").ok());
+    ASSERT_TRUE(log->sync(log->last()).ok());
+  }
+  full_ = true;
+  ASSERT_TRUE(append(*log, "record").ok());
+  full_ = false;
+  EXPECT_EQ(bodies(*log).size(), 3u);
+  EXPECT_TRUE(log->sync(log->last()).ok());
 }
 
 TEST_F(OpLogTest, ConcurrentSyncersShareSyncs) {
