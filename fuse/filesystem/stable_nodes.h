@@ -83,7 +83,10 @@ class StableNodes final : public Filesystem {
   Status remove_xattr(Request&, InodeId node, std::string_view name) override;
   Result<VolumeStatistics> statistics(Request& r) override { return files_.statistics(r); }
 
-  Status fetch(const Need& need, std::stop_token stop) override { return files_.fetch(need, std::move(stop)); }
+  std::chrono::milliseconds patience(Need::Kind kind) override { return files_.patience(kind); }
+  Status fetch(const Need& need, Instant deadline, std::stop_token stop) override {
+    return files_.fetch(need, deadline, std::move(stop));
+  }
   void tree_changed(const VisibleChanges& changes) override { files_.tree_changed(changes); }
   Result<std::uint64_t> evict() override { return files_.evict(); }
   void tick() override { files_.tick(); }

@@ -387,7 +387,7 @@ TEST_F(ConfirmedTest, AListedNameWaitsForTheInodeThatIsErasedHere) {
   listed.inode.id = file;
   listed.inode.links = 1;
   listed.inode.version = Sequence{sequence_ + 1};
-  ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{sequence_ + 1}, root_row(sequence_ + 1), {listed}, true).ok());
+  ASSERT_TRUE(store_->merge_listing(kRootInode, Sequence{sequence_ + 1}, {.inode = root_row(sequence_ + 1)}, {listed}, true).ok());
   EXPECT_FALSE(at("g"));
   ASSERT_TRUE(store_->acknowledge(erased).ok());
   EXPECT_EQ(at("g"), file);

@@ -78,7 +78,7 @@ TEST_F(SyncFaultsTest, WhatIsFetchedAheadOfTheFeedHasItsXattrs) {
   ASSERT_TRUE(a.engine().step().ok());
   EXPECT_TRUE(b.exists("d/g"));
   Request request;
-  ASSERT_TRUE(b.files().fetch({Need::Kind::kInode, b.inode_of("f"), {}}, {}).ok());
+  ASSERT_TRUE(b.files().fetch({Need::Kind::kInode, b.inode_of("f"), {}}, Instant::max(), {}).ok());
   for (const char* path : {"", "d", "f"}) EXPECT_EQ(colour(path), "blue") << path;
   ASSERT_TRUE(b.engine().step().ok());
   for (const char* path : {"", "d", "f"}) EXPECT_EQ(colour(path), "blue") << path;
