@@ -35,7 +35,7 @@ TEST_F(RenameTest, DirectoriesTakeTheirLinkAlong) {
 }
 
 TEST_F(RenameTest, ReplacesAFileThatStaysOpen) {
-  InodeId a = stack.write_file("a", "new"), b = stack.write_file("b", "old");
+  InodeId b = stack.write_file("b", "old"), a = stack.write_file("a", "new");
   HandleId handle = stack.open_file(b);
   ASSERT_OK(stack.rename("a", "b"));
   EXPECT_EQ(stack.find("b")->id, a);
