@@ -90,6 +90,7 @@ class ConfirmedEdit {
   Result<bool> any_base();
   bool known_before(const Inode& inode) const;  ///< a listing brought a state that includes this commit
   bool listed_since(InodeId directory) const;
+  Status fit_names(InodeId id, const NameKey& put);
   Result<bool> knows_slot(InodeId directory, const std::string& slot_name, const Dentry& slot);
 
   struct Patch {
@@ -132,6 +133,7 @@ class ConfirmedEdit {
   std::unordered_map<InodeId, Lsn> waiting_;            // pending inodes that this edit has written, and their last records
   std::optional<bool> any_base_;
   InodeId empty_directory_;                             // the database holds none of its entries
+  InodeId listing_;                                     // a page of its listing is being merged
   std::unordered_map<InodeId, bool> listed_;            // new value of the flag
   std::unordered_map<InodeId, bool> has_xattrs_;
   std::vector<InodeId> orphans_;                        // that nothing pending can bring back

@@ -33,6 +33,7 @@ Result<bool> ConfirmedEdit::any_base() {
 }
 
 Status ConfirmedEdit::expect_listing(InodeId directory) {
+  listing_ = directory;
   bool empty = true;
   auto visit = [&](DentryRow&&, std::optional<InodeRow>&&) { return empty = false; };
   TRY(sql_.entries(directory, 0, false, visit));
@@ -93,6 +94,36 @@ Result<bool> ConfirmedEdit::knows_slot(InodeId directory, const std::string& slo
   if (auto it = listed_.find(directory); it != listed_.end()) return it->second;
   Visible seen = visible(directory, inode);
   return seen.row && seen.row->links > 0 ? seen.row->listed : inode.row->listed;
+}
+
+/// A row that a listing brought is ahead of names that the feed has told: more of them than it counts must not show, or
+/// whoever removes one takes the file for deleted. Of those that no listing of its age has, enough go; where it is not
+/// certain that they are gone, their directories are listed anew.
+Status ConfirmedEdit::fit_names(InodeId id, const NameKey& put) {
+  const Inode& inode = *TRY(this->inode(id));
+  if (!inode.row || !inode.before) return {};
+  const bool is_directory = inode.row->attributes.type == FileType::kDirectory;
+  const std::size_t counted = is_directory ? 1 : inode.row->links;
+  std::vector<NameKey> keys{put};
+  auto find = TRY(sql_.db().prepare("SELECT directory,name FROM dentry WHERE inode=?1 UNION "
+                                    "SELECT directory,name FROM base_dentry WHERE inode=?1 AND present=1"));
+  find.bind(1, id.value);
+  while (TRY(find.step())) keys.emplace_back(InodeId{find.u64(0)}, std::string(as_text(find.blob(1))));
+  std::size_t known = 0;
+  std::vector<NameKey> doubted;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (i > 0 && keys[i].owner == put.owner && keys[i].name == put.name) continue;
+    const Dentry& dentry = *TRY(this->dentry(keys[i].owner, keys[i].name));
+    if (!dentry.row || dentry.row->inode != id) continue;
+    ++known;
+    if (keys[i].owner != listing_ && !listed_since(keys[i].owner)) doubted.push_back(keys[i]);
+  }
+  const bool all_gone = counted + doubted.size() <= known;
+  for (; known > counted && !doubted.empty(); --known, doubted.pop_back()) {
+    TRY(dentry(doubted.back().owner, doubted.back().name))->row.reset();
+    if (!all_gone) TRY(set_listed(doubted.back().owner, false));
+  }
+  return {};
 }
 
 Status ConfirmedEdit::apply_one(const NewEffect& effect) {
@@ -157,7 +188,7 @@ Status ConfirmedEdit::apply_one(const LinkEffect& effect) {
   inode.reachable = true;
   if (is_directory) inode.row->parent = effect.directory;
   slot.row = DentryRow{effect.directory, effect.name, effect.inode, inode.row->attributes.type, 0, Lsn{}};
-  return {};
+  return known_before(inode) && !already ? fit_names(effect.inode, NameKey(effect.directory, effect.name)) : Status();
 }
 
 Status ConfirmedEdit::apply_one(const UnlinkEffect& effect) {
@@ -258,7 +289,7 @@ Status ConfirmedEdit::merge_name(InodeId directory, const MetadataStore::ListedR
   Inode& inode = *TRY(this->inode(listed.inode.id));
   const bool is_directory = listed.inode.attributes.type == FileType::kDirectory;
   if (inode.row && (is_directory || !inode.row->parent)) inode.row->parent = directory;
-  return {};
+  return directory == listing_ ? fit_names(listed.inode.id, NameKey(directory, listed.name)) : Status();
 }
 
 Result<std::unordered_set<std::string>> ConfirmedEdit::known_names(InodeId directory) {

@@ -613,6 +613,41 @@ TEST_F(ConfirmedTest, ADirectoryThatWasListedAheadIsWhereTheFeedPutsIt) {
   EXPECT_EQ(row(moved)->parent, last);
 }
 
+/// Its row was ahead of the feed, its old name was not: whoever removed that took the last of its counted links, and what
+/// he wrote under the new name counted as an unlinked file's.
+TEST_F(ConfirmedTest, AFileThatWasListedAheadShowsNoMoreNamesThanItCounts) {
+  InodeId file = remote_file("f"), twice = remote_file("a"), into = other(61), between = other(62);
+  Attributes directory;
+  directory.type = FileType::kDirectory;
+  feed({NewEffect{into, directory, ""}, LinkEffect{kRootInode, "e", into}, NewEffect{between, directory, ""},
+        LinkEffect{kRootInode, "i", between}, LinkEffect{kRootInode, "b", twice}});
+  const auto listed = [&](InodeId id, std::uint64_t version) {
+    MetadataStore::ListedRow entry;
+    entry.name = id == file ? "m" : "c";
+    entry.inode = *row(id);
+    entry.inode.version = Sequence{version};
+    return entry;
+  };
+  const Sequence ahead{sequence_ + 2};
+  InodeRow self = *row(into);
+  self.version = ahead;
+  ASSERT_TRUE(store_->merge_listing(into, ahead, {.inode = self}, {listed(file, ahead.value), listed(twice, ahead.value)}, true).ok());
+  EXPECT_EQ(at("m", into), file);
+  EXPECT_FALSE(at("f")) << "that it is gone is certain";
+  EXPECT_EQ(at("c", into), twice);
+  EXPECT_NE(at("a") == twice, at("b") == twice);
+  EXPECT_FALSE(row(kRootInode)->listed) << "which of the two is gone is not";
+  EXPECT_THAT(*store_->check(), testing::IsEmpty());
+  feed({UnlinkEffect{kRootInode, "f", file}, LinkEffect{between, "n", file}});
+  EXPECT_FALSE(at("n", between)) << "moved on since";
+  EXPECT_THAT(*store_->check(), testing::IsEmpty());
+  feed({UnlinkEffect{between, "n", file}, LinkEffect{into, "m", file}, UnlinkEffect{kRootInode, "b", twice},
+        LinkEffect{into, "c", twice}});
+  EXPECT_EQ(at("m", into), file);
+  EXPECT_EQ(row(file)->links, 1u);
+  EXPECT_EQ(row(twice)->links, 2u);
+}
+
 TEST_F(ConfirmedTest, AListingThatIsBrokenOffLeavesNothing) {
   InodeId kept = remote_file("kept");
   feed({LinkEffect{kRootInode, "from afar", other(90)}});
