@@ -168,8 +168,8 @@ Status FuseChannel::mount_session() {
 
 ssize_t FuseChannel::write_answer(int fd, iovec* iov, int count) {
   const bool notice = static_cast<const fuse_out_header*>(iov[0].iov_base)->unique == 0;
-  // Others notify the kernel of what it need not wait for, while they have a request in hand: they must not wait here.
-  if (!replaying_init_ && !(notice && options_.notify && Invalidator::on_its_thread())) {
+  // Other notices wait for nothing: they are told from here, by threads with a request in hand.
+  if (!replaying_init_ && !(notice && options_.notify && NoticesMayWait::here())) {
     newer_protocol_.complete(iov, count);
     return passthrough_.writev(fd, iov, count);
   }
@@ -181,6 +181,12 @@ ssize_t FuseChannel::write_answer(int fd, iovec* iov, int count) {
   if (error == 0) return size;
   errno = error;
   return -1;
+}
+
+Status FuseChannel::take_pages(InodeId inode) {
+  NoticesMayWait by_the_notifier;
+  if (fuse_lowlevel_notify_inval_inode(session_, inode.value, 0, 0) != -ECANCELED) return {};
+  return Error(Code::kCancelled, "the mount's process is to end");
 }
 
 void FuseChannel::serve(const std::string& name) {

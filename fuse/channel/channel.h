@@ -27,7 +27,7 @@ struct ChannelOptions {
   std::shared_ptr<Handover> handover;       ///< null: nobody can take the mount over
   std::shared_ptr<Watchdog> watchdog;       ///< over the threads that serve requests; null: none
   /// Tells the kernel, from another process: a thread that waits in the kernel for its lock keeps a killed process from
-  /// ending. Answers an errno; EPIPE: it has to be told from here. Called by one thread.
+  /// ending. Answers an errno; EPIPE: it has to be told from here; ECANCELED: this process is to end. Thread-safe.
   std::function<int(const iovec* iov, int count)> notify;
   /// Set: nothing is mounted; the session of the process before goes on.
   struct TakeOver {

@@ -42,8 +42,10 @@ class FuseChannel final : public Channel {
   Passthrough& passthrough() { return passthrough_; }
   const ChannelOptions& options() const { return options_; }
   /// Makes the kernel write what it holds of the file, and forget it. Waits for the writes: only on a thread that serves
-  /// no requests, and with nothing held.
-  void take_pages(InodeId inode) { fuse_lowlevel_notify_inval_inode(session_, inode.value, 0, 0); }
+  /// no requests, and with nothing held. Errors: Cancelled (the process is to end; the pages may be as they were).
+  Status take_pages(InodeId inode);
+  /// What waits now is left to the next process.
+  bool handing_over() const { return handing_over_; }
   /// Pages that are of no more use go, some time.
   void drop_pages(InodeId inode) { invalidator_.drop_pages(inode); }
   /// Makes the kernel ask for size and times again. Waits for nothing: may be called while a request is in hand.

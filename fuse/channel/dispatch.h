@@ -40,7 +40,10 @@ void dispatch(fuse_req_t req, Operation operation, Reply reply) {
         return true;
       }
       if (result.error().code() == Code::kNotPresent && r.need) return false;
-      fuse_reply_err(req, answer_errno(result.error()));
+      if (result.error().code() == Code::kCancelled && FuseChannel::of(req).handing_over())
+        fuse_reply_none(req);
+      else
+        fuse_reply_err(req, answer_errno(result.error()));
       return true;
     };
     if (attempt(request, operation, reply)) return;

@@ -17,10 +17,12 @@ namespace {
 constexpr std::size_t kMaxQueued = 4096;
 // From 7.44 of the protocol. Source: include/uapi/linux/fuse.h (FUSE_NOTIFY_INC_EPOCH).
 constexpr std::int32_t kNotifyNewEpoch = 8;
-thread_local bool its_thread = false;
+thread_local bool may_wait = false;
 }  // namespace
 
-bool Invalidator::on_its_thread() { return its_thread; }
+NoticesMayWait::NoticesMayWait() { may_wait = true; }
+NoticesMayWait::~NoticesMayWait() { may_wait = false; }
+bool NoticesMayWait::here() { return may_wait; }
 
 Invalidator::Invalidator() : mutex_(kInvalidatorRank, "invalidator") {}
 
@@ -29,7 +31,7 @@ void Invalidator::start(fuse_session* session, std::shared_ptr<Handover> handove
   handover_ = std::move(handover);
   thread_ = std::thread([this] {
     set_thread_name("invalidate");
-    its_thread = true;
+    NoticesMayWait by_the_notifier;
     run();
   });
 }

@@ -11,6 +11,16 @@ struct fuse_session;
 
 namespace skymoor::client {
 
+/// Says, as long as one lives on the calling thread, that its notices may wait in the kernel.
+class NoticesMayWait {
+ public:
+  NoticesMayWait();
+  ~NoticesMayWait();
+  NoticesMayWait(const NoticesMayWait&) = delete;
+  NoticesMayWait& operator=(const NoticesMayWait&) = delete;
+  static bool here();
+};
+
 /// A queue and the thread that notifies the kernel. A thread of its own, because a notification can wait for a kernel
 /// lock that an operation in progress holds. Thread-safe. The queue is bounded: `add` waits when it is full, which slows
 /// the feed down (a dropped notice would be a stale read).
@@ -27,8 +37,6 @@ class Invalidator {
   /// A hint: forgotten when there is much to do.
   void drop_pages(InodeId inode);
   void stop();
-  /// Whether the calling thread is the one of an Invalidator: its notices may wait, those of others do not.
-  static bool on_its_thread();
 
  private:
   void run();

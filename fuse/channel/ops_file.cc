@@ -244,7 +244,7 @@ void do_lseek(fuse_req_t req, fuse_ino_t inode, off_t offset, int whence, fuse_f
             r.need = Need{Need::Kind::kAgain, InodeId{inode}, {}};
             return Error(Code::kNotPresent, "the kernel is asked first");
           }
-          channel.take_pages(InodeId{inode});
+          TRY(channel.take_pages(InodeId{inode}));
         }
         return fs.seek(r, handle, static_cast<std::uint64_t>(offset), whence);
       },

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import socket
@@ -141,6 +142,43 @@ def test_busy_drive_and_wrong_words(home):
     assert home.quickstart("--stop", "--purge", check=False).returncode == 2
     told = home.quickstart("--help").stdout
     assert "SKYMOOR_DRIVE" in told and "pipefail" not in told
+
+
+def test_the_unit_for_users():
+    """systemd need not run here: its own check of the unit, and then what the unit would run."""
+    with world() as w:
+        w.server.start()
+        a = w.device("a")
+        a.signup(w.server)
+        a.skymoor("volume", "create", "home")
+        image = w.root / "image"
+        run(PACKAGING / "install", env=dict(os.environ, DESTDIR=str(image), SKYMOOR_BUILD=str(BUILD)))
+        installed = (image / "usr/local/lib/systemd/user/skymoor@.service").read_text()
+        assert "ExecStart=/usr/local/bin/skymoor mount" in installed
+        unit = w.root / "skymoor@.service"
+        unit.write_text(installed.replace("/usr/local/bin", f"{image}/usr/local/bin"))
+        checked = run("systemd-analyze", "--user", "verify", unit, env=a.env, check=False)
+        assert checked.returncode == 0 and "skymoor@" not in checked.stderr, checked.stderr
+        settings = dict(line.split("=", 1) for line in unit.read_text().splitlines() if "=" in line and line[0] != "#")
+        point = a.root / "home" / "Skymoor" / "home"
+        a.mounts.append(point)
+
+        def command(name):
+            text = settings[name].replace("%I", "home").replace("%h", str(a.root / "home")).replace("$$", "$")
+            return shlex.split(text.replace("$MOUNT_ARGS", "-o cache-size=1GiB"))
+        run(*command("ExecStartPre"), env=a.env)
+        with open(w.root / "journal", "wb") as journal, \
+                subprocess.Popen(command("ExecStart"), env=a.env, stdout=journal, stderr=journal) as main:
+            try:
+                run(*command("ExecStartPost"), env=a.env, timeout=60)
+                (point / "file").write_text("kept")
+                assert main.poll() is None
+                main.terminate()
+                assert main.wait(60) == 0
+            finally:
+                main.kill()
+        assert not mounted(point)
+        wait_until(lambda: not a.processes(), 30, "none of its processes is left")
 
 
 def test_installed_with_the_helper_of_mount_8():

@@ -124,3 +124,37 @@ def test_asking_a_program_to_end_ends_its_call_though_it_has_a_handler(calls):
         program.send_signal(signal.SIGINT)
         program.wait(AT_ONCE_S)
         assert program.stdout.readline().split()[0] == "EINTR"
+
+
+def test_a_program_that_waits_for_the_server_in_fsync_can_be_ended():
+    with world() as w:
+        w.server.start()
+        a = w.device("a")
+        a.signup(w.server)
+        a.skymoor("volume", "create", "home")
+        drive = a.mount("home", "fsync=remote", "read-timeout=60s")
+        (drive / "before").write_bytes(b"x")
+        w.server.process.send_signal(signal.SIGSTOP)
+        program = r"import os, sys; f = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT); os.write(f, b'x'); " \
+                  r"print('calls', flush=True); os.fsync(f)"
+        waiting = []
+        try:
+            for n in range(12):     # more than wait for the server at a time
+                # pylint: disable-next=consider-using-with
+                waiting.append(subprocess.Popen([sys.executable, "-c", program, str(drive / f"f{n}")], text=True,
+                                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
+                assert waiting[-1].stdout.readline() == "calls\n"
+            time.sleep(0.3)
+            begin = time.monotonic()
+            for number, one in zip((signal.SIGTERM, signal.SIGKILL) * 6, waiting):
+                one.send_signal(number)
+            for one in waiting:
+                assert one.wait(AT_ONCE_S) < 0, "it was ended, and did not end by itself"
+            print(f"12 programs in fsync=remote ended after {(time.monotonic() - begin) * 1000:.0f} ms")
+        finally:
+            w.server.process.send_signal(signal.SIGCONT)
+            for one in waiting:
+                one.kill()
+                one.wait(60)
+                one.stdout.close()
+        a.umount(drive)

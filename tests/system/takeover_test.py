@@ -5,10 +5,13 @@ import json
 import mmap
 import os
 import pathlib
+import select
 import shutil
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 
@@ -184,6 +187,63 @@ def test_programs_see_at_most_a_pause(passthrough):
         # What had no name went with the mount.
         assert "wrong" not in a.skymoor("fsck", check=False).stdout
         assert_same_tree(a.mount("home"), b.root / "drive")
+
+
+SEEKER = r"""
+import mmap, os, sys
+size = 64 << 20
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+os.ftruncate(fd, size)
+pages = mmap.mmap(fd, size)
+for line in sys.stdin:
+    for at in range(0, size, 8192):
+        pages[at:at + 1] = line[:1].encode()
+    print("seeks", flush=True)
+    print(os.lseek(fd, 0, os.SEEK_DATA), flush=True)
+"""
+
+
+def abort_connection(minor):
+    """Ends a mount that nobody answers for any more: whoever waits for it gets an error."""
+    with tempfile.TemporaryDirectory() as control:
+        run("mount", "-t", "fusectl", "none", control)
+        try:
+            with contextlib.suppress(OSError):
+                (pathlib.Path(control) / str(minor) / "abort").write_text("1")
+        finally:
+            run("umount", control)
+
+
+def test_a_process_that_waits_for_the_kernels_pages_can_die():
+    """It waited where no kill arrives, for writes that only itself could take: the mount hung for good."""
+    with world() as w:
+        w.server.start()
+        a = w.device("a")
+        a.signup(w.server)
+        a.skymoor("volume", "create", "home")
+        drive = a.mount("home", "passthrough=off", "commit-delay=30s")
+        minor = os.minor(os.stat(drive).st_dev)
+        with subprocess.Popen([sys.executable, "-c", SEEKER, str(drive / "mapped")], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True) as seeker:
+            try:
+                for n in range(KILLS):
+                    seeker.stdin.write(f"{n}\n")
+                    seeker.stdin.flush()
+                    assert seeker.stdout.readline() == "seeks\n"
+                    time.sleep(0.005 * n)
+                    old = a.pid(drive)
+                    os.kill(old, signal.SIGKILL)
+                    wait_until(lambda o=old: process_state(o) in ("", "Z") and not pathlib.Path(f"/proc/{o}/task").exists(), 30,
+                               "it is gone, with all its threads")
+                    assert select.select([seeker.stdout], [], [], 60)[0], "the call is answered by the next one"
+                    assert seeker.stdout.readline() == "0\n"
+            except BaseException:
+                abort_connection(minor)
+                raise
+            seeker.stdin.close()
+            seeker.wait(60)
+        assert (drive / "mapped").read_bytes()[:1] == str(KILLS - 1).encode()
+        a.umount(drive)
 
 
 def test_a_process_that_keeps_dying_is_given_up():

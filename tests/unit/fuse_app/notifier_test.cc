@@ -5,8 +5,11 @@
 #include <signal.h>
 #include <sys/socket.h>
 
+#include <atomic>
+#include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace skymoor::client {
 namespace {
@@ -51,10 +54,34 @@ TEST(Notifier, AnAnswerToADeadWorkersMessageIsNotOurs) {
   }
   notifier.join();
   char got[64];
-  EXPECT_EQ(::recv(kernel.right.get(), got, sizeof got, 0), 4);
-  EXPECT_EQ(std::string(got, 4), "late");
-  EXPECT_EQ(::recv(kernel.right.get(), got, sizeof got, 0), 4);
-  EXPECT_EQ(std::string(got, 4), "ours");
+  std::set<std::string> messages;
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(::recv(kernel.right.get(), got, sizeof got, 0), 4);
+    messages.emplace(got, 4);
+  }
+  EXPECT_EQ(messages, (std::set<std::string>{"late", "ours"}));
+}
+
+TEST(Notifier, OneThatWaitsHoldsUpNoOther) {
+  Pair line, kernel;
+  // The kernel takes a few large messages, then writes wait until somebody reads.
+  int room = 4096;
+  ASSERT_EQ(::setsockopt(kernel.left.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room), 0);
+  std::jthread notifier([&] { run_notifier(kernel.left.get(), line.right.get()); });
+  NotifierLink link(std::move(line.left), 1);
+  std::atomic<int> done{0};
+  {
+    std::vector<std::jthread> callers;
+    for (int i = 0; i < 6; ++i)
+      callers.emplace_back([&] {
+        EXPECT_EQ(notify(link, std::string(3000, 'x'), ""), 0);
+        ++done;
+      });
+    char got[4096];
+    for (int i = 0; i < 6; ++i) EXPECT_EQ(::recv(kernel.right.get(), got, sizeof got, 0), 3000);
+  }
+  EXPECT_EQ(done, 6) << "each has its own answer";
+  ::shutdown(link.fd(), SHUT_RDWR);
 }
 
 TEST(Notifier, WithoutOneTheWorkerIsToldSo) {
