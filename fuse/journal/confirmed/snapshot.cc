@@ -220,8 +220,11 @@ MetadataStore::Pending JournaledMetadataStore::pending() {
 
 Result<std::vector<InodeId>> JournaledMetadataStore::dirty_inodes() {
   MutexLock one(checkpoint_mutex_);
-  TRY(checkpoint_locked());
   MutexLock lock(mutex_);
+  if (memory_lsn_ > applied_) {
+    MutexLock writer(writer_mutex_);
+    TRY(checkpoint_inline(lock, writer));
+  }
   auto find = TRY(reads_->db().prepare("SELECT inode FROM content WHERE dirty_bytes>0 ORDER BY inode"));
   std::vector<InodeId> ids;
   while (TRY(find.step())) ids.push_back(InodeId{find.u64(0)});
