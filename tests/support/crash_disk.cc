@@ -68,10 +68,12 @@ std::map<std::string, CrashDisk::FileNumber> CrashDisk::names_now() const {
   std::map<std::string, FileNumber> names;
   std::error_code gone;
   for (fs::recursive_directory_iterator it(root_, gone), end; it != end; it.increment(gone)) {
-    struct stat st;
-    if (::lstat(it->path().c_str(), &st) != 0) continue;
-    const std::string name = fs::relative(it->path(), root_).string();
-    names[name + (S_ISDIR(st.st_mode) ? "/" : "")] = st.st_ino;
+    // Most of what is there are empty directories, looked at again and again: as little as can be is asked of each.
+    std::string name = it->path().native().substr(root_.size() + 1);
+    struct stat st{};
+    if (it->is_directory()) name += '/';
+    else if (::lstat(it->path().c_str(), &st) != 0) continue;
+    names[std::move(name)] = st.st_ino;
   }
   return names;
 }
