@@ -119,6 +119,11 @@ class BackingStore {
   /// Gives up the store's own descriptor to find out. Source: F_SETLEASE in man 2 fcntl.
   virtual bool has_writers(InodeId inode) = 0;
   virtual std::vector<InodeId> unseen_inodes() = 0;     ///< at start: those that were set when the process ended
+  /// The file vouches for what is in it: after a power cut it is to be taken for the inode's content, whatever the last
+  /// record on the disk says. Goes with the file when that moves. Durability: on return this survives a power cut.
+  virtual Status set_vouching(InodeId inode, bool on) = 0;
+  virtual bool vouching(InodeId inode) = 0;
+  virtual std::vector<InodeId> vouching_inodes() = 0;
 
   struct Usage {
     std::uint64_t clean_bytes = 0, dirty_bytes = 0;     ///< allocated on the disk, not file sizes

@@ -176,6 +176,7 @@ Status DiskBackingStore::remove(InodeId inode) {
   MutexLock lock(mutex_);
   wait_settled(lock, inode);
   TRY(remove_locked(lock, inode));
+  TRY(vouching_->set(inode, false));   // not synced: ids are never used again
   return unseen_->set(inode, false);
 }
 
@@ -188,6 +189,11 @@ Status DiskBackingStore::move(InodeId from, InodeId to) {
   log_debug("cache.move", {{"from", from.value}, {"to", to.value}, {"exists", entry.has_value()}});
   if (!entry) return {};
   if (unseen_->contains(from)) TRY(unseen_->set(to, true));
+  const bool vouching = vouching_->contains(from);
+  if (vouching) {
+    TRY(vouching_->set(to, true));
+    TRY(vouching_->sync());
+  }
   TRY(remove_locked(lock, to));
   TRY(disk_.rename(path_of(from, entry->dirty), path_of(to, entry->dirty)));
   TRY(unseen_->set(from, false));
@@ -203,7 +209,10 @@ Status DiskBackingStore::move(InodeId from, InodeId to) {
     open_.erase(it);
     open_[to] = std::move(descriptor);
   }
-  return {};
+  if (!vouching) return {};
+  // Before another file can stand under the name.
+  TRY(vouching_->set(from, false));
+  return vouching_->sync();
 }
 
 bool DiskBackingStore::exists(InodeId inode) {
@@ -291,6 +300,30 @@ bool DiskBackingStore::has_writers(InodeId inode) {
 std::vector<InodeId> DiskBackingStore::unseen_inodes() {
   MutexLock lock(mutex_);
   return unseen_->all();
+}
+
+Status DiskBackingStore::set_vouching(InodeId inode, bool on) {
+  UnseenList* list;
+  {
+    MutexLock lock(mutex_);
+    list = vouching_.get();
+    TRY(list->set(inode, on));
+  }
+  Status synced = list->sync();
+  if (synced.ok() || on) return synced;
+  MutexLock lock(mutex_);
+  (void)list->set(inode, true);   // on the disk it may still be
+  return synced;
+}
+
+bool DiskBackingStore::vouching(InodeId inode) {
+  MutexLock lock(mutex_);
+  return vouching_->contains(inode);
+}
+
+std::vector<InodeId> DiskBackingStore::vouching_inodes() {
+  MutexLock lock(mutex_);
+  return vouching_->all();
 }
 
 }  // namespace skymoor::client

@@ -38,6 +38,9 @@ class DiskBackingStore final : public BackingStore {
   bool unseen(InodeId inode) override;
   bool has_writers(InodeId inode) override;
   std::vector<InodeId> unseen_inodes() override;
+  Status set_vouching(InodeId inode, bool on) override;
+  bool vouching(InodeId inode) override;
+  std::vector<InodeId> vouching_inodes() override;
   Usage usage() override;
   Result<std::uint64_t> evict(EvictionJudge& judge, std::uint64_t target_bytes) override;
   Status sweep(const std::function<bool(InodeId)>& known) override;
@@ -95,7 +98,7 @@ class DiskBackingStore final : public BackingStore {
   std::unordered_map<InodeId, Descriptor> open_ GUARDED_BY(mutex_);
   std::list<InodeId> recent_ GUARDED_BY(mutex_);   // most recently used first
   std::unordered_set<InodeId> going_ GUARDED_BY(mutex_);
-  std::unique_ptr<UnseenList> unseen_ GUARDED_BY(mutex_);
+  std::unique_ptr<UnseenList> unseen_ GUARDED_BY(mutex_), vouching_ GUARDED_BY(mutex_);
   std::uint32_t tick_ GUARDED_BY(mutex_) = 1u << 30;
   std::uint64_t moves_ GUARDED_BY(mutex_) = 0;     // counts names that became unsynced
   std::uint64_t clean_bytes_ GUARDED_BY(mutex_) = 0, dirty_bytes_ GUARDED_BY(mutex_) = 0;

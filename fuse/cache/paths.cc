@@ -75,7 +75,10 @@ Status DiskBackingStore::start() {
   split_ = TRY(device_of(data)) != TRY(device_of(cache));
   MutexLock lock(mutex_);
   unseen_ = TRY(UnseenList::open(disk_, options_.data_directory + "/unseen"));
-  return {};
+  const std::string vouching = options_.data_directory + "/vouching";
+  const bool made = !disk_.exists(vouching);
+  vouching_ = TRY(UnseenList::open(disk_, vouching));
+  return made ? disk_.sync_directory(options_.data_directory) : Status();
 }
 
 Result<std::unique_ptr<BackingStore>> BackingStore::open(Disk& disk, Options options) {

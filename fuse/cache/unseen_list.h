@@ -1,4 +1,4 @@
-// UnseenList: which files the kernel may be writing to unseen, remembered through kill -9.
+// UnseenList: inodes to be remembered: which files the kernel may be writing to unseen, and which vouch for themselves.
 #pragma once
 #include <memory>
 #include <string>
@@ -10,12 +10,14 @@
 
 namespace skymoor::client {
 
-/// A file of 8-byte slots (little endian inode ids, 0: free), written in place and never synced: it has to survive the
-/// process, not the machine. Not thread-safe. Owns its file.
+/// A file of 8-byte slots (little endian inode ids, 0: free), written in place. It survives the process, and what was
+/// synced the machine. Not thread-safe, but for `sync`. Owns its file.
 class UnseenList {
  public:
   static Result<std::unique_ptr<UnseenList>> open(Disk& disk, const std::string& path);
   Status set(InodeId inode, bool on);
+  /// Durability: what was set before survives a power cut.
+  Status sync() { return file_->sync(); }
   bool contains(InodeId inode) const { return slots_.count(inode) != 0; }
   std::vector<InodeId> all() const;
 

@@ -181,7 +181,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status keep_size(const MutexLock&, Request&, InodeRow row, bool kill_suid_sgid);
   Result<ReadReply> read_inline(const std::shared_ptr<OpenInode>& inode, Extent extent);
   std::optional<Extent> plan_readahead(Handle& handle, const InodeRow& row, Extent read);
-  Status sync_inode(const std::shared_ptr<OpenInode>& inode);
+  Status sync_inode(const std::shared_ptr<OpenInode>& inode, bool data_only = false);
   Status sync_bytes(OpenInode& inode);
   Status sync_whoever_has(BackingFile& file);
   Result<Lsn> log_unsynced(OpenInode& inode);
@@ -206,6 +206,13 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status record_unseen(BackingFile& file, const UnseenStamp& stamp);
   Status restamp(const std::shared_ptr<OpenInode>& inode, Timestamp mtime);
   Status recover_unseen();
+  // ---- file/vouch.cc ----
+  bool is_settled(const OpenInode& inode, const InodeRow& row) const;
+  bool may_vouch(const MutexLock&, const OpenInode& inode, const InodeRow& row) const;
+  void begin_vouching(const std::shared_ptr<OpenInode>& inode);
+  Status end_vouching(const std::shared_ptr<OpenInode>& inode, InodeId holder);
+  Status recover_vouched(BackingFile& file);
+  Status recover_vouching();
   // ---- file/take_over.cc ----
   Status take_over(const std::vector<OpenBefore>& before);
   Status restore_handle(const OpenBefore& before);

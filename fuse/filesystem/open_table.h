@@ -71,6 +71,10 @@ struct OpenInode {
   std::uint32_t cached_writers = 0;  ///< other handles open for writing
   std::uint32_t unseen_writers = 0;  ///< passthrough handles open for writing
   std::shared_ptr<BackingFile> unseen_file;  ///< what they write: stays theirs when a conflict copy takes it over
+  // The file vouches for itself (file/vouch.cc).
+  Lsn settled, settled_base;      ///< last record of unseen writes; first of those that follow one another without another
+  std::uint32_t data_syncs = 0;   ///< of the file since it is watched, that had to sync the record, too
+  bool vouching = false;
   /// The file may change without us: from the first such handle until no mapping of the last one is left. Set and
   /// cleared under `change`.
   std::atomic<bool> watched{false};

@@ -156,6 +156,9 @@ class MetadataStore {
   /// The manifest of a clean file was fetched. Ignored if the row names another content by now.
   virtual Status note_manifest(const MutexLock&, InodeId inode, OpId content, Bytes manifest) = 0;
 
+  /// The machine lost its power since the state was last open: what was not synced may be gone.
+  virtual bool power_was_lost() const { return false; }
+
   // ---- Checkpoint. ----
   /// Writes all records committed so far into SQLite and drops log segments that nobody needs. Not under mutex().
   virtual Status checkpoint() = 0;

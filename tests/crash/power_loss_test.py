@@ -1,5 +1,6 @@
 """The power goes under the client's state and under the server's data: what was promised is there."""
 
+import contextlib
 import os
 import pathlib
 import random
@@ -64,6 +65,49 @@ def test_power_loss_under_the_client(kind):
         drive = a.mount("home", name=point)
         assert_soon_same_tree(drive, b.mount("home"))
         a.umount(drive)
+        end_all(a, drive)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_power_loss_under_a_file_that_is_synced_again_and_again(kind):
+    """What the kernel writes by itself is vouched for by the file: fdatasync syncs no record any more."""
+    with world(expect_clean=False) as w, image(w.root, kind, 320) as disk:
+        w.server.start()
+        a = Device(disk.point, "a")
+        w.devices.append(a)
+        a.signup(w.server)
+        a.skymoor("volume", "create", "home")
+        point = w.root / "drive-a"
+        drive = a.mount("home", name=point)
+        if not a.status(drive)["passthrough"]:
+            pytest.skip("no passthrough here")
+        old = os.urandom(20000)
+        (drive / "base").write_bytes(old)
+        w.server.stop()  # nothing leaves the machine
+        fd = os.open(drive / "base", os.O_RDWR)
+        for number in range(60):
+            os.pwrite(fd, b"%06d." % number * 100, 300 * number + 5000)
+            os.fdatasync(fd)
+            if number == 30:
+                noted = [f for f in (a.root / "data").rglob("vouching") if f.read_bytes().strip(b"\0")]
+        disk.cut_power()
+        with contextlib.suppress(OSError):  # there is no disk any more
+            os.close(fd)
+        assert noted, "the short way was not taken"
+        expected = bytearray(old)
+        for number in range(60):
+            at = 300 * number + 5000
+            expected[at:at + 700] = b"%06d." % number * 100
+        end_all(a, drive)
+        disk.unmount()
+        disk.mount()
+        another_boot(a)
+        drive = a.mount("home", name=point)
+        assert (drive / "base").read_bytes() == expected
+        w.server.start()
+        a.sync(drive)
+        a.umount(drive)
+        a.skymoor("fsck")
         end_all(a, drive)
 
 

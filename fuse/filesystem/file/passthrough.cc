@@ -84,6 +84,8 @@ Status Engine::watch(ContentChange& change, OpenInode& inode) {
   if (TRY(change.file().file().size()) != size) TRY(change.file().file().truncate(size));
   TRY(stamp_unseen(change.file(), inode.unseen, row->attributes.mtime));
   if (size != 0) TRY(change.record(lock, *row, {0, size}, size, ContentChange::Times::kKeep));
+  inode.data_syncs = 0;
+  inode.vouching = false;
   inode.unseen_file = inode.file;
   inode.watched.store(true, std::memory_order_release);
   return {};
@@ -123,6 +125,8 @@ Status Engine::record_unseen(BackingFile& file, const UnseenStamp& stamp) {
   MutexLock lock(store_.mutex());
   auto row = store_.inode(lock, id);
   if (!row.ok()) return row.error().code() == Code::kNotFound ? Status() : Status(row.error());
+  auto it = open_.find(id);
+  const bool goes_on = it != open_.end() && is_settled(*it->second, *row);
   Change change = store_.begin(lock, row->links == 0 ? Intent(LocalIntent{}) : Intent(WriteIntent{id, row->content}));
   row->content = content_id(change);
   row->attributes.size = stamp.size;
@@ -131,9 +135,11 @@ Status Engine::record_unseen(BackingFile& file, const UnseenStamp& stamp) {
   change.mark_content(id, {stamp.size, kEndOfAll}, false, false);
   change.mark_content(id, {0, stamp.size}, true, true);
   change.put(*row);
+  const Lsn lsn = change.lsn();
   TRY(commit(lock, std::move(change)));
-  auto it = open_.find(id);
   if (it == open_.end()) return {};
+  it->second->settled = lsn;
+  if (!goes_on) it->second->settled_base = lsn;
   it->second->view.cut(row->content, stamp.size);
   it->second->view.written(row->content, {0, stamp.size});
   return {};
@@ -211,6 +217,10 @@ void Engine::end_unseen(const std::shared_ptr<OpenInode>& inode, InodeId holder)
   auto settled = settle(inode);   // after the question: what wrote before it is seen now
   if (!settled.ok()) log_error("filesystem.settle.failed", {{"inode", inode->id.load().value}, {"error", settled.error()}});
   if (writers || !settled.ok()) return;
+  if (Status ended = end_vouching(inode, holder); !ended.ok()) {
+    log_error("filesystem.vouching.not_ended", {{"inode", inode->id.value}, {"error", ended.error()}});
+    return;   // goes on being watched
+  }
   MutexLock changing(inode->change);
   {
     MutexLock lock(store_.mutex());
@@ -243,6 +253,7 @@ void Engine::settle_unseen() {
 
 /// After a crash: what the kernel wrote for the process before us.
 Status Engine::recover_unseen() {
+  TRY(recover_vouching());
   for (InodeId id : backing_.unseen_inodes()) {
     auto file = backing_.open_file(id, false);
     if (file.ok()) TRY(recover_unseen_file(**file));

@@ -18,6 +18,10 @@ std::optional<InodeId> Engine::release(HandleId id) {
     cached = handle->inode->mode == IoMode::kCached;
     leave_mode(lock, *handle->inode, handle->write, handle->passthrough);
     last_writer = handle->passthrough && handle->write && handle->inode->unseen_writers == 0;
+    if (last_writer && handle->inode->vouching && thread_.joinable()) {
+      lingering_[handle->inode->id] = handle->inode;   // its end waits for the disk: at the next tick
+      last_writer = false;
+    }
   }
   const std::shared_ptr<OpenInode>& inode = handle->inode;
   if (last_writer) end_unseen(inode, let_go_of_unseen(inode));

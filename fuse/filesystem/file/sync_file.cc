@@ -2,34 +2,37 @@
 
 namespace skymoor::client {
 
-Status Engine::sync_file(Request&, HandleId id, bool) {
-  // Data only or not, the size must survive with the data, and it stands in the record: one way for both.
+Status Engine::sync_file(Request&, HandleId id, bool data_only) {
+  // Data only or not, the size must survive with the data, and it stands in the record; only a file that vouches for itself
+  // has it elsewhere, but not its times.
   std::shared_ptr<OpenInode> inode;
   {
     MutexLock lock(store_.mutex());
     inode = TRY(handle_of(lock, id))->inode;
   }
-  return sync_inode(inode);
+  return sync_inode(inode, data_only);
 }
 
 /// First the bytes, then the record that speaks of them. A failure stays with the inode for as long as it is open: the
 /// kernel may have dropped the pages, so that a later success would prove nothing.
-Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode) {
+Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode, bool data_only) {
   const bool watched = inode->watched.load(std::memory_order_acquire);
   if (watched) TRY(settle(inode));
   Lsn target;
-  bool small;
+  bool small, parted, vouched;
   {
     MutexLock lock(store_.mutex());
     if (inode->failed) return *inode->failed;
     wait_for_file(lock, *inode);
     if (inode->file && !inode->file->serves(inode->id)) part_from_file(lock, *inode);
-    const bool parted = !inode->parted.empty();
+    parted = !inode->parted.empty();
     auto row = store_.inode(lock, inode->id);
     if (!row.ok() && !parted) return {};
     target = parted ? store_.last_lsn() : row->changed;
     if (target <= inode->synced && !watched && !parted) return sync_to_server(target, lock);
     small = inode->unsynced.known() && !watched && options_.log_small_syncs;
+    vouched = data_only && watched && !parted && inode->vouching && may_vouch(lock, *inode, *row);
+    if (vouched) target = inode->settled_base;
   }
   auto logged = small ? log_unsynced(*inode) : Result<Lsn>(Lsn{});
   Status done = logged.ok() ? Status() : Status(logged.error());
@@ -41,7 +44,9 @@ Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode) {
     return done;
   }
   inode->synced = std::max(inode->synced, target);
-  return sync_to_server(target, lock);
+  TRY(sync_to_server(target, lock));
+  if (data_only && watched && !parted && !vouched) begin_vouching(inode);
+  return {};
 }
 
 /// Syncs the backing file, and those that conflict copies took over, without keeping writers out.

@@ -10,6 +10,7 @@ namespace skymoor::client {
 Status Engine::take_over(const std::vector<OpenBefore>& before) {
   trust_no_pages_ = true;   // what changed elsewhere in the last moments may not have been told to the kernel
   for (InodeId inode : backing_.unseen_inodes()) TRY(go_on_watching(inode));
+  TRY(recover_vouching());
   std::size_t lost = 0;
   for (const OpenBefore& open : before)
     if (Status restored = restore_handle(open); !restored.ok()) {

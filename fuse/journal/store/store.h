@@ -66,6 +66,7 @@ class JournaledMetadataStore final : public MetadataStore {
   Status note_access_time(const MutexLock&, InodeId inode, Timestamp time) override;
   Status note_manifest(const MutexLock&, InodeId inode, OpId content, Bytes manifest) override;
   Status note_data_durable(const MutexLock&, InodeId inode, Lsn up_to) override;
+  bool power_was_lost() const override { return power_lost_; }
   Status checkpoint() override;
 
   SyncPosition position() override;

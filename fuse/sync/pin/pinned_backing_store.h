@@ -28,6 +28,9 @@ class PinnedBackingStore final : public BackingStore {
   bool unseen(InodeId inode) override { return inner_.unseen(inode); }
   bool has_writers(InodeId inode) override { return inner_.has_writers(inode); }
   std::vector<InodeId> unseen_inodes() override { return inner_.unseen_inodes(); }
+  Status set_vouching(InodeId inode, bool on) override { return inner_.set_vouching(inode, on); }
+  bool vouching(InodeId inode) override { return inner_.vouching(inode); }
+  std::vector<InodeId> vouching_inodes() override { return inner_.vouching_inodes(); }
   Usage usage() override { return inner_.usage(); }
   Status sweep(const std::function<bool(InodeId)>& known) override { return inner_.sweep(known); }
 

@@ -185,6 +185,76 @@ TEST_F(PassthroughTest, FsyncTakesUnseenWritesIn) {
   EXPECT_EQ(stack.row(a).attributes.size, 6u);
 }
 
+TEST_F(PassthroughTest, FromTheThirdOnAnFdatasyncSyncsTheFileAlone) {
+  InodeId a = file("a", "some text");
+  Opened opened = open(a);
+  int data = 0, log = 0;
+  stack.hook = [&](const FaultPoint& point) {
+    if (point.name == "file.sync" && point.detail.find("/backing/") != point.detail.npos) ++data;
+    if (point.name == "file.sync" && point.detail.find("/log-") != point.detail.npos) ++log;
+    return 0;
+  };
+  auto sync_after = [&](std::string_view text, bool data_only) {
+    kernel_writes(opened, 0, text);
+    data = log = 0;
+    EXPECT_OK(stack.fs->sync_file(r, opened.handle, data_only));
+    EXPECT_EQ(data, 1);
+    return log;
+  };
+  EXPECT_EQ(sync_after("one", true), 1);
+  EXPECT_FALSE(stack.backing->vouching(a));
+  EXPECT_EQ(sync_after("two", true), 1);
+  EXPECT_TRUE(stack.backing->vouching(a));
+  EXPECT_EQ(sync_after("three", true), 0);
+  EXPECT_EQ(sync_after("four", true), 0);
+  EXPECT_EQ(sync_after("five", false), 1) << "fsync answers for the times, too";
+  EXPECT_EQ(sync_after("six", true), 0);
+  SetAttributesRequest mode;
+  mode.mode = 0600;
+  ASSERT_OK(stack.fs->set_attributes(r, a, mode));
+  EXPECT_EQ(sync_after("seven", true), 1) << "another record came in between";
+  EXPECT_EQ(sync_after("eight", true), 0);
+  log = 0;
+  release(opened);
+  EXPECT_EQ(log, 1) << "the records are on the disk before the note goes";
+  EXPECT_FALSE(stack.backing->vouching(a));
+  EXPECT_FALSE(stack.backing->unseen(a));
+  EXPECT_EQ(stack.content(a), "eighttext");
+  Opened again = open(a);
+  opened = std::move(again);
+  EXPECT_EQ(sync_after("nine", true), 1);
+  release(opened);
+  stack.expect_sound();
+}
+
+TEST_F(PassthroughTest, AConflictCopyTakesTheNoteWithTheFile) {
+  InodeId a = file("a", "some text"), copy = stack.touch("copy");
+  Opened opened = open(a);
+  for (int i = 0; i < 3; ++i) {
+    kernel_writes(opened, 0, "mine" + std::to_string(i));
+    ASSERT_OK(stack.fs->sync_file(r, opened.handle, true));
+  }
+  ASSERT_TRUE(stack.backing->vouching(a));
+  {
+    auto held = stack.backing->open_file(a, false).value();
+    auto frozen = held->freeze();
+    ASSERT_OK(stack.backing->move(a, copy));
+  }
+  EXPECT_FALSE(stack.backing->vouching(a));
+  EXPECT_TRUE(stack.backing->vouching(copy));
+  kernel_writes(opened, 0, "more");
+  int log = 0;
+  stack.hook = [&](const FaultPoint& point) {
+    log += point.name == "file.sync" && point.detail.find("/log-") != point.detail.npos;
+    return 0;
+  };
+  ASSERT_OK(stack.fs->sync_file(r, opened.handle, true));
+  EXPECT_EQ(log, 1);
+  stack.hook = nullptr;
+  release(opened);
+  EXPECT_FALSE(stack.backing->vouching(copy));
+}
+
 TEST_F(PassthroughTest, TheTickTakesUnseenWritesIn) {
   InodeId a = file("a", "x");
   Opened opened = open(a);

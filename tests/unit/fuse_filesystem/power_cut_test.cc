@@ -24,7 +24,8 @@ class PowerCutTest : public FsTest {
   }
 
   static bool is_ours(const std::string& path) {
-    return path.find("/backing/") != path.npos || path.find("/log-") != path.npos;
+    return path.find("/backing/") != path.npos || path.find("/log-") != path.npos || path.ends_with("/unseen") ||
+           path.ends_with("/vouching");
   }
   void keep(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
@@ -129,6 +130,49 @@ TEST_F(PowerCutTest, WhatFsyncAnsweredForIsThereWheneverThePowerGoes) {
   ASSERT_OK(stack.store->checkpoint());
   cut();
   EXPECT_GT(cuts_.size(), 15u);
+  check();
+}
+
+// From the third on an fdatasync of a file that the kernel writes by itself syncs the file alone.
+TEST_F(PowerCutTest, WhatAFileVouchesForIsThereWheneverThePowerGoes) {
+  stack.options.passthrough = stack.options.passthrough_empty = true;
+  auto hook = std::exchange(stack.hook, nullptr);
+  stack.reopen();
+  stack.hook = hook;
+  for (int round = 0; round < 2; ++round) {
+    const std::string name = "file" + std::to_string(round);
+    auto made = stack.create(name);
+    ASSERT_TRUE(made.opened.passthrough);
+    ASSERT_OK(stack.fs->sync_directory(r, kRootInode));
+    for (int i = 0; i < 9; ++i) {
+      const std::string text(static_cast<std::size_t>(40 + 10 * i), static_cast<char>('a' + i));
+      const auto at = static_cast<std::size_t>(i % 4);
+      ASSERT_EQ(::pwrite(made.opened.passthrough->fd(), text.data(), text.size(), static_cast<off_t>(at)),
+                static_cast<ssize_t>(text.size()));
+      Bytewise& bytes = written_[name];
+      if (bytes.size() < at + text.size()) bytes.resize(at + text.size(), {'\0'});
+      for (std::size_t k = 0; k < text.size(); ++k) {
+        bytes[at + k] = {text[k]};
+        if (auto known = promised_.find(name); known != promised_.end() && at + k < known->second.size())
+          known->second[at + k].insert(text[k]);
+      }
+      sync(made.opened.handle, name);
+      if (i == 5) ASSERT_OK(stack.store->checkpoint());
+      if (i == 7) {
+        Request owner;
+        ASSERT_OK(stack.fs->rename(owner, kRootInode, name, kRootInode, name + "x", 0));
+        ASSERT_OK(stack.fs->rename(owner, kRootInode, name + "x", kRootInode, name, 0));
+      }
+    }
+    EXPECT_TRUE(stack.backing->vouching(made.node.id));
+    cut();
+    if (round == 0) {
+      made.opened.passthrough.reset();
+      stack.fs->release(made.opened.handle);
+      EXPECT_FALSE(stack.backing->vouching(made.node.id));
+      cut();
+    }
+  }
   check();
 }
 
