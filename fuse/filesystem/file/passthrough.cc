@@ -218,7 +218,7 @@ void Engine::end_unseen(const std::shared_ptr<OpenInode>& inode, InodeId holder)
   if (!settled.ok()) log_error("filesystem.settle.failed", {{"inode", inode->id.load().value}, {"error", settled.error()}});
   if (writers || !settled.ok()) return;
   if (Status ended = end_vouching(inode, holder); !ended.ok()) {
-    log_error("filesystem.vouching.not_ended", {{"inode", inode->id.value}, {"error", ended.error()}});
+    log_error("filesystem.vouching.not_ended", {{"inode", inode->id.load().value}, {"error", ended.error()}});
     return;   // goes on being watched
   }
   MutexLock changing(inode->change);

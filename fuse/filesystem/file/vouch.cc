@@ -30,22 +30,24 @@ bool Engine::may_vouch(const MutexLock&, const OpenInode& inode, const InodeRow&
 
 /// After a sync of file and record. Best effort: without the note both are synced each time.
 void Engine::begin_vouching(const std::shared_ptr<OpenInode>& inode) {
+  InodeId id;
   {
     MutexLock lock(store_.mutex());
-    auto row = store_.inode(lock, inode->id);
+    id = inode->id;
+    auto row = store_.inode(lock, id);
     if (inode->vouching || options_.fsync_remote || !row.ok() || !may_vouch(lock, *inode, *row)) return;
     if (++inode->data_syncs < kSyncsBefore) return;
   }
-  if (Status noted = backing_.set_vouching(inode->id, true); !noted.ok()) {
-    log_warn("filesystem.vouching.not_noted", {{"inode", inode->id.value}, {"error", noted.error()}});
+  if (Status noted = backing_.set_vouching(id, true); !noted.ok()) {
+    log_warn("filesystem.vouching.not_noted", {{"inode", id.value}, {"error", noted.error()}});
     return;
   }
   {
     MutexLock lock(store_.mutex());
-    inode->vouching = inode->unseen_file && inode->unseen_file->serves(inode->id);
+    inode->vouching = inode->id == id && inode->unseen_file && inode->unseen_file->serves(id);
     if (inode->vouching) return;
   }
-  (void)backing_.set_vouching(inode->id, false);   // a conflict copy took the file in this moment
+  (void)backing_.set_vouching(id, false);   // a conflict copy took the file in this moment
 }
 
 /// Nobody writes the file any more, and what was written is recorded. Blocks: on the disk.
