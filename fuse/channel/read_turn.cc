@@ -1,6 +1,5 @@
 #include "fuse/channel/read_turn.h"
 
-#include <fcntl.h>
 #include <linux/fuse.h>
 
 #include <cstring>
@@ -10,9 +9,6 @@
 
 namespace skymoor::client {
 namespace {
-
-constexpr std::size_t kSmallWriteBytes = 64 * 1024;
-constexpr std::uint32_t kTmpfile = 51;   // newer than Debian 12's headers
 
 thread_local bool my_turn = false;
 thread_local std::int64_t my_mark = 0;   // when the quick request came that this thread works on; 0: none
@@ -94,16 +90,7 @@ bool ReadTurn::is_quick(const void* request, std::size_t size) {
     case FUSE_READDIR:
     case FUSE_READDIRPLUS:
     case FUSE_RELEASEDIR:
-    case FUSE_CREATE:
-    case kTmpfile:
-    case FUSE_RELEASE:
-    case FUSE_FLUSH:
     case FUSE_INTERRUPT: return true;
-    case FUSE_WRITE:
-      return size >= kHeader + sizeof(fuse_write_in) && size <= kSmallWriteBytes + kHeader + sizeof(fuse_write_in) &&
-             (peek<fuse_write_in>(request, kHeader).flags & (O_SYNC | O_DSYNC)) == 0;
-    case FUSE_OPEN:
-      return size >= kHeader + sizeof(fuse_open_in) && (peek<fuse_open_in>(request, kHeader).flags & O_TRUNC) == 0;
     case FUSE_SETATTR:
       return size >= kHeader + sizeof(fuse_setattr_in) &&
              (peek<fuse_setattr_in>(request, kHeader).valid & FATTR_SIZE) == 0;
