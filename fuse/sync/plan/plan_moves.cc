@@ -33,7 +33,7 @@ Status PlanRun::on(const RenameIntent& intent) {
   const auto occupant = TRY(tree_.slot(to));
   if (occupant == inode) return drop();
   if (occupant) {
-    if (TRY(may_replace(intent, directory, to))) {
+    if (TRY(may_replace(intent, inode, to))) {
       const auto victim = TRY(tree_.slot(to));
       TRY(emit(UnlinkEffect{to.directory, to.name, *victim}));
     } else {
@@ -45,7 +45,7 @@ Status PlanRun::on(const RenameIntent& intent) {
   return emit(LinkEffect{to.directory, to.name, inode});
 }
 
-Result<bool> PlanRun::may_replace(const RenameIntent& intent, bool moving_directory, Place& to) {
+Result<bool> PlanRun::may_replace(const RenameIntent& intent, InodeId moving, Place& to) {
   InodeId occupant = *TRY(tree_.slot(to));
   read_inode(occupant);
   if (!context_.rules.replace_checks_inode) return true;
@@ -60,6 +60,7 @@ Result<bool> PlanRun::may_replace(const RenameIntent& intent, bool moving_direct
     if (occupant != expected || (expected_node && expected_node->content != seen)) expected = *copy;
   }
   if (occupant != expected) {
+    if (expected == moving) return false;  // the two have become one: what is there is a third
     const auto own = copy ? TRY(any_place(expected)) : TRY(find_place(expected, wanted));
     const auto own_node = TRY(tree_.node(expected));
     if (!own || !own_node || own->directory != to.directory || own_node->content != seen) return false;
@@ -69,7 +70,8 @@ Result<bool> PlanRun::may_replace(const RenameIntent& intent, bool moving_direct
     read_inode(occupant);
   }
   const auto node = TRY(tree_.node(occupant));
-  if (!node || node->directory() != moving_directory) return false;
+  const auto moved = TRY(tree_.node(moving));
+  if (!node || !moved || node->directory() != moved->directory()) return false;
   if (node->directory()) {
     read_children(occupant);
     return TRY(tree_.children(occupant, 1)).empty();

@@ -34,8 +34,9 @@ class PlanRun {
   Status birth(InodeId inode, const InodeRow& row);
   /// Inode that merges with a new one of the same name; nothing when they stay apart.
   Result<bool> same_thing(const InodeRow& mine, InodeId theirs, const TreeNode& their_node);
-  /// What a rename may replace at `to`: changes `to` to where this device's own object went, and answers whether it may.
-  Result<bool> may_replace(const RenameIntent& intent, bool moving_directory, Place& to);
+  /// What a rename of `moving` may replace at `to`: changes `to` to where this device's own object went, and answers
+  /// whether it may.
+  Result<bool> may_replace(const RenameIntent& intent, InodeId moving, Place& to);
   Status put_attributes();
   Status stamp_directories();
 

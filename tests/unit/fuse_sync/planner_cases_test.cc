@@ -128,6 +128,28 @@ TEST_F(PlannerCases, AMoveThatWouldCloseALoopStopsWhatWasPlannedWithoutOne) {
   settle();
 }
 
+/// The file that was replaced and the one that took its place had equal bytes, and are one by now; a third has the name.
+TEST_F(PlannerCases, AFileThatWasMovedOverItsEqualIsNotItsOwnVictim) {
+  MemoryTree tree;
+  const InodeId theirs = make_inode_id(WriterId{2}, 1), third = make_inode_id(WriterId{1}, 6), mine = make_inode_id(WriterId{1}, 1);
+  const OpId content{WriterId{2}, 4};
+  for (InodeId inode : {theirs, third}) tree.apply(NewEffect{inode, {}, {}});
+  tree.apply(LinkEffect{kRootInode, "a (conflict)", theirs});
+  tree.apply(LinkEffect{kRootInode, "a", third});
+  tree.apply(PutEffect{theirs, content, 1, {}, {}, {}});
+  Aliases known;
+  known.inodes[mine] = theirs;
+  known.moved[{Place{kRootInode, "a"}, theirs}] = Place{kRootInode, "a (conflict)"};
+  LogRecord record;
+  record.lsn = Lsn{9};
+  record.intent = RenameIntent{kRootInode, "a (conflict)", kRootInode, "a", theirs, content, mine, content, true, false};
+  const auto planned = plan(record, tree, known, {WriterId{1}, "A", {}});
+  ASSERT_TRUE(planned.ok()) << planned.error().to_string();
+  for (const TreeEffect& effect : planned->effects) tree.apply(effect);
+  EXPECT_EQ(tree.places(theirs).value().size(), 1u);
+  EXPECT_EQ(tree.slot({kRootInode, "a"}).value(), third);
+}
+
 /// The author saw the other side's version and wrote over that: its bytes say nothing of what he wrote before.
 TEST_F(PlannerCases, EqualBytesInALaterWriteDoNotStandForAnEarlierOne) {
   write(b_, 2);
