@@ -22,7 +22,7 @@ struct FaultPlan {
   std::uint64_t count = 1;
   bool onwards = false;
 };
-inline constexpr int kHangSeconds = 10;
+inline constexpr int kHangSeconds = 20;
 /// Errors: InvalidArgument, naming what is wrong.
 Result<FaultPlan> parse_fault_plan(std::string_view text);
 

@@ -9,7 +9,7 @@ from faults import Fault, ordered
 from harness import wait_until, world
 
 STUCK_S = 1
-PATIENCE_S = 8     # less than the ordered hang lasts
+PATIENCE_S = 17    # less than the ordered hang lasts
 
 
 def logged(device, what):
