@@ -4,20 +4,15 @@
 #include <cstdlib>
 
 #include "tests/model/planner_simulation.h"
+#include "tests/support/seeds.h"
 
 namespace skymoor::client::model {
 namespace {
 
-std::uint64_t seeds(std::uint64_t usual) {
-  const char* text = std::getenv("SKYMOOR_PLAN_SEEDS");
-  if (!text) text = std::getenv("SKYMOOR_SEEDS");
-  return text ? std::strtoull(text, nullptr, 10) : usual;
-}
+using skymoor::testing::first_seed;
 
-/// Where to begin: to look at one seed, or to go on where another run ended.
-std::uint64_t first_seed() {
-  const char* text = std::getenv("SKYMOOR_FIRST_SEED");
-  return text ? std::strtoull(text, nullptr, 10) : 0;
+std::uint64_t seeds(std::uint64_t usual) {
+  return skymoor::testing::number_from("SKYMOOR_PLAN_SEEDS", skymoor::testing::seeds(usual));
 }
 
 RunOptions options_for(std::uint64_t seed) {
@@ -85,7 +80,7 @@ struct Mutant {
   bool PlannerRules::* rule;
 };
 
-class PlannerMutants : public testing::TestWithParam<Mutant> {};
+class PlannerMutants : public ::testing::TestWithParam<Mutant> {};
 
 TEST_P(PlannerMutants, EachRuleIsNeeded) {
   PlannerRules rules;
@@ -95,7 +90,7 @@ TEST_P(PlannerMutants, EachRuleIsNeeded) {
 
 INSTANTIATE_TEST_SUITE_P(
     Rules, PlannerMutants,
-    testing::Values(Mutant{"EditEditMakesCopy", &PlannerRules::edit_edit_makes_copy},
+    ::testing::Values(Mutant{"EditEditMakesCopy", &PlannerRules::edit_edit_makes_copy},
                     Mutant{"UnlinkChecksContent", &PlannerRules::unlink_checks_content},
                     Mutant{"UnlinkChecksLastLink", &PlannerRules::unlink_checks_last_link},
                     Mutant{"ReplaceChecksContent", &PlannerRules::replace_checks_content},

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "shared/base/log.h"
+#include "tests/support/seeds.h"
 #include "tests/support/sync_device.h"
 
 namespace skymoor::client {
@@ -149,7 +150,7 @@ class RandomRestore {
         wrong = difference(*device);
       }
       EXPECT_EQ(wrong, "") << device->name();
-      if (!testing::Test::HasFailure()) device->check();
+      if (!::testing::Test::HasFailure()) device->check();
     }
   }
 
@@ -187,27 +188,7 @@ class RandomRestore {
 };
 
 TEST(RestoreRandom, nothing_that_the_server_held_is_lost) {
-  if (std::getenv("SKYMOOR_TRACE")) (void)configure_log({.level = "info", .file = "", .json = false});
-  const char* text = std::getenv("SKYMOOR_SEEDS");
-  const char* from = std::getenv("SKYMOOR_FIRST_SEED");
-  const std::uint64_t first = from ? std::strtoull(from, nullptr, 10) : 0;
-  const std::uint64_t count = text ? std::strtoull(text, nullptr, 10) : 2;
-  for (std::uint64_t seed = first; seed < first + count; ++seed) {
-    std::string path = std::filesystem::exists("/dev/shm") ? "/dev/shm" : "/tmp";
-    path += "/skymoor-restores-XXXXXX";
-    ASSERT_NE(::mkdtemp(path.data()), nullptr);
-    try {
-      RandomRestore restore(seed, path);
-      restore.run();
-    } catch (const std::exception& e) {
-      ADD_FAILURE() << e.what();
-    }
-    std::filesystem::remove_all(path);
-    if (testing::Test::HasFailure()) {
-      std::cout << "seed " << seed << "\n";
-      break;
-    }
-  }
+  skymoor::testing::for_each_seed(2, [](std::uint64_t seed, const std::string& directory) { RandomRestore(seed, directory).run(); });
 }
 
 }  // namespace

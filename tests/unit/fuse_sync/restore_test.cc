@@ -4,41 +4,15 @@
 #include <filesystem>
 #include <thread>
 
-#include "tests/support/sync_device.h"
+#include "tests/unit/fuse_sync/sync_fixture.h"
 
 namespace skymoor::client {
 namespace {
 
-std::string noise(std::size_t size, std::uint64_t seed) {
-  std::string out(size, '\0');
-  for (char& c : out) c = static_cast<char>((seed = seed * 6364136223846793005u + 1442695040888963407u) >> 56);
-  return out;
-}
-
-class RestoreTest : public testing::Test {
+class RestoreTest : public SyncEngineTest {
  protected:
   using Tree = std::map<std::string, std::string>;
 
-  void SetUp() override {
-    std::string path = std::filesystem::exists("/dev/shm") ? "/dev/shm" : "/tmp";
-    path += "/skymoor-restore-XXXXXX";
-    ASSERT_NE(::mkdtemp(path.data()), nullptr);
-    directory_ = path;
-  }
-  void TearDown() override {
-    for (auto& device : devices_) {
-      if (!HasFailure()) {
-        EXPECT_NO_THROW(device->check());
-      }
-      device.reset();
-    }
-    std::filesystem::remove_all(directory_);
-  }
-  SyncDevice& device(const std::string& name) {
-    const auto writer = static_cast<std::uint32_t>(devices_.size() + 1);
-    devices_.push_back(std::make_unique<SyncDevice>(volume_, name, writer, directory_ + "/" + name));
-    return *devices_.back();
-  }
   void back_up() { backup_ = volume_.server.back_up(); }
   /// The server is away while it happens, for all devices; they come back one by one.
   void put_back(bool blocks_too = false) {
@@ -83,20 +57,7 @@ class RestoreTest : public testing::Test {
     for (const auto& [path, bytes] : tree) names.push_back(path);
     return names;
   }
-  void expect_converged() {
-    for (int round = 0; round < 3; ++round)
-      for (auto& d : devices_) d->catch_up();
-    const Tree expected = server();
-    for (auto& d : devices_) {
-      const Tree here = d->tree();
-      EXPECT_EQ(keys(here), keys(expected)) << d->name();
-      EXPECT_TRUE(here == expected) << d->name() << ": contents differ";
-    }
-  }
 
-  TestVolume volume_{7};
-  std::string directory_;
-  std::vector<std::unique_ptr<SyncDevice>> devices_;
   std::shared_ptr<const FakeVolumeServer::Backup> backup_;
 };
 
@@ -196,7 +157,7 @@ TEST_F(RestoreTest, a_second_device_finds_nothing_to_give_back) {
 }
 
 /// The order in which they come back must not matter.
-class RestoreOrderTest : public RestoreTest, public testing::WithParamInterface<bool> {};
+class RestoreOrderTest : public RestoreTest, public ::testing::WithParamInterface<bool> {};
 
 TEST_P(RestoreOrderTest, the_newest_state_stays) {
   SyncDevice& a = device("anna");
@@ -229,7 +190,7 @@ TEST_P(RestoreOrderTest, the_newest_state_stays) {
   EXPECT_EQ(server(), newest);
 }
 
-INSTANTIATE_TEST_SUITE_P(Orders, RestoreOrderTest, testing::Bool());
+INSTANTIATE_TEST_SUITE_P(Orders, RestoreOrderTest, ::testing::Bool());
 
 TEST_F(RestoreTest, what_is_pending_follows) {
   SyncDevice& a = device("anna");

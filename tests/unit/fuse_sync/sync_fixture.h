@@ -6,6 +6,7 @@
 #include <random>
 
 #include "tests/support/sync_device.h"
+#include "tests/support/temp_dir.h"
 
 namespace skymoor::client {
 
@@ -19,15 +20,8 @@ inline std::string noise(std::size_t size, std::uint64_t seed) {
   return out;
 }
 
-class SyncEngineTest : public testing::Test {
+class SyncEngineTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    // In memory where there is such a place: these tests are about order, not about the disk.
-    std::string path = std::filesystem::exists("/dev/shm") ? "/dev/shm" : "/tmp";
-    path += "/skymoor-sync-XXXXXX";
-    ASSERT_NE(::mkdtemp(path.data()), nullptr);
-    directory_ = path;
-  }
   void TearDown() override {
     for (auto& device : devices_) {
       if (!HasFailure()) {
@@ -35,7 +29,6 @@ class SyncEngineTest : public testing::Test {
       }
       device.reset();
     }
-    std::filesystem::remove_all(directory_);
   }
   SyncDevice& device(const std::string& name) {
     const auto writer = static_cast<std::uint32_t>(devices_.size() + 1);
@@ -65,7 +58,8 @@ class SyncEngineTest : public testing::Test {
     return out;
   }
 
-  std::string directory_;
+  skymoor::testing::TempDir temporary_;   // these tests are about order, not about the disk
+  const std::string directory_ = temporary_.path();
   TestVolume volume_{7};
   std::vector<std::unique_ptr<SyncDevice>> devices_;
 };

@@ -7,6 +7,7 @@
 
 #include "fuse/sync/plan/describe.h"
 #include "shared/base/log.h"
+#include "tests/support/seeds.h"
 #include "tests/support/sync_device.h"
 
 namespace skymoor::client {
@@ -179,27 +180,7 @@ class RandomUse {
 };
 
 TEST(SyncRandom, DevicesConverge) {
-  if (std::getenv("SKYMOOR_TRACE")) (void)configure_log({.level = "debug", .file = "", .json = false});
-  const char* text = std::getenv("SKYMOOR_SEEDS");
-  const char* from = std::getenv("SKYMOOR_FIRST_SEED");
-  const std::uint64_t first = from ? std::strtoull(from, nullptr, 10) : 0;
-  const std::uint64_t count = text ? std::strtoull(text, nullptr, 10) : 8;
-  for (std::uint64_t seed = first; seed < first + count; ++seed) {
-    std::string path = std::filesystem::exists("/dev/shm") ? "/dev/shm" : "/tmp";
-    path += "/skymoor-random-XXXXXX";
-    ASSERT_NE(::mkdtemp(path.data()), nullptr);
-    try {
-      RandomUse use(seed, path);
-      use.run(120);
-    } catch (const std::exception& e) {
-      ADD_FAILURE() << e.what();
-    }
-    std::filesystem::remove_all(path);
-    if (testing::Test::HasFailure()) {
-      std::cout << "seed " << seed << "\n";
-      break;
-    }
-  }
+  skymoor::testing::for_each_seed(8, [](std::uint64_t seed, const std::string& directory) { RandomUse(seed, directory).run(120); });
 }
 
 }  // namespace

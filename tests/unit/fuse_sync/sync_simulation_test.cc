@@ -7,27 +7,19 @@
 
 #include "shared/base/log.h"
 #include "tests/model/engine_simulation.h"
+#include "tests/support/seeds.h"
 
 namespace skymoor::client::model {
 namespace {
 
-std::uint64_t number(const char* name, std::uint64_t usual) {
-  const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : usual;
-}
-
 SimulationOutcome once(std::uint64_t seed) {
-  std::string path = std::filesystem::exists("/dev/shm") ? "/dev/shm" : "/tmp";
-  path += "/skymoor-simulation-XXXXXX";
-  if (!::mkdtemp(path.data())) throw std::runtime_error("no directory");
-  auto outcome = simulate({.seed = seed, .tell = std::getenv("SKYMOOR_TRACE") != nullptr}, path);
-  std::filesystem::remove_all(path);
-  return outcome;
+  skymoor::testing::TempDir directory;
+  return simulate({.seed = seed, .tell = skymoor::testing::traced()}, directory.path());
 }
 
 TEST(SyncSimulation, NothingIsLostAndEverySeedTellsOneStory) {
-  if (std::getenv("SKYMOOR_TRACE")) (void)configure_log({.level = "debug", .file = "", .json = false});
-  const std::uint64_t first = number("SKYMOOR_FIRST_SEED", 0), count = number("SKYMOOR_SEEDS", 12);
+  if (skymoor::testing::traced()) (void)configure_log({.level = "debug", .file = "", .json = false});
+  const std::uint64_t first = skymoor::testing::first_seed(), count = skymoor::testing::seeds(12);
   SimulationOutcome all;
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     const SimulationOutcome outcome = once(seed);
