@@ -136,9 +136,7 @@ Status FuseChannel::mount() {
       .read =
           [](int fd, void* buffer, std::size_t size, void* self) {
             auto& channel = *static_cast<FuseChannel*>(self);
-            channel.turn_.wait();
             ssize_t n = channel.passthrough_.read(fd, buffer, size);
-            channel.turn_.got(buffer, n);
             note_request(buffer, n);
             return channel.newer_protocol_.translate(buffer, n);
           },
@@ -225,7 +223,6 @@ Status FuseChannel::run() {
   }
   while (serving_ > 0) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    turn_.look_after();
     if (stopping_) wake_threads();
   }
   MutexLock lock(threads_mutex_);
@@ -237,7 +234,6 @@ Status FuseChannel::run() {
 }
 
 void FuseChannel::wake_threads() {
-  turn_.stop();
   MutexLock lock(threads_mutex_);
   for (auto& thread : threads_)
     if (thread.joinable()) pthread_kill(thread.native_handle(), kWakeSignal);

@@ -11,7 +11,6 @@
 #include "fuse/channel/invalidator.h"
 #include "fuse/channel/newer_protocol.h"
 #include "fuse/channel/passthrough.h"
-#include "fuse/channel/read_turn.h"
 #include "fuse/channel/session_io.h"
 #include "fuse/channel/slow_calls.h"
 
@@ -78,7 +77,6 @@ class FuseChannel final : public Channel {
   // Own synchronisation.
   Passthrough passthrough_;
   NewerProtocol newer_protocol_;
-  ReadTurn turn_;
   SlowCalls slow_calls_;
   Invalidator invalidator_;
   Mutex unanswered_mutex_;

@@ -5,7 +5,6 @@
 namespace skymoor::client {
 
 inline constexpr LockRank kChannelThreadsRank = 100;
-inline constexpr LockRank kReadTurnRank = 110;
 inline constexpr LockRank kPassthroughRank = 50100;
 inline constexpr LockRank kUnansweredRank = 50000;
 inline constexpr LockRank kInvalidatorRank = 50200;
