@@ -1,0 +1,91 @@
+"""Days of work without a server, with a restart in between: all of it is there at once, and at the other device afterwards.
+
+SKYMOOR_OFFLINE_OPERATIONS: how many (3000).
+"""
+
+import os
+import random
+import time
+
+from faults import assert_soon_same_tree
+from harness import assert_same_tree, mounted, wait_until, world
+
+OPERATIONS = int(os.environ.get("SKYMOOR_OFFLINE_OPERATIONS", "3000"))
+DIRECTORIES = 50
+
+
+class Work:
+    """Random operations on a mount and, the same ones, in a directory beside it."""
+
+    def __init__(self, *roots):
+        self.roots = roots
+        self.random = random.Random(7)
+        self.names = []
+        self.made = 0
+        for root in roots:
+            for number in range(DIRECTORIES):
+                (root / f"d{number}").mkdir(exist_ok=True)
+
+    def step(self):
+        what = self.random.randrange(10) if self.names else 0
+        if what < 4:
+            self.made += 1
+            name = f"d{self.random.randrange(DIRECTORIES)}/f{self.made}"
+            self.names.append(name)
+            content = self.random.randbytes(self.random.choice([0, 100, 4096, 20000]))
+            return lambda root: (root / name).write_bytes(content)
+        index = self.random.randrange(len(self.names))
+        name = self.names[index]
+        if what < 6:
+            more = self.random.randbytes(200)
+            def append(root):
+                with open(root / name, "ab") as f:
+                    f.write(more)
+            return append
+        if what < 8:
+            to = f"d{self.random.randrange(DIRECTORIES)}/{name.rsplit('/', 1)[1]}"
+            self.names[index] = to
+            return lambda root: os.rename(root / name, root / to)
+        if what == 8:
+            mode = self.random.choice([0o600, 0o644, 0o755])
+            return lambda root: os.chmod(root / name, mode)
+        self.names[index] = self.names[-1]
+        self.names.pop()
+        return lambda root: os.unlink(root / name)
+
+    def run(self, count):
+        for _ in range(count):
+            operation = self.step()
+            for root in self.roots:
+                operation(root)
+
+
+def test_days_without_a_server():
+    with world() as w:
+        a, b = w.two_devices()
+        left, right = a.mount("home"), b.mount("home")
+        beside = w.root / "beside"
+        beside.mkdir()
+        work = Work(left, beside)
+        work.run(OPERATIONS // 10)
+        a.sync(left)
+        assert_soon_same_tree(left, right)
+        w.server.kill()
+        began = time.monotonic()
+        work.run(OPERATIONS // 2)
+        a.umount(left)
+        wait_until(lambda: not mounted(left), 60, "unmounted")
+        left = a.mount("home")
+        assert_same_tree(left, beside, times=False)
+        work.run(OPERATIONS - OPERATIONS // 2)
+        worked = time.monotonic() - began
+        pending = a.status(left)["pending"]
+        assert pending["records"] >= OPERATIONS, pending
+        w.server.start()
+        began = time.monotonic()
+        a.sync(left, timeout=1200)
+        synced = time.monotonic() - began
+        assert_same_tree(left, beside, times=False)
+        assert_soon_same_tree(left, right, timeout=300)
+        assert not any(b"(conflict" in name for name in os.listdir(os.fsencode(left)))
+        print(f"{OPERATIONS} operations without the server in {worked:.1f} s, {pending['records']} records pending, sent in {synced:.1f} s")
