@@ -34,7 +34,7 @@ struct ServiceRecord {
 /// Thread-safe. One process writes at a time. Failure: none after `create`; what does not fit is not remembered.
 class Handover {
  public:
-  static constexpr std::uint32_t kFormat = 1;
+  static constexpr std::uint32_t kFormat = 2;
   static constexpr std::size_t kMaxOpenFiles = 1u << 18;   ///< HandleId's low 32 bits lie below
 
   /// Errors: Io.

@@ -5,6 +5,7 @@ import json
 import mmap
 import os
 import pathlib
+import re
 import select
 import shutil
 import signal
@@ -18,6 +19,8 @@ import time
 import pytest
 from harness import (SKYMOOR, assert_same_tree, mounted, process_state, run, unmount_by_force, wait_until, world)
 
+# Of the memory that one process leaves to the next.
+FORMAT = int(re.search(r"kFormat = (\d+);", (pathlib.Path(__file__).parents[2] / "fuse/channel/handover.h").read_text())[1])
 KILLS = 4   # one more within a minute, and the supervisor gives up
 
 
@@ -358,7 +361,7 @@ def test_an_upgrade_that_fails_goes_back():
             with socket.socket(socket.AF_UNIX) as control:
                 volume = pathlib.Path(before["state_directory"]) / "volumes" / before["volume_id"]
                 control.connect(str(volume / "control.sock"))
-                control.sendall(json.dumps({"op": "upgrade", "program": "/bin/false", "format": 1}).encode() + b"\n")
+                control.sendall(json.dumps({"op": "upgrade", "program": "/bin/false", "format": FORMAT}).encode() + b"\n")
                 assert json.loads(control.recv(4096))["ok"]
             def other():
                 with contextlib.suppress(AssertionError):
