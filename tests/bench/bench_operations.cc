@@ -6,6 +6,7 @@
 #include <zstd.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -37,6 +38,24 @@ std::vector<char> noise(std::size_t size) {
   return out;
 }
 
+/// Words of a vocabulary of 4,096, common ones often, as in a text: zstd makes less than half of it.
+std::vector<char> text(std::size_t size) {
+  std::mt19937_64 random(std::random_device{}());
+  std::vector<std::string> words(4096);
+  for (std::string& word : words)
+    for (auto letters = 2 + random() % 9; letters > 0; --letters) word += static_cast<char>('a' + random() % 26);
+  std::vector<char> out;
+  out.reserve(size + 16);
+  while (out.size() < size) {
+    const double rank = std::pow(4096.0, std::uniform_real_distribution<>(0, 1)(random));
+    const std::string& word = words[std::min<std::size_t>(static_cast<std::size_t>(rank), 4095)];
+    out.insert(out.end(), word.begin(), word.end());
+    out.push_back(random() % 10 == 0 ? '\n' : ' ');
+  }
+  out.resize(size);
+  return out;
+}
+
 int open_or_fail(const std::string& path, int flags) {
   int fd = ::open(path.c_str(), flags | O_CLOEXEC, 0644);
   if (fd < 0) fail(path.c_str());
@@ -49,8 +68,10 @@ double seconds_of(const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-void write_whole(const std::string& path, std::uint64_t bytes, int flags) {
-  auto data = noise(kMiB);
+using Content = std::vector<char> (*)(std::size_t);
+
+void write_whole(const std::string& path, std::uint64_t bytes, int flags, Content content = noise) {
+  auto data = content(kMiB);
   int fd = open_or_fail(path, O_WRONLY | flags);
   for (std::uint64_t at = 0; at < bytes; at += kMiB) {
     for (std::uint64_t i = 0; i < kMiB; i += 4096) {  // no two chunks alike, wherever they are cut
@@ -102,6 +123,16 @@ void create_files(const std::string& dir, std::uint64_t count) {
   }
 }
 
+/// Empty files, a thousand to a directory.
+void create_tree(const std::string& root, std::uint64_t count) {
+  ::mkdir(root.c_str(), 0755);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::string dir = name(root, "d", i / 1000);
+    if (i % 1000 == 0 && ::mkdir(dir.c_str(), 0755) != 0) fail("mkdir");
+    ::close(open_or_fail(name(dir, "file-", i), O_WRONLY | O_CREAT | O_EXCL));
+  }
+}
+
 void stat_files(const std::string& dir, std::uint64_t count) {
   struct stat st;
   for (std::uint64_t i = 0; i < count; ++i)
@@ -146,8 +177,8 @@ void hash(const std::string&, std::uint64_t bytes) {
     (void)skymoor::crypto::sha256({reinterpret_cast<const std::uint8_t*>(data.data()), data.size()});
 }
 
-void compress(const std::string&, std::uint64_t bytes) {
-  auto data = noise(kMiB);
+void compress(std::uint64_t bytes, Content content) {
+  auto data = content(kMiB);
   std::vector<char> out(ZSTD_compressBound(kMiB));
   for (std::uint64_t at = 0; at < bytes; at += kMiB)
     if (ZSTD_isError(ZSTD_compress(out.data(), out.size(), data.data(), data.size(), 1))) fail("zstd");
@@ -155,18 +186,21 @@ void compress(const std::string&, std::uint64_t bytes) {
 
 const std::map<std::string, std::function<void(const std::string&, std::uint64_t)>> kWorks = {
     {"write", [](auto& p, auto n) { write_whole(p, n, O_CREAT | O_TRUNC); }},
+    {"write-text", [](auto& p, auto n) { write_whole(p, n, O_CREAT | O_TRUNC, text); }},
     {"overwrite", [](auto& p, auto n) { write_whole(p, n, 0); }},
     {"read", read_whole},
     {"random-read", [](auto& p, auto n) { random_access(p, n, false); }},
     {"random-write", [](auto& p, auto n) { random_access(p, n, true); }},
     {"create", create_files},
+    {"tree", create_tree},
     {"stat", stat_files},
     {"readdir", read_directory},
     {"rename", rename_files},
     {"unlink", unlink_files},
     {"fsync", sync_small_writes},
     {"sha256", hash},
-    {"zstd", compress},
+    {"zstd", [](auto&, auto n) { compress(n, noise); }},
+    {"zstd-text", [](auto&, auto n) { compress(n, text); }},
 };
 
 }  // namespace

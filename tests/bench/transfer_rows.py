@@ -114,21 +114,22 @@ def find(root):
 
 def measure(options, w, a, drive, b, operation):
     """All rows, in an order in which none finds the work of another done."""
-    rows, server, client = [], w.server.process.pid, a.pid(drive)
+    rows, blocks, server, client = [], [], w.server.process.pid, a.pid(drive)
     mib = options.megabytes << 20
     # Nothing else may be on the server when curl fetches what it has.
-    references = {what: operation(what, "-", mib) for what in ("sha256", "zstd")}
-    slower = max(references, key=references.get)
     before = set(blocks_of(w))
-    with Timed(client, server) as t:
-        operation("write", drive / "upload", mib)
-        a.sync(drive, timeout=1800)
-    rows.append(Row(f"write and upload {options.megabytes} MiB", t.seconds, t.cpu, slower, references[slower], "0.5"))
+    for what, write, compress in (("random bytes", "write", "zstd"), ("text", "write-text", "zstd-text")):
+        references = {kind: operation(kind, "-", mib) for kind in ("sha256", compress)}
+        slower = max(references, key=references.get)
+        with Timed(client, server) as t:
+            operation(write, drive / write, mib)
+            a.sync(drive, timeout=1800)
+        rows.append(Row(f"write and upload {options.megabytes} MiB of {what}", t.seconds, t.cpu, slower, references[slower], "0.5"))
+        blocks = blocks or [block for block in blocks_of(w) if block not in before]
     other = b.mount("bench")
-    blocks = [block for block in blocks_of(w) if block not in before]
     curl = fetch_with_curl(w, b, blocks)
     with Timed(b.pid(other), server) as t:
-        operation("read", other / "upload", mib)
+        operation("read", other / "write", mib)
     rows.append(Row(f"cold read of {options.megabytes} MiB", t.seconds, t.cpu, "curl",
                     min(curl, fetch_with_curl(w, b, blocks)), "0.7"))
     b.umount(other)
