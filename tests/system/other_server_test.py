@@ -61,6 +61,39 @@ def test_a_server_put_back_from_a_copy_gets_back_what_it_lost():
         wait_until(lambda: (right / "later").exists(), 30, "a later file")
 
 
+def test_a_device_that_the_copy_does_not_know_logs_in_again_and_gives_back():
+    with world() as w:
+        a = w.device("a")
+        a.signup(w.server.start())
+        a.skymoor("volume", "create", "home")
+        left = a.mount("home")
+        (left / "old").write_text("old")
+        a.sync(left)
+        w.server.stop()
+        copy = w.root / "copy"
+        shutil.copytree(w.server.data, copy)
+        w.server.start()
+        late = w.device("late")
+        late.login(w.server)
+        right = late.mount("home")
+        (right / "sent").write_bytes(os.urandom(500_000))
+        late.sync(right)
+        wait_until(lambda: (left / "sent").exists(), 30, "the late device's file on a")  # its name: nobody reads it there
+        w.server.stop()
+        (right / "pending").write_text("pending")
+        shutil.rmtree(w.server.data)
+        copy.rename(w.server.data)
+        w.server.start()
+        wait_until(lambda: "skymoor login" in (late.status(right)["offline_reason"] or ""), 60, "what to do is told")
+        wait_until(lambda: (a.status(left)["restored"] or {}).get("missing") == ["sent"], 60, "a names what nobody gave back yet")
+        late.login(w.server)
+        late.sync(right)
+        wait_until(lambda: (left / "pending").exists(), 30, "the pending file on a")
+        assert_same_tree(left, right)
+        assert sorted(os.listdir(left)) == ["old", "pending", "sent"]
+        wait_until(lambda: a.status(left)["restored"]["missing"] == [], 30, "a names nothing any more")
+
+
 def test_an_empty_or_another_server_changes_nothing():
     with world() as w:
         a = w.device("a")
