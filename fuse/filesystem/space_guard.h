@@ -23,6 +23,8 @@ class SpaceGuard {
 
   /// Asks for room for `bytes` more (a record's worth is added). Errors: NoSpace, QuotaExceeded.
   Status ask(std::uint64_t bytes);
+  /// What of the server's room is spoken for: changed bytes that have not been sent, without the holes among them.
+  std::uint64_t waiting_bytes();
   /// The next `ask` looks anew.
   void forget() { looked_at_.store(INT64_MIN, std::memory_order_relaxed); }
 

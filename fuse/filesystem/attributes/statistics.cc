@@ -21,7 +21,7 @@ Result<VolumeStatistics> Engine::statistics(Request&) {
   // Clean content makes room when room is needed.
   std::uint64_t room = disk + backing_.usage().clean_bytes;
   room = room > options_.reserve_bytes ? room - options_.reserve_bytes : 0;
-  std::uint64_t waiting = store_.pending().bytes;
+  const std::uint64_t waiting = space_.waiting_bytes();
   if (shown.total_bytes == 0) {
     // No quota, or the server has not been heard yet: the disk is the only bound.
     shown.used_bytes = totals.bytes;

@@ -231,5 +231,20 @@ TEST_F(AttributesTest, FullDisksAndQuotasAreSaidBeforeAnythingIsDone) {
   EXPECT_OK(stack.unlink("b"));   // making room always works
 }
 
+TEST_F(AttributesTest, TheHolesOfASparseFileTakeNoRoomOnTheServer) {
+  auto made = stack.create("sparse");
+  SetAttributesRequest longer;
+  longer.size = 1ull << 40;
+  ASSERT_OK(stack.fs->set_attributes(r, made.node.id, longer));
+  stack.fetcher.statistics = {.total_bytes = 2 << 20, .free_bytes = 1 << 20};
+  std::this_thread::sleep_for(std::chrono::milliseconds(110));
+  EXPECT_OK(stack.write(made.opened.handle, 1ull << 39, std::string(6000, 'x')));
+  EXPECT_GT(stack.fs->statistics(r)->free_bytes, 900000u);
+  std::this_thread::sleep_for(std::chrono::milliseconds(110));
+  EXPECT_OK(stack.write(made.opened.handle, 1ull << 30, std::string(6000, 'y')));
+  std::this_thread::sleep_for(std::chrono::milliseconds(110));
+  EXPECT_CODE(stack.write(made.opened.handle, 1ull << 38, std::string((1 << 20) + 6000, 'x')), Code::kQuotaExceeded);
+}
+
 }  // namespace
 }  // namespace skymoor::client
