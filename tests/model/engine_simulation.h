@@ -1,8 +1,10 @@
-// Whole devices under virtual time: real planner, journal, cache, uploader and downloader on a disk that can lose power,
-// over a network that loses, repeats, delays and reorders, against the server in memory.
+// The whole engine under virtual time: real devices (planner, journal, cache, uploader, downloader) and the real server
+// below HTTP, on disks that can lose power at any step, over a network that loses, repeats, delays, reorders and damages.
 #pragma once
 #include <cstdint>
 #include <string>
+
+#include "tests/model/simulated_server.h"
 
 namespace skymoor::client::model {
 
@@ -14,7 +16,13 @@ struct SimulationOptions {
 struct SimulationOutcome {
   std::string history;     ///< what the devices did and what the server took, in words: equal for equal seeds
   std::string wrong;       ///< empty: all devices and a fresh one equal the server, and nothing is lost
-  int power_cuts = 0, lost = 0, repeated = 0, delayed = 0, commits = 0, conflicts = 0, fsynced = 0;
+  int commits = 0, conflicts = 0, fsynced = 0;
+  int power_cuts = 0, lost = 0, repeated = 0, delayed = 0, damaged = 0;
+  SimulatedServer::Counts server;
+
+  void add(const SimulationOutcome& other);   ///< the counts
+  std::string summary() const;
+  int rarest() const;                         ///< count of the fault that happened least
 };
 /// One schedule in `directory`, which must be empty. One thread drives everything.
 SimulationOutcome simulate(const SimulationOptions& options, const std::string& directory);

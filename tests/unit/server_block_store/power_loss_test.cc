@@ -1,8 +1,12 @@
 // What was acknowledged survives a power cut at any step, and what was removed does not come back.
-#include "tests/unit/server_block_store/power_loss_disk.h"
+#include "tests/support/power_loss_disk.h"
+
+#include "tests/unit/server_block_store/store_fixture.h"
 
 namespace skymoor::server {
 namespace {
+
+using testing::PowerLossDisk;
 
 class PowerLoss : public ::testing::TestWithParam<int> {
  protected:
