@@ -55,7 +55,7 @@ struct OpenFile {
   File* file;
   std::string* path;
   std::shared_ptr<Shared>* shared;
-  bool name_unsynced;                        ///< as SQLite's own: the first sync of a new journal is its directory's, too
+  bool name_unsynced;                        ///< as SQLite's own: a journal's first sync is its directory's, too
 };
 
 OpenFile& opened(sqlite3_file* file) { return *reinterpret_cast<OpenFile*>(file); }
@@ -212,7 +212,6 @@ int open_file(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int
   std::shared_ptr<Shared> mine = shared;
   lock.unlock();
   file->pMethods = nullptr;
-  const bool is_new = !disk.exists(name);
   const bool journal = flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL | SQLITE_OPEN_WAL);
   OpenOptions options;
   options.create = flags & SQLITE_OPEN_CREATE;
@@ -220,7 +219,7 @@ int open_file(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int
   auto below = disk.open(name, options);
   if (!below.ok()) return SQLITE_CANTOPEN;
   new (file) OpenFile{{&kMethods}, &disk, below->release(), new std::string(name),
-                      new std::shared_ptr<Shared>(std::move(mine)), is_new && journal};
+                      new std::shared_ptr<Shared>(std::move(mine)), options.create && journal};
   if (out) *out = flags;
   return SQLITE_OK;
 }
