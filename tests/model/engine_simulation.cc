@@ -163,18 +163,18 @@ class Simulation {
   /// It ends at once or in the midst of what comes, stays away for some steps, and often loses power soon after it is back:
   /// what the kernel kept for it through its end is not on the disk yet.
   void trouble_server() {
+    using End = SimulatedServer::End;
     if (!server_.up()) {
-      if (!one_in(4)) return;
+      if (!one_in(3)) return;
       server_.start();
       tell("the server is back at " + std::to_string(server_.head()));
-      if (one_in(2)) server_.end_after(SimulatedServer::End::kPowerCut, 1 + static_cast<int>(below(12)));
+      if (one_in(3)) server_.end_after(End::kPowerCut, 1 + static_cast<int>(below(12)));
       return;
     }
     const std::size_t choice = below(100);
-    if (choice >= 12) return;
-    if (choice >= 10) return server_.keep_house();
-    using End = SimulatedServer::End;
-    const End how = choice < 4 ? End::kKill : choice < 8 ? End::kPowerCut : End::kOrderly;
+    if (choice == 0) return server_.keep_house();
+    if (choice > 6) return;
+    const End how = choice < 4 ? End::kKill : choice < 6 ? End::kPowerCut : End::kOrderly;
     const int after = one_in(4) ? 0 : 1 + static_cast<int>(below(60));
     tell("the server is to end: " + std::to_string(choice) + " " + std::to_string(after));
     server_.end_after(how, after);

@@ -10,7 +10,7 @@ namespace skymoor::client::model {
 
 struct SimulationOptions {
   std::uint64_t seed = 0;
-  int steps = 120;
+  int steps = 160;
   bool tell = false;       ///< every step to standard error
 };
 struct SimulationOutcome {
