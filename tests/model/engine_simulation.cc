@@ -50,7 +50,9 @@ class Simulation {
         server_(directory_ + "/server", key_, clock_, options.seed) {}
 
   SimulationOutcome run() {
+    calm_ = true;  // else a device may spend its days waiting for its first sight of the volume
     for (std::uint32_t i = 0; i < 2 + options_.seed % 2; ++i) add_device();
+    calm_ = false;
     for (int i = 0; i < options_.steps; ++i) step();
     settle();
     for (const FeedEntry& entry : server_.feed()) {
@@ -75,8 +77,14 @@ class Simulation {
   std::size_t below(std::size_t n) { return dice_() % n; }
   bool one_in(std::size_t n) { return below(n) == 0; }
   std::string name() { return std::string(1, static_cast<char>('a' + below(4))); }
+  /// A content like no other: inline, of one block, or sometimes of blocks that travel in several segments.
   std::string bytes() {
-    return std::string(1 + below(3) * 3000, static_cast<char>('a' + below(26))) + std::to_string(++made_);
+    const std::string end = std::to_string(++made_);
+    if (!one_in(16)) return std::string(1 + below(4) * 3000, static_cast<char>('a' + below(26))) + end;
+    std::string large(300'000 + below(300'000), '\0');
+    std::mt19937_64 noise(static_cast<std::uint64_t>(made_));
+    for (char& byte : large) byte = static_cast<char>(noise());
+    return large + end;
   }
   void tell(const std::string& what) {
     outcome_.history += what + "\n";
@@ -115,7 +123,7 @@ class Simulation {
       late_.push_back(message);
       return lost();
     }
-    if (fate < 20 && message.call == "pack") return damaged(message);
+    if (fate < 24 && message.call == "pack") return damaged(message);
     auto answer = message.deliver(message.body);
     if (fate < 26 && message.call != "writer") {
       ++outcome_.repeated;
@@ -123,14 +131,23 @@ class Simulation {
       if (commit && answer.ok() && again.ok() && *answer != *again)
         return Error(Code::kInternal, "a repeated commit was answered differently");
     }
-    if (fate < 40) return lost();
+    if (fate < (commit ? 40 : 32)) return lost();
+    if (fate < 44 && message.call == "fetch" && answer.ok() && answer->size() > 100) {
+      ++outcome_.damaged;
+      answer->back() ^= 0x10;
+    }
     return answer;
   }
 
-  /// A flipped bit in the last segment: the server asks for that alone again.
+  /// A flipped bit in the last segment, or a connection that breaks: the server keeps the segments that are whole.
   Result<Bytes> damaged(const ServiceRemote::Message& message) {
     ++outcome_.damaged;
     Bytes body = message.body;
+    if (one_in(2)) {
+      body.resize(below(body.size()));
+      (void)message.deliver(body);
+      return lost();
+    }
     body.back() ^= 0x20;
     return message.deliver(body);
   }
@@ -289,7 +306,9 @@ class Simulation {
     add_device();  // a fresh clone
     SyncDevice& clone = *devices_.back().device;
     if (Status done = clone.engine().step(); !done.ok()) outcome_.wrong += " clone: " + done.error().to_string();
-    server_.verify_history();
+    std::map<OpId, std::string> known;
+    for (const OpId& content : fsynced_) known[content] = contents_[content];
+    server_.verify_history(known);
     const auto server = server_.tree();
     std::set<std::string> kept;
     for (const auto& [path, plain] : server) {

@@ -60,7 +60,7 @@ void SimulatedServer::open() {
   sqlite_ = std::make_unique<SqliteOnDisk>(*disk_, directory_);
   server::SegmentBlockStore::Options blocks;
   blocks.directory = directory_ + "/blocks";
-  blocks.segment_bytes = (1024 + 64) * 1024;  // they come, are gone on with by the next life up to 64 KiB, fill and are hinted
+  blocks.segment_bytes = (1024 + 64) * 1024;  // so small that they fill; the next life goes on with the last up to 64 KiB
   blocks_ = must(server::SegmentBlockStore::open(*disk_, *random_, std::move(blocks)), "open the block store");
   partial_ = std::make_unique<server::PartialBlocks>(clock_);
   server::ServiceOptions options;

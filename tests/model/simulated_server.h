@@ -51,8 +51,8 @@ class SimulatedServer {
 
   /// Throws what is not as it was said, or not as `skymoord fsck` wants it.
   void verify();
-  /// The same, and that every content that was ever committed can be had from the history.
-  void verify_history();
+  /// The same, and that every content that was ever committed can be had from the history, with these bytes where known.
+  void verify_history(const std::map<OpId, std::string>& known);
 
   std::vector<FeedEntry> feed();
   std::uint64_t head();

@@ -134,7 +134,7 @@ std::set<OpId> SimulatedServer::live_contents() {
   return live;
 }
 
-void SimulatedServer::verify_history() {
+void SimulatedServer::verify_history(const std::map<OpId, std::string>& known) {
   verify();
   server::HistoryService& history = services_->history();
   for (const FeedEntry& entry : feed()) {
@@ -148,7 +148,11 @@ void SimulatedServer::verify_history() {
           }))
         wrong("no version " + std::to_string(entry.sequence.value) + " of inode " + std::to_string(put->inode.value));
       const Bytes sealed = must(history.manifest(caller_of(reader_), key_.volume, put->inode, entry.sequence), "a version");
-      if (contents_of(put->inode, put->content, sealed).size() != put->size) wrong("a version has another size");
+      const std::string bytes = contents_of(put->inode, put->content, sealed);
+      const auto expected = known.find(put->content);
+      if (bytes.size() != put->size || (expected != known.end() && expected->second != bytes))
+        wrong("version " + std::to_string(entry.sequence.value) + " of inode " + std::to_string(put->inode.value) +
+              " is not what was written");
     }
   }
 }
