@@ -1,5 +1,14 @@
 // The whole engine under virtual time: real devices (planner, journal, cache, uploader, downloader) and the real server
-// below HTTP, on disks that can lose power at any step, over a network that loses, repeats, delays, reorders and damages.
+// below HTTP (services, SQLite, block segments), on disks that can lose power, over a network that loses messages and answers,
+// repeats, delays, reorders, damages and cuts them, and is parted from some devices.
+//
+// After each end of the server: every commit and block that it acknowledged or showed is there, and what `skymoord fsck`
+// looks at is in order. At the end: all devices and a fresh one equal the server; every fsynced content is live unless
+// somebody who saw it took it away; every version that was ever committed can be had from the history, with its bytes.
+//
+// Not simulated: HTTP, TLS and logins; the event stream (devices ask when they are stepped); requests at the same time, so
+// that commits never share a transaction; full and failing disks; servers put back from backups; of the devices' own SQLite
+// the loss of more than the log's unsynced end.
 #pragma once
 #include <cstdint>
 #include <string>
