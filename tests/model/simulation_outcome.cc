@@ -17,6 +17,7 @@ std::vector<std::pair<const char*, decltype(&std::declval<Outcome&>().lost)>> co
           {"messages lost", &o.lost},
           {"repeated", &o.repeated},
           {"delayed", &o.delayed},
+          {"overtaken", &o.overtaken},
           {"damaged", &o.damaged},
           {"servers killed", &o.server.kills},
           {"without power", &o.server.power_cuts},

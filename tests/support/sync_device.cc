@@ -8,6 +8,13 @@
 namespace skymoor::client {
 namespace {
 
+/// Ends an open file also where a call throws: a deleted file that stays open keeps its data.
+struct Closing {
+  Filesystem& files;
+  HandleId handle;
+  ~Closing() { files.release(handle); }
+};
+
 crypto::KeyPair key_of(std::uint32_t writer) {
   const Bytes seed(32, static_cast<std::uint8_t>(writer + 100));
   return crypto::ed25519_from_seed(seed);
@@ -189,9 +196,8 @@ void SyncDevice::abandon(const std::string& directory, bool power_lost) {
 }
 
 void SyncDevice::fsync(const std::string& path) {
-  const HandleId handle = open(inode(path), {});
-  must("fsync", [&](Request& r) { return files_->sync_file(r, handle, false); });
-  files_->release(handle);
+  const Closing opened{*files_, open(inode(path), {})};
+  must("fsync", [&](Request& r) { return files_->sync_file(r, opened.handle, false); });
 }
 
 OpId SyncDevice::content(const std::string& path) {
@@ -266,19 +272,18 @@ InodeId SyncDevice::write(const std::string& path, std::string_view bytes) {
     id = created.node.id;
     handle = created.opened.handle;
   }
+  const Closing opened{*files_, handle};
   put(handle, 0, bytes);
   Request request;
   (void)files_->flush(request, handle);
-  files_->release(handle);
   return id;
 }
 
 void SyncDevice::write_at(const std::string& path, std::uint64_t offset, std::string_view bytes) {
   OpenFlags flags;
   flags.write = true;
-  const HandleId handle = open(inode(path), flags);
-  put(handle, offset, bytes);
-  files_->release(handle);
+  const Closing opened{*files_, open(inode(path), flags)};
+  put(opened.handle, offset, bytes);
 }
 
 void SyncDevice::truncate(const std::string& path, std::uint64_t size) {
@@ -289,11 +294,11 @@ void SyncDevice::truncate(const std::string& path, std::uint64_t size) {
 }
 
 std::string SyncDevice::read_inode(InodeId id, std::uint64_t offset, std::size_t size) {
-  const HandleId handle = open(id, {});
+  const Closing opened{*files_, open(id, {})};
   std::string out;
   while (out.size() < size) {
     const std::size_t want = std::min<std::size_t>(size - out.size(), 1u << 20);
-    auto reply = must(("read of inode " + std::to_string(id.value)).c_str(), [&](Request& r) { return files_->read(r, handle, offset + out.size(), want); });
+    auto reply = must(("read of inode " + std::to_string(id.value)).c_str(), [&](Request& r) { return files_->read(r, opened.handle, offset + out.size(), want); });
     if (reply.length == 0) break;
     if (!reply.file) {
       out.append(as_text(reply.bytes).substr(0, reply.length));
@@ -305,7 +310,6 @@ std::string SyncDevice::read_inode(InodeId id, std::uint64_t offset, std::size_t
     part.resize(reply.length, '\0');
     out += part;
   }
-  files_->release(handle);
   return out;
 }
 
