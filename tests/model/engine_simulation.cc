@@ -124,8 +124,9 @@ class Simulation {
       return lost();
     }
     if (fate < 24 && message.call == "pack") return damaged(message);
-    if (commit && one_in(4)) overtake();
+    if (commit && one_in(3)) overtake();
     auto answer = message.deliver(message.body);
+    outcome_.refused += commit && !answer.ok() && answer.error().code() == Code::kConflict;
     if (fate < 26 && message.call != "writer") {
       ++outcome_.repeated;
       auto again = message.deliver(message.body);
@@ -145,6 +146,7 @@ class Simulation {
     if (std::exchange(overtaking_, true)) return;
     ++outcome_.overtaken;
     Sim& other = devices_[below(devices_.size())];
+    other.line->set_offline(false);
     if (&other != syncing_) sync(other);
     overtaking_ = false;
   }
@@ -173,7 +175,7 @@ class Simulation {
     trouble_server();
     Sim& sim = devices_[below(devices_.size())];
     const std::size_t choice = below(100);
-    if (choice < 4) return sim.line->set_offline(true);
+    if (choice < 2) return sim.line->set_offline(true);
     if (choice < 12) {
       sim.line->set_offline(false);
       return clock_.advance(std::chrono::seconds(2));

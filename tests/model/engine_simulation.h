@@ -26,7 +26,7 @@ struct SimulationOutcome {
   std::string history;     ///< what the devices did and what the server took, in words: equal for equal seeds
   std::string wrong;       ///< empty: all devices and a fresh one equal the server, and nothing is lost
   int commits = 0, conflicts = 0, fsynced = 0;
-  int power_cuts = 0, lost = 0, repeated = 0, delayed = 0, overtaken = 0, damaged = 0;
+  int power_cuts = 0, lost = 0, repeated = 0, delayed = 0, overtaken = 0, refused = 0, damaged = 0;
   SimulatedServer::Counts server;
 
   void add(const SimulationOutcome& other);   ///< the counts

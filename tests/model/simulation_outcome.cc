@@ -18,6 +18,7 @@ std::vector<std::pair<const char*, decltype(&std::declval<Outcome&>().lost)>> co
           {"repeated", &o.repeated},
           {"delayed", &o.delayed},
           {"overtaken", &o.overtaken},
+          {"commits refused", &o.refused},
           {"damaged", &o.damaged},
           {"servers killed", &o.server.kills},
           {"without power", &o.server.power_cuts},
