@@ -1,6 +1,6 @@
 // The whole engine under virtual time: real devices (planner, journal, cache, uploader, downloader) and the real server
-// below HTTP (services, SQLite, block segments), on disks that can lose power, over a network that loses messages and answers,
-// repeats, delays, reorders, damages and cuts them, and is parted from some devices.
+// below HTTP (services, SQLite, block segments), on disks that can lose power, over a network that loses messages and
+// answers, repeats, delays, reorders, damages and cuts them short, and that is parted from some devices.
 //
 // After each end of the server: every commit and block that it acknowledged or showed is there, and what `skymoord fsck`
 // looks at is in order. At the end: all devices and a fresh one equal the server; every fsynced content is live unless

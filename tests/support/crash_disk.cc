@@ -17,7 +17,9 @@ namespace fs = std::filesystem;
 class NotedFile final : public File {
  public:
   NotedFile(CrashDisk& disk, std::unique_ptr<File> below) : disk_(disk), below_(std::move(below)) {}
-  Result<std::size_t> read_at(std::uint64_t offset, std::span<std::uint8_t> out) override { return below_->read_at(offset, out); }
+  Result<std::size_t> read_at(std::uint64_t offset, std::span<std::uint8_t> out) override {
+    return below_->read_at(offset, out);
+  }
   Status write_at(std::uint64_t offset, ByteView data) override { return below_->write_at(offset, data); }
   Status sync() override {
     disk_.synced(below_->fd());

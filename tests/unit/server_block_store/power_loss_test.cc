@@ -98,7 +98,8 @@ TEST_P(PowerLoss, AtAnyStepKeepsTheLedger) {
   }
 }
 
-/// Found: a segment whose maker was killed before it synced the directory was gone on with, and its name went with the power.
+/// Found: a segment whose maker was killed before it synced the directory was gone on with, and its name went with the
+/// power.
 TEST(PowerLossAfterKill, KeepsWhatTheNextLifeAcknowledges) {
   const std::string directory = fresh_directory();
   const VolumeId volume = make_volume(1);
