@@ -17,7 +17,9 @@ namespace fs = std::filesystem;
 class NotedFile final : public File {
  public:
   NotedFile(CrashDisk& disk, std::unique_ptr<File> below) : disk_(disk), below_(std::move(below)) {}
-  Result<std::size_t> read_at(std::uint64_t offset, std::span<std::uint8_t> out) override { return below_->read_at(offset, out); }
+  Result<std::size_t> read_at(std::uint64_t offset, std::span<std::uint8_t> out) override {
+    return below_->read_at(offset, out);
+  }
   Status write_at(std::uint64_t offset, ByteView data) override { return below_->write_at(offset, data); }
   Status sync() override {
     disk_.synced(below_->fd());
@@ -64,17 +66,40 @@ void CrashDisk::synced(int fd) {
   bytes_[st.st_ino] = std::move(bytes);
 }
 
-std::map<std::string, CrashDisk::FileNumber> CrashDisk::names_now() const {
-  std::map<std::string, FileNumber> names;
+/// Looks at a directory anew unless its time says that nothing came or went since; a time of just now says nothing.
+const CrashDisk::Listed& CrashDisk::list_directory(const std::string& name) {
+  constexpr std::int64_t kTick = 20'000'000;
+  const auto nanoseconds = [](const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; };
+  Listed& listed = listed_[name];
+  const std::string path = root_ + "/" + name;
+  struct stat st{};
+  timespec now{};
+  if (::lstat(path.c_str(), &st) != 0) return listed = {};
+  if (nanoseconds(st.st_mtim) == listed.settled) return listed;
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  listed = {};
   std::error_code gone;
-  for (fs::recursive_directory_iterator it(root_, gone), end; it != end; it.increment(gone)) {
-    // Most of what is there are empty directories, looked at again and again: as little as can be is asked of each.
-    std::string name = it->path().native().substr(root_.size() + 1);
-    struct stat st{};
-    if (it->is_directory()) name += '/';
-    else if (::lstat(it->path().c_str(), &st) != 0) continue;
-    names[std::move(name)] = st.st_ino;
+  for (fs::directory_iterator it(path, gone), end; it != end; it.increment(gone)) {
+    if (it->is_directory()) listed.directories.push_back(it->path().filename().native() + "/");
+    else if (::lstat(it->path().c_str(), &st) == 0) listed.files[it->path().filename().native()] = st.st_ino;
   }
+  if (::lstat(path.c_str(), &st) == 0 && nanoseconds(st.st_mtim) < nanoseconds(now) - kTick)
+    listed.settled = nanoseconds(st.st_mtim);
+  return listed;
+}
+
+void CrashDisk::gather(const std::string& directory, std::map<std::string, FileNumber>& names) {
+  const Listed& listed = list_directory(directory);
+  for (const auto& [name, number] : listed.files) names[directory + name] = number;
+  for (const std::string& name : listed.directories) {
+    names[directory + name] = 0;
+    gather(directory + name, names);
+  }
+}
+
+std::map<std::string, CrashDisk::FileNumber> CrashDisk::names_now() {
+  std::map<std::string, FileNumber> names;
+  gather("", names);
   return names;
 }
 
@@ -105,6 +130,7 @@ void CrashDisk::cut_power(const std::string& to) {
     }
   }
   root_ = to;
+  listed_.clear();
   bytes_.clear();
   names_ = names_now();
   for (const auto& [name, number] : names_)
@@ -125,6 +151,7 @@ void CrashDisk::kill(const std::string& to) {
   }
   // What was synced stays what a later power cut leaves: under the copies' numbers.
   root_ = to;
+  listed_.clear();
   std::map<FileNumber, FileNumber> copies;
   for (const auto& [name, number] : names_now())
     if (auto it = now.find(name); it != now.end()) copies[it->second] = number;

@@ -3,6 +3,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "shared/base/file.h"
 
@@ -37,7 +38,15 @@ class CrashDisk final : public Disk {
 
  private:
   using FileNumber = std::uint64_t;
-  std::map<std::string, FileNumber> names_now() const;
+  /// What is right in a directory. `settled`: its time as of then, if nothing can have come after it in the same tick.
+  struct Listed {
+    std::int64_t settled = -1;
+    std::map<std::string, FileNumber> files;
+    std::vector<std::string> directories;      ///< with a slash at their end
+  };
+  const Listed& list_directory(const std::string& name);
+  void gather(const std::string& directory, std::map<std::string, FileNumber>& names);
+  std::map<std::string, FileNumber> names_now();
 
   PosixDisk below_;
   std::mutex mutex_;
@@ -45,6 +54,7 @@ class CrashDisk final : public Disk {
   std::string root_;
   std::map<std::string, FileNumber> names_;    // below root_
   std::map<FileNumber, std::string> bytes_;
+  std::map<std::string, Listed> listed_;       // most directories are empty, and looked at again and again
 };
 
 }  // namespace skymoor::testing

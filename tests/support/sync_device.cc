@@ -8,7 +8,27 @@
 namespace skymoor::client {
 namespace {
 
-crypto::VolumeKey make_key(std::uint8_t seed) {
+/// Ends an open file also where a call throws: a deleted file that stays open keeps its data.
+struct Closing {
+  Filesystem& files;
+  HandleId handle;
+  ~Closing() { files.release(handle); }
+};
+
+crypto::KeyPair key_of(std::uint32_t writer) {
+  const Bytes seed(32, static_cast<std::uint8_t>(writer + 100));
+  return crypto::ed25519_from_seed(seed);
+}
+
+/// The device as the fake server's newest, and its line.
+std::unique_ptr<VolumeRemote> join(FakeVolumeServer& server, const std::string& name, std::uint32_t writer) {
+  server.add_device(SyncDevice::public_of(name, writer));
+  return std::make_unique<FakeVolumeRemote>(server);
+}
+
+}  // namespace
+
+crypto::VolumeKey test_volume_key(std::uint8_t seed) {
   crypto::VolumeKey key;
   key.volume.value.fill(seed);
   Bytes bytes(32, seed);
@@ -16,9 +36,13 @@ crypto::VolumeKey make_key(std::uint8_t seed) {
   return key;
 }
 
-}  // namespace
+TestVolume::TestVolume(std::uint8_t seed) : key(test_volume_key(seed)), server(key.volume), cipher(key) {}
 
-TestVolume::TestVolume(std::uint8_t seed) : key(make_key(seed)), server(key.volume), cipher(key) {}
+protocol::DevicePublic SyncDevice::public_of(const std::string& name, std::uint32_t writer) {
+  DeviceId id;
+  id.value.fill(static_cast<std::uint8_t>(writer));
+  return {id, name, to_bytes(key_of(writer).public_key), Bytes(32)};
+}
 
 /// What app does: joins the rooms that do not know each other.
 class SyncDevice::Bridge final : public Fetcher, public TreeListener {
@@ -64,20 +88,26 @@ class SyncDevice::Bridge final : public Fetcher, public TreeListener {
   }
 };
 
-SyncDevice::SyncDevice(TestVolume& volume, std::string name, std::uint32_t writer, std::string directory,
-                       DeviceWorld world)
+SyncDevice::SyncDevice(TestVolume& volume, std::string name, std::uint32_t writer, std::string directory, DeviceWorld world)
+    : SyncDevice(volume.key, &volume.server, join(volume.server, name, writer), name, writer, std::move(directory), world) {}
+
+SyncDevice::SyncDevice(const crypto::VolumeKey& volume, std::unique_ptr<VolumeRemote> remote, std::string name,
+                       std::uint32_t writer, std::string directory, DeviceWorld world)
+    : SyncDevice(volume, nullptr, std::move(remote), std::move(name), writer, std::move(directory), world) {}
+
+SyncDevice::SyncDevice(const crypto::VolumeKey& volume, FakeVolumeServer* fake, std::unique_ptr<VolumeRemote> remote,
+                       std::string name, std::uint32_t writer, std::string directory, DeviceWorld world)
     : volume_(volume),
+      fake_(fake),
+      remote_(std::move(remote)),
       name_(std::move(name)),
       directory_(std::move(directory)),
       writer_(writer),
       disk_(world.disk ? *world.disk : own_disk_),
       clock_(world.clock ? *world.clock : own_clock_),
       stepped_(world.stepped) {
-  device_.value.fill(static_cast<std::uint8_t>(writer));
-  Bytes seed(32, static_cast<std::uint8_t>(writer + 100));
-  key_ = crypto::ed25519_from_seed(seed);
-  volume_.server.add_device({device_, name_, to_bytes(key_.public_key), Bytes(32)});
-  remote_ = std::make_unique<FakeVolumeRemote>(volume_.server);
+  device_ = public_of(name_, writer).id;
+  key_ = key_of(writer);
   options.device_name = name_;
   options.commit_delay = std::chrono::milliseconds(5);
   options.own_thread = !stepped_;
@@ -113,7 +143,7 @@ void SyncDevice::start() {
     store_options.sync_interval = store_options.checkpoint_interval = std::chrono::milliseconds(0);
     store_options.boot_id = "boot " + std::to_string(boots_);
   }
-  store_ = ok(MetadataStore::open(disk_, clock_, store_options, {volume_.key.volume, device_, writer_}, nullptr));
+  store_ = ok(MetadataStore::open(disk_, clock_, store_options, {volume_.volume, device_, writer_}, nullptr));
   BackingStore::Options backing_options;
   backing_options.data_directory = directory_ + "/state";
   backing_options.cache_directory = directory_ + "/cache";
@@ -125,7 +155,7 @@ void SyncDevice::start() {
   if (stepped_) file_options.tick = std::chrono::milliseconds(0);
   files_ = ok(Filesystem::open(*store_, *backing_, *bridge_, disk_, clock_, file_options));
   options.state_directory = directory_ + "/state";
-  engine_ = ok(SyncEngine::start({*store_, *backing_, *remote_, clock_, random_, *bridge_, volume_.key, key_, &disk_},
+  engine_ = ok(SyncEngine::start({*store_, *backing_, *remote_, clock_, random_, *bridge_, volume_, key_, &disk_},
                                  options));
   ok(backing_->sweep([&](InodeId id) {
     MutexLock lock(store_->mutex());
@@ -166,9 +196,8 @@ void SyncDevice::abandon(const std::string& directory, bool power_lost) {
 }
 
 void SyncDevice::fsync(const std::string& path) {
-  const HandleId handle = open(inode(path), {});
-  must("fsync", [&](Request& r) { return files_->sync_file(r, handle, false); });
-  files_->release(handle);
+  const Closing opened{*files_, open(inode(path), {})};
+  must("fsync", [&](Request& r) { return files_->sync_file(r, opened.handle, false); });
 }
 
 OpId SyncDevice::content(const std::string& path) {
@@ -243,19 +272,18 @@ InodeId SyncDevice::write(const std::string& path, std::string_view bytes) {
     id = created.node.id;
     handle = created.opened.handle;
   }
+  const Closing opened{*files_, handle};
   put(handle, 0, bytes);
   Request request;
   (void)files_->flush(request, handle);
-  files_->release(handle);
   return id;
 }
 
 void SyncDevice::write_at(const std::string& path, std::uint64_t offset, std::string_view bytes) {
   OpenFlags flags;
   flags.write = true;
-  const HandleId handle = open(inode(path), flags);
-  put(handle, offset, bytes);
-  files_->release(handle);
+  const Closing opened{*files_, open(inode(path), flags)};
+  put(opened.handle, offset, bytes);
 }
 
 void SyncDevice::truncate(const std::string& path, std::uint64_t size) {
@@ -266,11 +294,11 @@ void SyncDevice::truncate(const std::string& path, std::uint64_t size) {
 }
 
 std::string SyncDevice::read_inode(InodeId id, std::uint64_t offset, std::size_t size) {
-  const HandleId handle = open(id, {});
+  const Closing opened{*files_, open(id, {})};
   std::string out;
   while (out.size() < size) {
     const std::size_t want = std::min<std::size_t>(size - out.size(), 1u << 20);
-    auto reply = must(("read of inode " + std::to_string(id.value)).c_str(), [&](Request& r) { return files_->read(r, handle, offset + out.size(), want); });
+    auto reply = must(("read of inode " + std::to_string(id.value)).c_str(), [&](Request& r) { return files_->read(r, opened.handle, offset + out.size(), want); });
     if (reply.length == 0) break;
     if (!reply.file) {
       out.append(as_text(reply.bytes).substr(0, reply.length));
@@ -282,7 +310,6 @@ std::string SyncDevice::read_inode(InodeId id, std::uint64_t offset, std::size_t
     part.resize(reply.length, '\0');
     out += part;
   }
-  files_->release(handle);
   return out;
 }
 
@@ -406,8 +433,9 @@ void SyncDevice::sync(std::chrono::seconds limit) {
 }
 
 void SyncDevice::catch_up(std::chrono::seconds limit) {
+  if (!fake_) throw std::logic_error("only the fake server tells how far it is");
   const Instant deadline = clock_.monotonic() + limit;
-  while (store_->position().cursor.value < volume_.server.commits()) {
+  while (store_->position().cursor.value < fake_->commits()) {
     if (clock_.monotonic() > deadline)
       throw std::runtime_error(name_ + ": does not catch up: " + engine_->status().reason);
     engine_->wake();

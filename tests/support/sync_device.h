@@ -12,7 +12,10 @@
 
 namespace skymoor::client {
 
-/// What all devices of one test volume share.
+/// A volume's key, the same for the same seed.
+crypto::VolumeKey test_volume_key(std::uint8_t seed);
+
+/// What all devices of one test volume share: its key, and a server in memory.
 struct TestVolume {
   explicit TestVolume(std::uint8_t seed);
   crypto::VolumeKey key;
@@ -32,6 +35,10 @@ struct DeviceWorld {
 class SyncDevice {
  public:
   SyncDevice(TestVolume& volume, std::string name, std::uint32_t writer, std::string directory, DeviceWorld world = {});
+  /// With a server of the test's own, which knows `public_of` and has given it the prefix.
+  SyncDevice(const crypto::VolumeKey& volume, std::unique_ptr<VolumeRemote> remote, std::string name, std::uint32_t writer,
+             std::string directory, DeviceWorld world);
+  static protocol::DevicePublic public_of(const std::string& name, std::uint32_t writer);
   ~SyncDevice();
   void start();
   void stop();           ///< an orderly end; `start` goes on from what is on the disk
@@ -75,7 +82,7 @@ class SyncDevice {
   void check();          ///< the store's own check finds nothing wrong
 
   const std::string& name() const { return name_; }
-  FakeVolumeRemote& remote() { return *remote_; }
+  FakeVolumeRemote& remote() { return dynamic_cast<FakeVolumeRemote&>(*remote_); }
   SyncEngine& engine() { return *engine_; }
   MetadataStore& store() { return *store_; }
   BackingStore& backing() { return *backing_; }
@@ -84,6 +91,8 @@ class SyncDevice {
 
  private:
   class Bridge;
+  SyncDevice(const crypto::VolumeKey& volume, FakeVolumeServer* fake, std::unique_ptr<VolumeRemote> remote, std::string name,
+             std::uint32_t writer, std::string directory, DeviceWorld world);
   template <typename Call>
   auto must(const char* what, Call call);
   std::pair<InodeId, std::string> parent_of(const std::string& path);
@@ -94,7 +103,9 @@ class SyncDevice {
   HandleId open(InodeId inode, OpenFlags flags);
   void put(HandleId handle, std::uint64_t offset, std::string_view bytes);
 
-  TestVolume& volume_;
+  const crypto::VolumeKey& volume_;
+  FakeVolumeServer* const fake_;         ///< null: the server is not this room's
+  const std::unique_ptr<VolumeRemote> remote_;
   const std::string name_;
   std::string directory_;
   const WriterId writer_;
@@ -107,7 +118,6 @@ class SyncDevice {
   int boots_ = 1;
   SystemRandom random_;
   crypto::KeyPair key_;
-  std::unique_ptr<FakeVolumeRemote> remote_;
   std::unique_ptr<MetadataStore> store_;
   std::unique_ptr<BackingStore> backing_;
   std::unique_ptr<Bridge> bridge_;

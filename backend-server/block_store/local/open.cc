@@ -46,7 +46,8 @@ Status SegmentBlockStore::recover() {
   if (!segments.empty()) highest = std::max(highest, *segments.rbegin());
   writer_.set_next_number(highest + 1);
   for (std::uint32_t number : segments) TRY(recover_segment(number, number == *segments.rbegin()));
-  return {};
+  // A segment's name, too, may be in the page cache only: its maker may have been killed before it synced the directory.
+  return segments.empty() ? Status() : disk_.sync_directory(options_.directory);
 }
 
 Status SegmentBlockStore::recover_segment(std::uint32_t number, bool last) {

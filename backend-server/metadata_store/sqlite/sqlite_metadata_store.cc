@@ -45,6 +45,14 @@ class SqliteMetadataStore final : public MetadataStore {
   GroupWriter writer_;  ///< last: joins its thread before what it uses goes
 };
 
+/// What a process wrote before it was killed may be in the page cache only, and is shown and answered from now on: it must
+/// not go with the power. A checkpoint syncs the log before all else.
+Status make_durable(sqlite::Database& database) {
+  Status folded = database.execute("PRAGMA wal_checkpoint(PASSIVE)");
+  // On a full disk the log is synced and stays.
+  return !folded.ok() && folded.error().code() == Code::kNoSpace ? Status() : folded;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<MetadataStore>> open_sqlite_metadata_store(const MetadataStoreOptions& options) {
@@ -53,6 +61,7 @@ Result<std::unique_ptr<MetadataStore>> open_sqlite_metadata_store(const Metadata
   writing.cache_kib = options.cache_kib;
   auto database = TRY(sqlite::Database::open(options.file, writing));
   TRY(sqlite::migrate(*database, metadata_migrations()));
+  TRY(make_durable(*database));
   // A commit of a full pack of small files is about 16 MiB of log: fold it into the file less often than the default.
   TRY(database->execute("PRAGMA wal_autocheckpoint=4096"));
   sqlite::DatabaseOptions reading;
