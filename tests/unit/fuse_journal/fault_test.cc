@@ -154,7 +154,7 @@ TEST_P(FaultSweep, LeavesTheStateWithOrWithoutTheFailedOperation) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Errors, FaultSweep, testing::Values(ENOSPC, EIO));
+INSTANTIATE_TEST_SUITE_P(Errors, FaultSweep, testing::Values(ENOSPC, EIO, EMFILE));
 
 // The same for opening: it fails, or it gives the whole state.
 TEST(FaultSweepOpen, OpeningFailsCleanlyOrSucceeds) {

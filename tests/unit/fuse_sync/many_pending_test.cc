@@ -47,7 +47,8 @@ TEST_F(SyncEngineTest, AHundredThousandPendingOperationsStartInTwoSeconds) {
   EXPECT_LT(took, 2.0);
   EXPECT_GE(a.store().pending().records, count);
   EXPECT_TRUE(a.exists("f7"));
-  std::cout << a.store().pending().records << " pending records: started in " << took << " s of CPU, " << wall.count() << " s\n";
+  std::cout << a.store().pending().records << " pending records: started in " << took << " s of CPU, " << wall.count()
+            << " s\n";
 }
 
 }  // namespace
