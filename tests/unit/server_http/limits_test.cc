@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include "server_fixture.h"
 
 namespace skymoor::server {
@@ -166,6 +168,35 @@ TEST_F(Limits, AFullQueueAnswers503) {
   release();
   EXPECT_EQ(running.answer()->status, 200);
   EXPECT_EQ(queued.answer()->status, 200);
+}
+
+TEST_F(Limits, WithoutDescriptorsItWaitsAndThenServesWhoCame) {
+  open(options());
+  ASSERT_EQ(connect().exchange("GET", "/hello")->status, 200);
+  ASSERT_TRUE(eventually([&] { return server->gauges().connections == 0; }));
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = ::dup(0);
+  ASSERT_GE(next, 0);
+  ::close(next);
+  rlimit few = before;
+  few.rlim_cur = static_cast<rlim_t>(next) + 3;   // two ends of one connection and one end of another
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  auto first = std::make_unique<RawHttp>(server->port(), security);
+  EXPECT_EQ(first->exchange("GET", "/hello")->status, 200);
+  RawHttp second = connect();
+  EXPECT_LT(::dup(0), 0) << "there are descriptors left: nothing was tested";
+  const auto busy = [] { return std::chrono::nanoseconds(std::clock() * (1'000'000'000 / CLOCKS_PER_SEC)); };
+  const auto started = busy();
+  second.request("GET", "/hello");
+  std::this_thread::sleep_for(milliseconds(400));
+  EXPECT_LT(busy() - started, milliseconds(200)) << "it spins";
+  EXPECT_EQ(first->exchange("GET", "/hello")->status, 200);   // who is there goes on
+  first.reset();
+  auto late = second.answer();
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  ASSERT_TRUE(late);
+  EXPECT_EQ(late->status, 200);
 }
 
 // Random bytes and cut or changed requests: an answer or an end of the connection, never a crash or a hang.
