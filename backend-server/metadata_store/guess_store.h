@@ -16,7 +16,7 @@ struct Guess {
   Timestamp time{};
 };
 
-/// What was counted before, oldest first. Times ahead of now (the clock went back) are given as now.
+/// What was counted before, oldest first. Times ahead of now (the clock went back) have become now.
 struct GuessHistory {
   std::vector<Timestamp> account;   ///< of the last day
   std::vector<Timestamp> network;   ///< of the last hour

@@ -19,11 +19,10 @@ TOP = pathlib.Path(__file__).parents[2]
 POINTS = [("journal.checkpoint", 1), ("journal.checkpoint_commit", 1), ("journal.confirm", 2), ("journal.rebase", 1),
           ("filesystem.write", 30), ("filesystem.allocate", 3), ("filesystem.copy", 3), ("file.write", 60), ("file.sync", 8),
           ("disk.rename", 1), ("disk.open", 20)]
-# Points that this work does not come to, and where they are tested.
-ELSEWHERE = {"journal.adopt": "one transaction, only after a server was put back from a backup: no test orders it yet",
-             "journal.reset": "only when a server has forgotten the device's cursor: unit tests of the journal",
-             "backing.sync_all": "sync(2) on the whole machine: unit tests of the cache",
-             "block_store.written": "server_kill_test", "block_store.moved": "unit tests of the block store (compaction)"}
+# Points that this work does not come to, and the test that breaks each.
+ELSEWHERE = {"journal.adopt": "unit/fuse_sync/step_faults_test.cc", "journal.reset": "unit/fuse_journal/damage_test.cc",
+             "backing.sync_all": "unit/fuse_filesystem/fault_test.cc", "block_store.written": "crash/server_kill_test.py",
+             "block_store.moved": "unit/server_block_store/compaction_test.cc"}
 
 
 def test_every_named_point_is_in_a_list():
@@ -33,6 +32,8 @@ def test_every_named_point_is_in_a_list():
             named |= set(re.findall(r'fault\("([a-z_.]+)"', source.read_text()))
     assert len(named) > 5
     assert named <= {point for point, _ in POINTS} | set(ELSEWHERE)
+    for point, test in ELSEWHERE.items():
+        assert f'"{point}"' in (TOP / "tests" / test).read_text(), f"{test} does not break {point}"
 
 
 def kill_at(a, place, plan, seed):

@@ -25,11 +25,16 @@ class SqliteGuessStore final : public GuessStore {
 
   Result<std::int64_t> add(const Guess& guess, const std::function<Status(const GuessHistory&)>& judge) override {
     std::int64_t number = 0;
+    Status judged;
     Status counted = writer_.run([&]() -> Status {
-      number = TRY(add_now(guess, judge));
-      return {};
+      TRY(date_back(guess.time));
+      auto added = add_now(guess, [&](const GuessHistory& history) { return judged = judge(history); });
+      if (added.ok()) number = *added;
+      // A refusal wrote nothing, and must not undo the dates.
+      return added.ok() || !judged.ok() ? Status() : Status(std::move(added).error());
     });
     if (!counted.ok()) return std::move(counted).error();
+    if (!judged.ok()) return std::move(judged).error();
     return number;
   }
 
@@ -47,9 +52,9 @@ class SqliteGuessStore final : public GuessStore {
     GuessHistory history;
     if (!guess.account.is_zero())
       history.account = TRY(times("SELECT time FROM guesses WHERE account=$1 AND time>$2 ORDER BY time DESC LIMIT $3",
-                                  guess.account, guess.time - kKept, guess.time));
+                                  guess.account, guess.time - kKept));
     history.network = TRY(times("SELECT time FROM guesses WHERE network=$1 AND time>$2 ORDER BY time DESC LIMIT $3",
-                                guess.network, guess.time - std::chrono::hours(1), guess.time));
+                                guess.network, guess.time - std::chrono::hours(1)));
     TRY(judge(history));
     TRY(connection_->run("DELETE FROM guesses WHERE time<$1", guess.time - kKept));
     TRY(check_room());
@@ -61,11 +66,22 @@ class SqliteGuessStore final : public GuessStore {
     return number;
   }
 
+  /// Guesses of a time to come were made while the clock was ahead. They count as made now and age from here; left as
+  /// they are they would lock a user out until that time has come.
+  Status date_back(Timestamp now) {
+    bool ahead = false;
+    {
+      auto q = TRY(connection_->query("SELECT 1 FROM guesses WHERE time>$1 LIMIT 1", now));
+      ahead = TRY(q.step());
+    }
+    return ahead ? connection_->run("UPDATE guesses SET time=$1 WHERE time>$2", now, now) : Status();
+  }
+
   template <typename Key>
-  Result<std::vector<Timestamp>> times(const char* sql, const Key& key, Timestamp since, Timestamp now) {
+  Result<std::vector<Timestamp>> times(const char* sql, const Key& key, Timestamp since) {
     auto q = TRY(connection_->query(sql, key, since, std::uint64_t{kMaxRead}));
     std::vector<Timestamp> newest_first;
-    while (TRY(q.step())) newest_first.push_back(std::min(q.time(0), now));
+    while (TRY(q.step())) newest_first.push_back(q.time(0));
     return std::vector<Timestamp>(newest_first.rbegin(), newest_first.rend());
   }
 

@@ -65,8 +65,12 @@ void check(FsStack& stack, Workload& workload, int fault) {
   EXPECT_EQ(stack.names(), expected) << "after fault " << fault;
 }
 
-TEST(FaultSweep, EveryStepFailsOnce) {
+class FaultSweep : public ::testing::TestWithParam<int> {};
+INSTANTIATE_TEST_SUITE_P(Errors, FaultSweep, ::testing::Values(EIO, ENOSPC, EMFILE));
+
+TEST_P(FaultSweep, EveryStepFailsOnce) {
   skymoor::testing::TempDir dir;
+  std::set<std::string> points;
   int fired = 0, fault = 0;
   for (bool more = true; more; ++fault) {
     ASSERT_LT(fault, 1000);
@@ -76,11 +80,12 @@ TEST(FaultSweep, EveryStepFailsOnce) {
     FsStack stack(path);
     ASSERT_NO_FATAL_FAILURE(stack.open());
     Workload workload(stack);
-    stack.hook = [&](const FaultPoint&) {
+    stack.hook = [&](const FaultPoint& point) {
       if (steps++ != fault) return 0;
+      points.insert(std::string(point.name));
       more = true;
       ++fired;
-      return fault % 2 == 0 ? EIO : ENOSPC;
+      return GetParam();
     };
     workload.run();
     stack.hook = nullptr;
@@ -93,6 +98,10 @@ TEST(FaultSweep, EveryStepFailsOnce) {
     std::filesystem::remove_all(path);
   }
   EXPECT_GT(fired, 40);
+  std::cout << fired << " faults\n";
+  for (const char* point : {"file.write", "file.sync", "disk.open", "filesystem.write", "backing.sync_all",
+                            "journal.checkpoint", "journal.checkpoint_commit"})
+    EXPECT_TRUE(points.contains(point)) << point << " never failed";
 }
 
 }  // namespace

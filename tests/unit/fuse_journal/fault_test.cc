@@ -107,7 +107,7 @@ void expect_one_of(MetadataStore& store, const Tree& tree, bool failed_operation
 class FaultSweep : public testing::TestWithParam<int> {};
 
 TEST_P(FaultSweep, LeavesTheStateWithOrWithoutTheFailedOperation) {
-  int error = GetParam();
+  int error = GetParam(), faults = 0;
   for (int segment_bytes : {700, 1 << 20}) {
     for (std::uint64_t n = 0;; ++n) {
       Workload work(segment_bytes);
@@ -119,6 +119,7 @@ TEST_P(FaultSweep, LeavesTheStateWithOrWithoutTheFailedOperation) {
       std::string fired = work.injector.fired;
       work.injector.disarm();
       if (fired.empty()) break;
+      ++faults;
       std::string when = "fault " + std::to_string(n) + " (" + fired + ") at step " + std::to_string(step - 1);
       // Housekeeping after a checkpoint may swallow a failure; an operation may not.
       bool failed_operation = !done.ok() && is_operation(step - 1);
@@ -152,9 +153,11 @@ TEST_P(FaultSweep, LeavesTheStateWithOrWithoutTheFailedOperation) {
       if (testing::Test::HasFailure()) return;
     }
   }
+  EXPECT_GT(faults, 50);
+  std::cout << faults << " faults\n";
 }
 
-INSTANTIATE_TEST_SUITE_P(Errors, FaultSweep, testing::Values(ENOSPC, EIO));
+INSTANTIATE_TEST_SUITE_P(Errors, FaultSweep, testing::Values(ENOSPC, EIO, EMFILE));
 
 // The same for opening: it fails, or it gives the whole state.
 TEST(FaultSweepOpen, OpeningFailsCleanlyOrSucceeds) {

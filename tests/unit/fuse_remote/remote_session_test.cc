@@ -65,6 +65,37 @@ TEST_F(RemoteSessionTest, ARefusedTokenIsRenewedOnceAndTheRequestSentAgain) {
   EXPECT_EQ(tokens_.refusals, 1);
 }
 
+/// A token counts as good or as spent by this machine's clock, and what the server says of it is what counts in the end.
+TEST_F(RemoteSessionTest, AClockThatJumpsCostsARenewalAtMost) {
+  class Jumping final : public Clock {
+   public:
+    Timestamp now() const override { return SystemClock().now() + ahead; }
+    Instant monotonic() const override { return SystemClock().monotonic(); }
+    std::chrono::hours ahead{0};
+  } clock;
+  MemorySessionStore store({"refresh-1", "access-1", clock.now() + 600s});
+  RemoteSession session(*http_, store, clock);
+  for (const auto hours : {1h, -1h, 24h * 3653, -24h * 3653, 0h}) {
+    clock.ahead = hours;
+    const int before = tokens_.refreshes;
+    auto answer = call(session);
+    ASSERT_TRUE(answer.ok() && answer->status == 200) << hours.count();
+    ASSERT_TRUE(call(session).ok());
+    EXPECT_LE(tokens_.refreshes, before + 1) << hours.count();
+    {
+      std::lock_guard lock(tokens_.mutex);   // the token ends by the server's clock
+      ++tokens_.generation;
+    }
+    clock.ahead = hours - 1h;                // and here it is good for another hour
+    const auto refresh = "refresh-" + std::to_string(tokens_.generation);
+    MemorySessionStore later({refresh, "access-of-before", clock.now() + 600s});
+    RemoteSession next(*http_, later, clock);
+    answer = call(next);
+    ASSERT_TRUE(answer.ok() && answer->status == 200) << hours.count();
+    ASSERT_TRUE(store.take_turn({}).value()->save(*later.load()).ok());
+  }
+}
+
 TEST_F(RemoteSessionTest, ManyCallsShareOneRefresh) {
   MemorySessionStore store(tokens(1, 0s));
   RemoteSession session(*http_, store, clock_);

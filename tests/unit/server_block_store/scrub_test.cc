@@ -58,6 +58,51 @@ TEST_F(Scrub, OnePassFindsEveryDamagedBlock) {
   for (const StoredBlock& b : page->blocks) EXPECT_EQ(b.damaged, expected.contains(b.name.block));
 }
 
+// From one bit to the whole block, zeros and noise, in many segments.
+TEST_F(Scrub, OnePassFindsAThousandBlocksDamagedInEveryWay) {
+  options_.segment_bytes = 200 * 1024;
+  open();
+  std::set<BlockId> expected;
+  std::mt19937_64 dice(1);
+  for (std::uint64_t i = 0; i < 2000; ++i) blocks_.push_back(make_block(500 + dice() % 1000, i));
+  for (const TestBlock& block : blocks_) ASSERT_TRUE(put(block).ok());
+  const std::uint32_t last = 2000 * 1100 / (200 * 1024) + 5;
+  std::size_t at = 0;
+  for (std::uint32_t number = 1; number <= last; ++number) {
+    if (!std::filesystem::exists(segment(number))) continue;
+    Bytes bytes = read_all(segment(number));
+    std::size_t place = segment::kFileHeaderBytes;
+    for (; at < blocks_.size(); ++at) {
+      const Bytes& whole = blocks_[at].bytes;
+      auto found = std::search(bytes.begin() + static_cast<std::ptrdiff_t>(place), bytes.end(), whole.begin(), whole.end());
+      if (found == bytes.end()) break;
+      place = static_cast<std::size_t>(found - bytes.begin()) + whole.size();
+      if (at % 2 == 0) continue;
+      expected.insert(blocks_[at].id);
+      const auto length = static_cast<std::ptrdiff_t>(1 + dice() % whole.size());
+      switch (at / 2 % 4) {
+        case 0: found[static_cast<std::ptrdiff_t>(dice() % whole.size())] ^= 1u << dice() % 8; break;
+        case 1: std::fill(found, found + length, std::uint8_t{0}); break;
+        case 2: std::generate(found, found + length, [&] { return static_cast<std::uint8_t>(dice()); }); break;
+        default: std::fill(found, found + static_cast<std::ptrdiff_t>(whole.size()), std::uint8_t{0xff}); break;
+      }
+    }
+    write_all(segment(number), bytes);
+  }
+  ASSERT_EQ(at, blocks_.size());
+  ASSERT_EQ(expected.size(), 1000u) << "not that many were damaged";
+  open();
+  std::set<BlockId> found;
+  for (const BlockName& name : damaged_in_one_pass()) found.insert(name.block);
+  EXPECT_TRUE(found == expected) << found.size() << " were found";
+  for (const TestBlock& block : blocks_) {
+    ASSERT_EQ(reads(block), !expected.contains(block.id));
+    ASSERT_TRUE(put(block).ok());   // which repairs it
+  }
+  EXPECT_TRUE(damaged_in_one_pass().empty());
+  for (const TestBlock& block : blocks_) ASSERT_TRUE(reads(block));
+}
+
 TEST_F(Scrub, APutRepairsAndTheBadCopyStaysUntilThen) {
   fill(3);
   damage_payload(1);

@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include "server_fixture.h"
 
 namespace skymoor::server {
@@ -168,6 +170,35 @@ TEST_F(Limits, AFullQueueAnswers503) {
   EXPECT_EQ(queued.answer()->status, 200);
 }
 
+TEST_F(Limits, WithoutDescriptorsItWaitsAndThenServesWhoCame) {
+  open(options());
+  ASSERT_EQ(connect().exchange("GET", "/hello")->status, 200);
+  ASSERT_TRUE(eventually([&] { return server->gauges().connections == 0; }));
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = ::dup(0);
+  ASSERT_GE(next, 0);
+  ::close(next);
+  rlimit few = before;
+  few.rlim_cur = static_cast<rlim_t>(next) + 3;   // two ends of one connection and one end of another
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  auto first = std::make_unique<RawHttp>(server->port(), security);
+  EXPECT_EQ(first->exchange("GET", "/hello")->status, 200);
+  RawHttp second = connect();
+  EXPECT_LT(::dup(0), 0) << "there are descriptors left: nothing was tested";
+  const auto busy = [] { return std::chrono::nanoseconds(std::clock() * (1'000'000'000 / CLOCKS_PER_SEC)); };
+  const auto started = busy();
+  second.request("GET", "/hello");
+  std::this_thread::sleep_for(milliseconds(400));
+  EXPECT_LT(busy() - started, milliseconds(200)) << "it spins";
+  EXPECT_EQ(first->exchange("GET", "/hello")->status, 200);   // who is there goes on
+  first.reset();
+  auto late = second.answer();
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  ASSERT_TRUE(late);
+  EXPECT_EQ(late->status, 200);
+}
+
 // Random bytes and cut or changed requests: an answer or an end of the connection, never a crash or a hang.
 TEST_F(Limits, GarbageIsSurvived) {
   auto with = options();
@@ -176,7 +207,7 @@ TEST_F(Limits, GarbageIsSurvived) {
   std::string good = "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
   std::uint64_t state = 7;
   auto next = [&] { return state = state * 6364136223846793005ull + 1442695040888963407ull, state >> 33; };
-  for (int i = 0; i < 150; ++i) {
+  for (int i = 0; i < 5000; ++i) {
     std::string text = good;
     for (int changes = 1 + static_cast<int>(next() % 3); changes > 0; --changes)
       text[next() % text.size()] = static_cast<char>(next());

@@ -1,4 +1,6 @@
 // Blocks in and out of a volume.
+#include <thread>
+
 #include "tests/unit/server_services/test_writer.h"
 
 namespace skymoor::server {
@@ -166,6 +168,24 @@ class BlockQuotaTest : public BlocksTest {
     BlocksTest::SetUp();
   }
 };
+
+TEST_F(BlockQuotaTest, uploads_that_race_for_the_last_of_it_get_what_there_is) {
+  value_of(upload(make_block(400, 200)));
+  for (std::uint8_t round = 0; round < 5; ++round) {
+    std::vector<std::thread> threads;
+    std::atomic<int> taken{0};
+    for (std::uint8_t i = 0; i < 8; ++i)
+      threads.emplace_back([&, i] {
+        const TestBlock mine = make_block(100, static_cast<std::uint8_t>(1 + i + 8 * round));
+        const auto reply = upload(mine);
+        if (reply.ok()) ++taken;
+        else EXPECT_EQ(reply.error().code(), Code::kQuotaExceeded);
+      });
+    for (auto& thread : threads) thread.join();
+    EXPECT_EQ(taken, round == 0 ? 6 : 0);
+    EXPECT_EQ(info().stored_bytes, 1000u);
+  }
+}
 
 TEST_F(BlockQuotaTest, holds_exactly) {
   value_of(upload(make_block(600, 1)));

@@ -100,6 +100,20 @@ TEST_F(LimitsTest, a_clock_that_goes_back_neither_frees_nor_locks_out) {
   EXPECT_EQ(start_code("ann"), Code{});
 }
 
+// Guesses of a time that is still to come counted as made just now, for as long as that time had not come.
+TEST_F(LimitsTest, guesses_made_while_the_clock_was_years_ahead_age_like_all_others) {
+  for (const auto ahead : {std::chrono::hours(1), std::chrono::hours(24 * 3653)}) {
+    clock_.advance(ahead);
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(start_code("ann"), Code{});
+    clock_.advance(-ahead);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(start_code("ann"), Code::kRateLimited) << "still guesses";
+    reopen();
+    clock_.advance(std::chrono::minutes(11));
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(start_code("ann"), Code{}) << i;
+    clock_.advance(std::chrono::hours(25));
+  }
+}
+
 TEST_F(LimitsTest, the_secret_is_kept_apart_and_to_its_owner) {
   struct stat status {};
   for (const char* name : {"keyservice.secret", "token.secret"}) {

@@ -72,6 +72,26 @@ TEST_F(SessionsTest, reuse_is_noticed_after_a_restart) {
   EXPECT_EQ(refresh_code(next.refresh_token), Code::kUnauthenticated);
 }
 
+TEST_F(SessionsTest, a_clock_that_jumps_costs_at_most_a_new_login) {
+  const auto device = make_device("ann", "second");
+  for (const auto jump : {std::chrono::hours(1), -std::chrono::hours(1), std::chrono::hours(24 * 3653),
+                          -std::chrono::hours(24 * 3653), -std::chrono::hours(24 * 3653), std::chrono::hours(24 * 3653)}) {
+    auto session = value_of(log_in("ann", "pw", device));
+    EXPECT_EQ(verify_code(session.access_token), Code{});
+    clock_.advance(jump);
+    EXPECT_EQ(verify_code(session.access_token), Code::kUnauthenticated);
+    auto renewed = services_->sessions().refresh(session.refresh_token, address_);
+    if (renewed.ok()) {
+      EXPECT_EQ(verify_code(renewed->access_token), Code{}) << "a renewed token is good by the clock of now";
+    } else {
+      EXPECT_EQ(renewed.error().code(), Code::kUnauthenticated);
+      EXPECT_GT(jump.count(), 1) << "only years to come end a session";
+    }
+    auto again = value_of(log_in("ann", "pw", device));
+    EXPECT_EQ(verify_code(again.access_token), Code{});
+  }
+}
+
 TEST_F(SessionsTest, a_lost_answer_may_be_asked_for_again_where_that_is_allowed) {
   refresh_retry_ = std::chrono::seconds(60);
   reopen();
