@@ -20,7 +20,7 @@ POINTS = [("journal.checkpoint", 1), ("journal.checkpoint_commit", 1), ("journal
           ("filesystem.write", 30), ("filesystem.allocate", 3), ("filesystem.copy", 3), ("file.write", 60), ("file.sync", 8),
           ("disk.rename", 1), ("disk.open", 20)]
 # Points that this work does not come to, and where they are tested.
-ELSEWHERE = {"journal.adopt": "one transaction, only after a server was put back from a backup: no test orders it yet",
+ELSEWHERE = {"journal.adopt": "only after a server was put back from a backup: restored_server_test",
              "journal.reset": "only when a server has forgotten the device's cursor: unit tests of the journal",
              "backing.sync_all": "sync(2) on the whole machine: unit tests of the cache",
              "block_store.written": "server_kill_test", "block_store.moved": "unit tests of the block store (compaction)"}
