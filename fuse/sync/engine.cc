@@ -33,12 +33,8 @@ Result<std::unique_ptr<SyncEngine>> SyncEngine::start(Dependencies dependencies,
 Result<std::vector<ContentMove>> SyncEngine::recover(MetadataStore& store, BackingStore& backing, Disk& disk,
                                                      const std::string& state_directory) {
   SyncStateFile file(&disk, state_directory);
-  SyncState state = TRY(file.load());
-  std::vector<ContentMove> moved;
-  if (!state.moves.empty()) {
-    moved = TRY(Rebaser::finish_moves(store, backing, state));
-    TRY(file.save(state));
-  }
+  const SyncState state = TRY(file.load());
+  auto moved = TRY(Rebaser::finish_moves(store, backing, state.moves));
   TRY(make_anew_what_is_gone(store, backing));
   return moved;
 }
@@ -84,10 +80,8 @@ Status RunningSync::begin() {
   const SyncPosition at = d_.store.position();
   history_.cut(at.cursor);
   if (at.cursor) history_.note(at.cursor, at.hash);
-  if (!state_.moves.empty()) {
-    TRY(Rebaser::finish_moves(d_.store, d_.backing, state_));
-    TRY(state_file_.save(state_));
-  }
+  TRY(Rebaser::finish_moves(d_.store, d_.backing, state_.moves));
+  forget_moves();
   // The last process may have ended between taking in a foreign change and planning anew.
   if (d_.store.last_lsn() > d_.store.position().acknowledged) applier_.need_rebase();
   prefetcher_ = std::make_unique<Prefetcher>(contents_, connection_, d_.clock);

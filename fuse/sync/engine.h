@@ -46,6 +46,7 @@ class RunningSync final : public SyncEngine {
  private:
   // sync_loop.cc, on the sync thread
   void run(std::stop_token stop);
+  void forget_moves();
   Status round(const CallOptions& options);
   Status greet(const CallOptions& options);
   Status start_mirror(const protocol::VolumeInfo& info, const CallOptions& options);

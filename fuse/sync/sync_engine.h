@@ -36,6 +36,9 @@ class TreeListener {
   }
   virtual void rows_moved(const MutexLock&, const std::vector<ContentMove>& moves) { (void)moves; }
   virtual void moves_end() {}
+  /// Whether a process that comes after this one, however it ends, finds what the moves so far changed for the listener.
+  /// Until then the engine remembers them on the disk, and none follow. Not between `moves_begin` and `moves_end`.
+  virtual Status moves_kept() { return {}; }
 };
 
 struct TransferProgress {
@@ -105,7 +108,8 @@ class SyncEngine {
   /// Puts right what a crash left between the rows and the backing files of a re-plan, and makes backing files anew that a
   /// power cut took before they were synced. After opening store and backing
   /// files, before anything looks at a backing file: the sweep, the filesystem, `start`. Errors: Corrupt, Io.
-  /// Answers the moves that a crash cut short and whose rows were there: they have happened now.
+  /// Answers the moves of the last process whose rows were there: they have happened now. Answers them again until the
+  /// listener of an engine has them (TreeListener::moves_kept).
   static Result<std::vector<ContentMove>> recover(MetadataStore& store, BackingStore& backing, Disk& disk,
                                                   const std::string& state_directory);
   virtual ~SyncEngine() = default;

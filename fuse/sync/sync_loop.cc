@@ -169,7 +169,14 @@ Status RunningSync::restore(const CallOptions& options) {
   return {};
 }
 
+/// Where that cannot be (a full disk) the moves stay remembered, and re-plans have to wait.
+void RunningSync::forget_moves() {
+  if (Status forgotten = rebaser_.forget_moves(); !forgotten.ok())
+    log_warn("sync.moves.not_kept", {{"why", forgotten.error()}});
+}
+
 Status RunningSync::round(const CallOptions& options) {
+  forget_moves();
   if (!greeted_) TRY(greet(options));
   TRY(pull(options));
   TRY(puller_.rebase_if_needed(options));
