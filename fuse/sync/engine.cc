@@ -87,7 +87,7 @@ Status RunningSync::begin() {
   prefetcher_ = std::make_unique<Prefetcher>(contents_, connection_, d_.clock);
   if (!options_.own_thread) return {};
   auto listed = [this] {
-    if (directories_.replan_wanted()) wake();
+    if (directories_.replan_wanted()) look_again();
   };
   walk_ = std::make_unique<DirectoryWalk>(DirectoryWalk::Dependencies{
       d_.store, directories_, connection_, options_.list_ahead, std::max<std::size_t>(1, options_.parallel_transfers), listed});
@@ -142,6 +142,13 @@ Status RunningSync::until(const std::function<bool()>& done, Instant deadline, c
   {
     MutexLock lock(mutex_);
     urgent_ = woken_ = settled_down_ = true;  // somebody waits: no pause is sat out before the first attempt
+/// A round is wanted, though nothing was changed here.
+void RunningSync::look_again() {
+  MutexLock lock(mutex_);
+  if (std::exchange(woken_, true)) return;
+  changed_.notify_all();
+}
+
     // The round that is running may have begun before there was anything to do.
     first = rounds_ + 1;
     changed_.notify_all();
@@ -181,7 +188,7 @@ Status RunningSync::fetch_directory(InodeId directory, Instant deadline, std::st
   TRY(connection_.ready());
   if (never_synced()) TRY(until([&] { return !never_synced(); }, deadline, stop));
   Status done = answer(directories_.fetch_directory(directory, call_options(deadline, std::move(stop))));
-  if (directories_.replan_wanted()) wake();
+  if (directories_.replan_wanted()) look_again();
   if (done.ok() && walk_) walk_->waited_for(directory);
   return done;
 }
@@ -193,7 +200,7 @@ Status RunningSync::fetch_inode(InodeId inode, Instant deadline, std::stop_token
     if (inode == kRootInode) return {};
   }
   Status done = answer(directories_.fetch_inode(inode, call_options(deadline, std::move(stop))));
-  if (directories_.replan_wanted()) wake();
+  if (directories_.replan_wanted()) look_again();
   return done;
 }
 
