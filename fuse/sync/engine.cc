@@ -22,6 +22,23 @@ Status make_anew_what_is_gone(MetadataStore& store, BackingStore& backing) {
   return {};
 }
 
+/// How long a status waits for names; a thread that holds them longer may be stuck.
+constexpr std::chrono::milliseconds kNamesPatience{100};
+
+std::string path_of(const MutexLock& lock, MetadataStore& store, InodeId inode) {
+  auto links = store.links(lock, inode);
+  if (!links.ok() || links->empty()) return {};
+  std::string path = links->front().name;
+  InodeId up = links->front().directory;
+  for (int depth = 0; up != kRootInode && depth < 256; ++depth) {
+    auto parents = store.links(lock, up);
+    if (!parents.ok() || parents->empty()) break;
+    path = parents->front().name + "/" + path;
+    up = parents->front().directory;
+  }
+  return path;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<SyncEngine>> SyncEngine::start(Dependencies dependencies, Options options) {
@@ -125,6 +142,13 @@ void RunningSync::wake() {
   changed_.notify_all();
 }
 
+/// A round is wanted, though nothing was changed here.
+void RunningSync::look_again() {
+  MutexLock lock(mutex_);
+  if (std::exchange(woken_, true)) return;
+  changed_.notify_all();
+}
+
 CallOptions RunningSync::call_options(Instant deadline, std::stop_token stop) const {
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - d_.clock.monotonic());
   return {std::clamp(left, std::chrono::milliseconds(1), std::chrono::milliseconds(60000)), std::move(stop)};
@@ -142,13 +166,6 @@ Status RunningSync::until(const std::function<bool()>& done, Instant deadline, c
   {
     MutexLock lock(mutex_);
     urgent_ = woken_ = settled_down_ = true;  // somebody waits: no pause is sat out before the first attempt
-/// A round is wanted, though nothing was changed here.
-void RunningSync::look_again() {
-  MutexLock lock(mutex_);
-  if (std::exchange(woken_, true)) return;
-  changed_.notify_all();
-}
-
     // The round that is running may have begun before there was anything to do.
     first = rounds_ + 1;
     changed_.notify_all();
@@ -236,17 +253,9 @@ SyncStatus RunningSync::status() {
     if (status.reason.empty() && trouble_) status.reason = trouble_->to_string();
   }
   for (TransferProgress& transfer : status.transfers) {
-    MutexLock lock(d_.store.mutex());
-    auto links = d_.store.links(lock, transfer.inode);
-    if (!links.ok() || links->empty()) continue;
-    transfer.path = links->front().name;
-    InodeId up = links->front().directory;
-    for (int depth = 0; up != kRootInode && depth < 256; ++depth) {
-      auto parents = d_.store.links(lock, up);
-      if (!parents.ok() || parents->empty()) break;
-      transfer.path = parents->front().name + "/" + transfer.path;
-      up = parents->front().directory;
-    }
+    MutexLock lock(d_.store.mutex(), kNamesPatience);
+    if (!lock.held()) break;
+    transfer.path = path_of(lock, d_.store, transfer.inode);
   }
   return status;
 }

@@ -44,7 +44,7 @@ class TreeListener {
 struct TransferProgress {
   bool upload = true;
   InodeId inode;
-  std::string path;              ///< as far as it is known
+  std::string path;              ///< as far as it can be told; empty: not now
   std::uint64_t bytes_done = 0, bytes_total = 0;
 };
 
@@ -132,6 +132,7 @@ class SyncEngine {
   /// reaches the backing file. Concurrent calls for the same blocks share one download.
   virtual Status fetch_content(InodeId inode, Extent extent, Instant deadline, std::stop_token stop) = 0;
   virtual void prefetch(InodeId inode, Extent extent) = 0;
+  /// Waits for no thread that is stuck: where the names are locked for long, transfers are told without paths.
   virtual SyncStatus status() = 0;
   virtual std::string state_of(InodeId inode) = 0;
   /// What the server last said about space.

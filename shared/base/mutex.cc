@@ -2,7 +2,29 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 #include <vector>
+
+namespace skymoor {
+
+bool Mutex::try_lock_for(std::chrono::milliseconds patience) {
+#ifndef NDEBUG
+  lock_order::entering(rank_, name_);
+#endif
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (!mutex_.try_lock()) {
+    if (std::chrono::steady_clock::now() >= deadline) {
+#ifndef NDEBUG
+      lock_order::leaving(rank_);
+#endif
+      return false;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
+}  // namespace skymoor
 
 namespace skymoor::lock_order {
 namespace {
