@@ -128,7 +128,7 @@ TEST_F(StableNodesTest, ATableThatCannotBeWrittenIsSaidAndWrittenLater) {
   const HandleId handle = nodes->open(r, a, FsStack::rw())->handle;
   ASSERT_OK(nodes->moves_begin({{a, copy}}));
   rows(a, copy);
-  stack.hook = [](const FaultPoint& point) { return point.path.ends_with("nodes.new") ? ENOSPC : 0; };
+  stack.hook = [](const FaultPoint& point) { return point.detail.ends_with("nodes.new") ? ENOSPC : 0; };
   nodes->files_moved();
   EXPECT_CODE(nodes->moves_kept(), Code::kNoSpace);
   EXPECT_EQ(StableNodes::inode_of(*StableNodes::load(stack.disk, table, {{a, copy}}), a), copy) << "told, the next knows";
