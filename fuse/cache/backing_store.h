@@ -129,7 +129,7 @@ class BackingStore {
     std::uint64_t clean_bytes = 0, dirty_bytes = 0;     ///< allocated on the disk, not file sizes
     std::uint64_t clean_limit_bytes = 0;
   };
-  virtual Usage usage() = 0;
+  virtual Usage usage() = 0;   ///< waits for no thread that is stuck; open files may have grown since then
   /// Evicts least recently used clean files until the clean ones fit the limit (or `target_bytes` if smaller).
   /// Returns bytes freed.
   virtual Result<std::uint64_t> evict(EvictionJudge& judge, std::uint64_t target_bytes) = 0;

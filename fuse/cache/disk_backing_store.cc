@@ -39,7 +39,7 @@ std::optional<FileEntry> DiskBackingStore::locate(const MutexLock& lock, InodeId
 }
 
 void DiskBackingStore::count(const FileEntry& entry, bool add) {
-  std::uint64_t& total = entry.dirty ? dirty_bytes_ : clean_bytes_;
+  std::atomic<std::uint64_t>& total = entry.dirty ? dirty_bytes_ : clean_bytes_;
   total += add ? entry.allocated_bytes : 0 - entry.allocated_bytes;
 }
 

@@ -1,5 +1,6 @@
 // DiskBackingStore: BackingStore over two directory trees.
 #pragma once
+#include <atomic>
 #include <list>
 #include <optional>
 #include <unordered_map>
@@ -91,6 +92,9 @@ class DiskBackingStore final : public BackingStore {
   UniqueFd data_root_, cache_root_;
   bool split_ = false;   // the two directories lie on different filesystems
 
+  // Own synchronisation; changed under mutex_.
+  std::atomic<std::uint64_t> clean_bytes_{0}, dirty_bytes_{0};
+
   // Guarded by mutex_.
   Mutex mutex_{40000, "cache.files"};
   CondVar settled_;
@@ -101,7 +105,6 @@ class DiskBackingStore final : public BackingStore {
   std::unique_ptr<UnseenList> unseen_ GUARDED_BY(mutex_), vouching_ GUARDED_BY(mutex_);
   std::uint32_t tick_ GUARDED_BY(mutex_) = 1u << 30;
   std::uint64_t moves_ GUARDED_BY(mutex_) = 0;     // counts names that became unsynced
-  std::uint64_t clean_bytes_ GUARDED_BY(mutex_) = 0, dirty_bytes_ GUARDED_BY(mutex_) = 0;
   bool swept_ GUARDED_BY(mutex_) = false;
   std::unordered_set<InodeId> gone_ GUARDED_BY(mutex_);  // removed or moved away before the sweep was over
 };

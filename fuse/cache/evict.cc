@@ -9,14 +9,16 @@ namespace {
 
 constexpr std::size_t kBatch = 4096;          // candidates looked at in one pass over the table
 constexpr std::size_t kMisfiledBatch = 1024;
+constexpr std::chrono::milliseconds kUsagePatience{50};
 
 bool before(const FileEntry& a, const FileEntry& b) { return FileTable::older(a.last_use, b.last_use); }
 
 }  // namespace
 
 BackingStore::Usage DiskBackingStore::usage() {
-  MutexLock lock(mutex_);
-  refresh_open(lock);
+  // Status and statfs ask: they do not wait for a disk that hangs.
+  MutexLock lock(mutex_, kUsagePatience);
+  if (lock.held()) refresh_open(lock);
   return {clean_bytes_, dirty_bytes_, options_.clean_limit_bytes};
 }
 

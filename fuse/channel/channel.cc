@@ -100,8 +100,7 @@ FuseChannel::FuseChannel(Filesystem& filesystem, ChannelOptions options)
     : filesystem_(filesystem),
       options_(std::move(options)),
       slow_calls_(filesystem, options_.watchdog.get()),
-      unanswered_mutex_(kUnansweredRank, "channel.unanswered"),
-      threads_mutex_(kChannelThreadsRank, "channel.threads") {}
+      unanswered_mutex_(kUnansweredRank, "channel.unanswered") {}
 
 Result<std::unique_ptr<Channel>> Channel::mount(Filesystem& filesystem, ChannelOptions options) {
   auto channel = std::make_unique<FuseChannel>(filesystem, std::move(options));
@@ -167,7 +166,9 @@ Status FuseChannel::mount_session() {
 ssize_t FuseChannel::write_answer(int fd, iovec* iov, int count) {
   const bool notice = static_cast<const fuse_out_header*>(iov[0].iov_base)->unique == 0;
   // Other notices wait for nothing: they are told from here, by threads with a request in hand.
-  if (!replaying_init_ && !(notice && options_.notify && NoticesMayWait::here())) {
+  const bool may_wait = notice && NoticesMayWait::here();
+  if (may_wait && !replaying_init_ && !options_.notify) return write_waiting_notice(fd, iov, count);
+  if (!replaying_init_ && !may_wait) {
     newer_protocol_.complete(iov, count);
     return passthrough_.writev(fd, iov, count);
   }
@@ -181,82 +182,81 @@ ssize_t FuseChannel::write_answer(int fd, iovec* iov, int count) {
   return -1;
 }
 
+/// The kernel may write pages before it takes the notice: it can have no end before those writes are answered, and not even a
+/// kill would reach the thread that waits for them. So whoever serves goes on until then.
+ssize_t FuseChannel::write_waiting_notice(int fd, iovec* iov, int count) {
+  ++waiting_notices_;
+  ssize_t written = -1;
+  int error = ECANCELED;
+  if (!stopping_) {
+    newer_protocol_.complete(iov, count);
+    written = passthrough_.writev(fd, iov, count);
+    error = errno;
+  }
+  --waiting_notices_;
+  errno = error;
+  return written;
+}
+
 Status FuseChannel::take_pages(InodeId inode) {
   NoticesMayWait by_the_notifier;
   if (fuse_lowlevel_notify_inval_inode(session_, inode.value, 0, 0) != -ECANCELED) return {};
   return Error(Code::kCancelled, "the mount's process is to end");
 }
 
-void FuseChannel::serve(const std::string& name) {
-  set_thread_name(name);
-  Watchdog::Watched watched(options_.watchdog.get(), name);
+void FuseChannel::serve(Readers::Reader& reader) {
+  set_thread_name(reader.name());
+  Watchdog::Watched watched(options_.watchdog.get(), reader.name());
   fuse_buf buffer = {};
-  while (!stopping_ && !fuse_session_exited(session_)) {
+  bool leaves = false;
+  while (!(stopping_ || fuse_session_exited(session_)) || waiting_notices_ != 0) {
+    if ((leaves = readers_.may_leave(reader))) break;
     int rc = fuse_session_receive_buf(session_, &buffer);
     if (rc == -EINTR || rc == -EAGAIN) continue;
     if (rc <= 0) break;  // unmounted (ENODEV reads as 0) or broken
-    Watchdog::Busy busy(watched);
+    Watchdog::Busy watched_busy(watched);
+    Readers::Busy busy(reader);
     fuse_session_process_buf(session_, &buffer);
   }
   std::free(buffer.mem);
+  // Any other thread that leaves means that the session is over for all.
+  if (!leaves) stop();
 }
 
 Status FuseChannel::run() {
   install_wake_signal();
-  slow_calls_.start(std::max(1, options_.threads));
+  const int threads = std::max(1, options_.threads);
+  slow_calls_.start(threads);
   if (options_.take_over) {
     ask_again();
     invalidator_.doubt(filesystem_);
   }
-  {
-    MutexLock lock(threads_mutex_);
-    for (int i = 0; i < std::max(1, options_.threads); ++i) {
-      ++serving_;
-      threads_.emplace_back([this, i] {
-        serve("fuse-" + std::to_string(i));
-        // One thread that leaves means that the session is over for all.
-        stopping_ = true;
-        fuse_session_exit(session_);
-        --serving_;
-      });
-    }
-  }
-  while (serving_ > 0) {
+  readers_.start(static_cast<std::size_t>(threads), [this](Readers::Reader& reader) { serve(reader); });
+  while (readers_.running() > 0) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    if (stopping_) wake_threads();
+    if (stopping_) readers_.signal(kWakeSignal);
+    else readers_.look(SystemClock().monotonic());
   }
-  MutexLock lock(threads_mutex_);
-  for (auto& thread : threads_) thread.join();
-  threads_.clear();
+  readers_.join();
   slow_calls_.stop(handing_over_);
   invalidator_.stop();
   return {};
 }
 
-void FuseChannel::wake_threads() {
-  MutexLock lock(threads_mutex_);
-  for (auto& thread : threads_)
-    if (thread.joinable()) pthread_kill(thread.native_handle(), kWakeSignal);
-}
-
 void FuseChannel::stop() {
+  // Not by fuse_session_exit: libfuse would drop what is read from then on, and a notice may be waiting for it.
   stopping_ = true;
-  if (session_) fuse_session_exit(session_);  // none after a mount that failed
 }
 
 FuseChannel::~FuseChannel() {
   stop();
-  while (serving_ > 0) {
-    wake_threads();
+  while (readers_.running() > 0) {
+    readers_.signal(kWakeSignal);
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   slow_calls_.stop();
   invalidator_.stop();
-  {
-    MutexLock lock(threads_mutex_);
-    for (auto& thread : threads_)
-      if (thread.joinable()) thread.join();
-  }
+  readers_.join();
   if (mounted_ && !handing_over_) {
     if (options_.take_over) unmount_taken_over();
     fuse_session_unmount(session_);

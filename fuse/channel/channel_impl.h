@@ -11,6 +11,7 @@
 #include "fuse/channel/invalidator.h"
 #include "fuse/channel/newer_protocol.h"
 #include "fuse/channel/passthrough.h"
+#include "fuse/channel/readers.h"
 #include "fuse/channel/session_io.h"
 #include "fuse/channel/slow_calls.h"
 
@@ -63,12 +64,12 @@ class FuseChannel final : public Channel {
  private:
   Status mount_session();
   ssize_t write_answer(int fd, iovec* iov, int count);
+  ssize_t write_waiting_notice(int fd, iovec* iov, int count);
   Status take_session_over();
   Status replay_init(const Bytes& request);
   void ask_again();
   void unmount_taken_over();
-  void serve(const std::string& name);
-  void wake_threads();
+  void serve(Readers::Reader& reader);
 
   // Constant after mount.
   Filesystem& filesystem_;
@@ -82,9 +83,8 @@ class FuseChannel final : public Channel {
   Mutex unanswered_mutex_;
   std::unordered_map<std::uint64_t, HandleId> unanswered_ GUARDED_BY(unanswered_mutex_);   // by request
   std::atomic<bool> stopping_{false}, handing_over_{false};
-  std::atomic<int> serving_{0};
-  Mutex threads_mutex_;
-  std::vector<std::thread> threads_ GUARDED_BY(threads_mutex_);
+  std::atomic<int> waiting_notices_{0};   // told by a thread of this process, which waits until the kernel has taken them
+  Readers readers_;
   // The mounting thread's.
   bool mounted_ = false, replaying_init_ = false;
 };

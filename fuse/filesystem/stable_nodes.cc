@@ -49,12 +49,16 @@ Result<StableNodes::Table> StableNodes::load(Disk& disk, const std::string& path
     put(table.node_of, inode, node);
   }
   for (std::size_t m = in.count(kMaxMoved, 16); m > 0; --m) {
+    table.unsaved = true;
     const InodeId from{in.u64()}, to{in.u64()};
     if (std::find(moved.begin(), moved.end(), std::pair(from, to)) != moved.end()) swap_nodes(table, from, to);
   }
   if (!in.finish(path).ok()) return damaged;
   return table;
 }
+
+StableNodes::StableNodes(Filesystem& files, Disk& disk, std::string path)
+    : StableNodes(files, disk, std::move(path), Table()) {}
 
 StableNodes::StableNodes(Filesystem& files, Disk& disk, std::string path, Table table)
     : files_(files), disk_(disk), path_(std::move(path)), table_(std::move(table)) {}
@@ -83,15 +87,20 @@ Filesystem::Moves StableNodes::rows_moved(const MutexLock& lock, const Moves& mo
   if (!may_follow_) return {};
   Moves followed = files_.rows_moved(lock, moves);
   for (const auto& [from, to] : followed) swap_nodes(table_, from, to);
-  changed_ = !followed.empty();
   return followed;
 }
 
 void StableNodes::files_moved() {
   files_.files_moved();
-  if (std::exchange(changed_, false))
+  // Also where nothing followed: what is pending in the file could be taken for done later.
+  if (table_.unsaved)
     if (Status saved = save({}); !saved.ok()) log_warn("filesystem.nodes.not_saved", {{"why", saved.error()}});
   open_gate();
+}
+
+Status StableNodes::moves_kept() {
+  Passing passing(*this);
+  return table_.unsaved ? save({}) : Status();
 }
 
 void StableNodes::open_gate() {
@@ -123,7 +132,9 @@ Status StableNodes::save(const Moves& pending) {
     TRY(file->truncate(0));
     TRY(file->write_at(0, out.view()));
   }
-  return disk_.rename(fresh, path_);
+  TRY(disk_.rename(fresh, path_));
+  table_.unsaved = !pending.empty();
+  return {};
 }
 
 InodeId StableNodes::inode_of(const Table& table, InodeId node) { return look_up(table.inode_of, node); }

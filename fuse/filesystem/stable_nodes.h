@@ -13,7 +13,8 @@ namespace skymoor::client {
 /// very file they opened (descriptors, mappings, pages, locks), and nothing they do reaches the other side's version.
 /// A permutation of few numbers, kept in a file so that the process that takes the mount over knows it.
 /// Between `moves_begin` and `files_moved` no operation that names a node runs; those through handles do.
-/// Thread-safe. Ownership: borrows `files` and `disk`. Failure: without a table file that can be written nothing moves.
+/// Thread-safe. Ownership: borrows `files` and `disk`. Failure: without a table file that can be written nothing moves; if it
+/// cannot be written afterwards, the next process has to be told of the move by who began it.
 class StableNodes final : public Filesystem {
  public:
   static constexpr std::size_t kMaxMoved = 1u << 16;   ///< numbers; files that would need more stay with their inode
@@ -22,16 +23,21 @@ class StableNodes final : public Filesystem {
   /// Corrupt, Io.
   struct Table {
     std::unordered_map<InodeId, InodeId> inode_of, node_of;
+    bool unsaved = false;   ///< the file names moves as begun that happened, or did not
   };
   static Result<Table> load(Disk& disk, const std::string& path, const Moves& moved);
   /// `path` empty: in memory only.
-  StableNodes(Filesystem& files, Disk& disk, std::string path, Table table = {});
+  StableNodes(Filesystem& files, Disk& disk, std::string path);
+  StableNodes(Filesystem& files, Disk& disk, std::string path, Table table);
 
   /// Contents are about to change hands: `rows_moved` (if it comes to that) and `files_moved` follow on the same thread.
   /// Errors: Io, NoSpace (nothing follows).
   Status moves_begin(const Moves& moves);
   Moves rows_moved(const MutexLock& lock, const Moves& moves) override;
   void files_moved() override;
+  /// The file says all that has moved: until then the next process must be told (`load`). On the thread that moves, not
+  /// between `moves_begin` and `files_moved`. Errors: Io, NoSpace (ask again).
+  Status moves_kept();
   /// What the kernel is to be told, in its numbers.
   VisibleChanges for_kernel(VisibleChanges changes);
   static InodeId inode_of(const Table& table, InodeId node);
@@ -120,7 +126,7 @@ class StableNodes final : public Filesystem {
   std::atomic<bool> closing_{false};
   // Guarded by gate_.
   Table table_;
-  bool may_follow_ = false, changed_ = false;
+  bool may_follow_ = false;
 };
 
 }  // namespace skymoor::client

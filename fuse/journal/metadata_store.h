@@ -132,7 +132,7 @@ class MetadataStore {
   struct Totals {
     std::uint64_t inodes = 0, bytes = 0;
   };
-  virtual Totals totals(const MutexLock&) = 0;
+  virtual Totals totals() = 0;   ///< waits for nobody
 
   // ---- Local changes. ----
   virtual Change begin(const MutexLock&, Intent intent) = 0;

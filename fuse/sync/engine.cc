@@ -22,6 +22,23 @@ Status make_anew_what_is_gone(MetadataStore& store, BackingStore& backing) {
   return {};
 }
 
+/// How long a status waits for names; a thread that holds them longer may be stuck.
+constexpr std::chrono::milliseconds kNamesPatience{100};
+
+std::string path_of(const MutexLock& lock, MetadataStore& store, InodeId inode) {
+  auto links = store.links(lock, inode);
+  if (!links.ok() || links->empty()) return {};
+  std::string path = links->front().name;
+  InodeId up = links->front().directory;
+  for (int depth = 0; up != kRootInode && depth < 256; ++depth) {
+    auto parents = store.links(lock, up);
+    if (!parents.ok() || parents->empty()) break;
+    path = parents->front().name + "/" + path;
+    up = parents->front().directory;
+  }
+  return path;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<SyncEngine>> SyncEngine::start(Dependencies dependencies, Options options) {
@@ -33,12 +50,8 @@ Result<std::unique_ptr<SyncEngine>> SyncEngine::start(Dependencies dependencies,
 Result<std::vector<ContentMove>> SyncEngine::recover(MetadataStore& store, BackingStore& backing, Disk& disk,
                                                      const std::string& state_directory) {
   SyncStateFile file(&disk, state_directory);
-  SyncState state = TRY(file.load());
-  std::vector<ContentMove> moved;
-  if (!state.moves.empty()) {
-    moved = TRY(Rebaser::finish_moves(store, backing, state));
-    TRY(file.save(state));
-  }
+  const SyncState state = TRY(file.load());
+  auto moved = TRY(Rebaser::finish_moves(store, backing, state.moves));
   TRY(make_anew_what_is_gone(store, backing));
   return moved;
 }
@@ -84,16 +97,14 @@ Status RunningSync::begin() {
   const SyncPosition at = d_.store.position();
   history_.cut(at.cursor);
   if (at.cursor) history_.note(at.cursor, at.hash);
-  if (!state_.moves.empty()) {
-    TRY(Rebaser::finish_moves(d_.store, d_.backing, state_));
-    TRY(state_file_.save(state_));
-  }
+  TRY(Rebaser::finish_moves(d_.store, d_.backing, state_.moves));
+  forget_moves();
   // The last process may have ended between taking in a foreign change and planning anew.
   if (d_.store.last_lsn() > d_.store.position().acknowledged) applier_.need_rebase();
   prefetcher_ = std::make_unique<Prefetcher>(contents_, connection_, d_.clock);
   if (!options_.own_thread) return {};
   auto listed = [this] {
-    if (directories_.replan_wanted()) wake();
+    if (directories_.replan_wanted()) look_again();
   };
   walk_ = std::make_unique<DirectoryWalk>(DirectoryWalk::Dependencies{
       d_.store, directories_, connection_, options_.list_ahead, std::max<std::size_t>(1, options_.parallel_transfers), listed});
@@ -127,6 +138,13 @@ void RunningSync::wake() {
   MutexLock lock(mutex_);
   last_wake_ = d_.clock.monotonic();
   // Told once: every local operation comes here, and `gather` looks at the time of the last one by itself.
+  if (std::exchange(woken_, true)) return;
+  changed_.notify_all();
+}
+
+/// A round is wanted, though nothing was changed here.
+void RunningSync::look_again() {
+  MutexLock lock(mutex_);
   if (std::exchange(woken_, true)) return;
   changed_.notify_all();
 }
@@ -187,7 +205,7 @@ Status RunningSync::fetch_directory(InodeId directory, Instant deadline, std::st
   TRY(connection_.ready());
   if (never_synced()) TRY(until([&] { return !never_synced(); }, deadline, stop));
   Status done = answer(directories_.fetch_directory(directory, call_options(deadline, std::move(stop))));
-  if (directories_.replan_wanted()) wake();
+  if (directories_.replan_wanted()) look_again();
   if (done.ok() && walk_) walk_->waited_for(directory);
   return done;
 }
@@ -199,7 +217,7 @@ Status RunningSync::fetch_inode(InodeId inode, Instant deadline, std::stop_token
     if (inode == kRootInode) return {};
   }
   Status done = answer(directories_.fetch_inode(inode, call_options(deadline, std::move(stop))));
-  if (directories_.replan_wanted()) wake();
+  if (directories_.replan_wanted()) look_again();
   return done;
 }
 
@@ -235,17 +253,9 @@ SyncStatus RunningSync::status() {
     if (status.reason.empty() && trouble_) status.reason = trouble_->to_string();
   }
   for (TransferProgress& transfer : status.transfers) {
-    MutexLock lock(d_.store.mutex());
-    auto links = d_.store.links(lock, transfer.inode);
-    if (!links.ok() || links->empty()) continue;
-    transfer.path = links->front().name;
-    InodeId up = links->front().directory;
-    for (int depth = 0; up != kRootInode && depth < 256; ++depth) {
-      auto parents = d_.store.links(lock, up);
-      if (!parents.ok() || parents->empty()) break;
-      transfer.path = parents->front().name + "/" + transfer.path;
-      up = parents->front().directory;
-    }
+    MutexLock lock(d_.store.mutex(), kNamesPatience);
+    if (!lock.held()) break;
+    transfer.path = path_of(lock, d_.store, transfer.inode);
   }
   return status;
 }

@@ -46,6 +46,7 @@ class RunningSync final : public SyncEngine {
  private:
   // sync_loop.cc, on the sync thread
   void run(std::stop_token stop);
+  void forget_moves();
   Status round(const CallOptions& options);
   Status greet(const CallOptions& options);
   Status start_mirror(const protocol::VolumeInfo& info, const CallOptions& options);
@@ -53,11 +54,13 @@ class RunningSync final : public SyncEngine {
   Status pull(const CallOptions& options);
   Status compare_heads(const CallOptions& options);
   Status restore(const CallOptions& options);
-  void gather(const std::stop_token& stop);
+  Status take_in(const CallOptions& options);
+  bool gather(Instant latest, const std::stop_token& stop);
   void rest(const Status& outcome, const std::stop_token& stop);
   Status refresh_info(const CallOptions& options);
   bool never_synced();
   void heard_of(Sequence head);
+  void look_again();
   /// Everything up to the cursor has been told to the listener.
   void note_shown() { shown_ = d_.store.position().cursor.value; }
   Status until(const std::function<bool()>& done, Instant deadline, const std::stop_token& stop);
@@ -113,7 +116,7 @@ class RunningSync final : public SyncEngine {
   bool woken_ GUARDED_BY(mutex_) = true, urgent_ GUARDED_BY(mutex_) = false;
   bool settled_down_ GUARDED_BY(mutex_) = false;   ///< the last round ended in an error that waiting may cure
   Instant last_wake_ GUARDED_BY(mutex_){};
-  Sequence head_ GUARDED_BY(mutex_);
+  Sequence head_ GUARDED_BY(mutex_), taken_in_ GUARDED_BY(mutex_);   ///< heard of; and when the feed was last read
   std::uint64_t rounds_ GUARDED_BY(mutex_) = 0;
   std::optional<Error> trouble_ GUARDED_BY(mutex_);   ///< why the last round did not get through
   std::optional<protocol::VolumeInfo> info_ GUARDED_BY(mutex_);

@@ -36,12 +36,15 @@ class TreeListener {
   }
   virtual void rows_moved(const MutexLock&, const std::vector<ContentMove>& moves) { (void)moves; }
   virtual void moves_end() {}
+  /// Whether a process that comes after this one, however it ends, finds what the moves so far changed for the listener.
+  /// Until then the engine remembers them on the disk, and none follow. Not between `moves_begin` and `moves_end`.
+  virtual Status moves_kept() { return {}; }
 };
 
 struct TransferProgress {
   bool upload = true;
   InodeId inode;
-  std::string path;              ///< as far as it is known
+  std::string path;              ///< as far as it can be told; empty: not now
   std::uint64_t bytes_done = 0, bytes_total = 0;
 };
 
@@ -105,7 +108,8 @@ class SyncEngine {
   /// Puts right what a crash left between the rows and the backing files of a re-plan, and makes backing files anew that a
   /// power cut took before they were synced. After opening store and backing
   /// files, before anything looks at a backing file: the sweep, the filesystem, `start`. Errors: Corrupt, Io.
-  /// Answers the moves that a crash cut short and whose rows were there: they have happened now.
+  /// Answers the moves of the last process whose rows were there: they have happened now. Answers them again until the
+  /// listener of an engine has them (TreeListener::moves_kept).
   static Result<std::vector<ContentMove>> recover(MetadataStore& store, BackingStore& backing, Disk& disk,
                                                   const std::string& state_directory);
   virtual ~SyncEngine() = default;
@@ -128,6 +132,7 @@ class SyncEngine {
   /// reaches the backing file. Concurrent calls for the same blocks share one download.
   virtual Status fetch_content(InodeId inode, Extent extent, Instant deadline, std::stop_token stop) = 0;
   virtual void prefetch(InodeId inode, Extent extent) = 0;
+  /// Waits for no thread that is stuck: where the names are locked for long, transfers are told without paths.
   virtual SyncStatus status() = 0;
   virtual std::string state_of(InodeId inode) = 0;
   /// What the server last said about space.

@@ -169,35 +169,54 @@ Status RunningSync::restore(const CallOptions& options) {
   return {};
 }
 
+/// Where that cannot be (a full disk) the moves stay remembered, and re-plans have to wait.
+void RunningSync::forget_moves() {
+  if (Status forgotten = rebaser_.forget_moves(); !forgotten.ok())
+    log_warn("sync.moves.not_kept", {{"why", forgotten.error()}});
+}
+
 Status RunningSync::round(const CallOptions& options) {
+  forget_moves();
   if (!greeted_) TRY(greet(options));
+  TRY(take_in(options));
+  TRY(refresh_info(options));
+  const Instant latest = d_.clock.monotonic() + options_.commit_delay * kGatherFactor;
+  while (gather(latest, options.stop)) TRY(take_in(options));
+  return push_all(options);
+}
+
+/// What others have sent is shown.
+Status RunningSync::take_in(const CallOptions& options) {
+  {
+    MutexLock lock(mutex_);
+    taken_in_ = head_;
+  }
   TRY(pull(options));
   TRY(puller_.rebase_if_needed(options));
   note_shown();
   // Everything that the server took is in the feed that was just read.
   outstanding_.reset();
-  {
-    MutexLock lock(mutex_);
-    head_ = std::max(head_, puller_.head());
-  }
-  TRY(refresh_info(options));
-  gather(options.stop);
-  return push_all(options);
+  MutexLock lock(mutex_);
+  head_ = std::max(head_, puller_.head());
+  taken_in_ = std::max(taken_in_, puller_.head());
+  return {};
 }
 
-/// Lets changes that come close together share a commit; as many files as fill one need not wait for more.
-void RunningSync::gather(const std::stop_token& stop) {
-  if (!options_.own_thread) return;
-  if (d_.store.last_lsn() <= d_.store.position().acknowledged) return;
-  const Instant most = d_.clock.monotonic() + options_.commit_delay * kGatherFactor;
+/// Lets changes that come close together share a commit, until `latest`; as many files as fill one need not wait for more.
+/// True: others have sent something meanwhile, which does not wait for ours.
+bool RunningSync::gather(Instant latest, const std::stop_token& stop) {
+  if (!options_.own_thread) return false;
+  if (d_.store.last_lsn() <= d_.store.position().acknowledged) return false;
   while (d_.store.pending().files < kManyFiles) {
     MutexLock lock(mutex_);
-    if (urgent_ || stop.stop_requested()) return;
+    if (urgent_ || stop.stop_requested()) return false;
+    if (head_ > taken_in_ && head_.value > shown_) return true;
     const Instant now = d_.clock.monotonic();
-    const Instant due = std::min({most, last_wake_ + options_.commit_delay});
-    if (now >= due) return;
+    const Instant due = std::min({latest, last_wake_ + options_.commit_delay});
+    if (now >= due) return false;
     wait_a_while(changed_, lock, d_.clock, std::min(due, now + kGatherLook), stop);
   }
+  return false;
 }
 
 /// Waits until there is something to do.

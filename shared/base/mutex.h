@@ -50,6 +50,8 @@ class CAPABILITY("mutex") Mutex {
 #endif
     mutex_.unlock();
   }
+  /// Takes it within `patience`, if it is free by then.
+  bool try_lock_for(std::chrono::milliseconds patience);
   LockRank rank() const { return rank_; }
   const char* name() const { return name_; }
 
@@ -64,11 +66,15 @@ class CAPABILITY("mutex") Mutex {
 class SCOPED_CAPABILITY MutexLock {
  public:
   explicit MutexLock(Mutex& mutex) ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }
+  /// For who must not wait for a thread that may be stuck with it: ask `held` first.
+  MutexLock(Mutex& mutex, std::chrono::milliseconds patience) ACQUIRE(mutex)
+      : mutex_(mutex), held_(mutex.try_lock_for(patience)) {}
   ~MutexLock() RELEASE() {
     if (held_) mutex_.unlock();
   }
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;
+  bool held() const { return held_; }
   /// Lets go for a while (before I/O); the scope must take it again or end.
   void unlock() RELEASE() {
     held_ = false;

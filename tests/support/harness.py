@@ -63,17 +63,19 @@ class Server:
         self.log = pathlib.Path(root) / "server.log"
         self.port_file = pathlib.Path(root) / "server.port"
         self.options = options
-        self.port = 0
+        self.address, self.port = "127.0.0.1", 0
+        self.scrypt_log_n = 12                # cheap; accepted of loopback only
+        self.place = contextlib.nullcontext   # where its process is started (network.py)
         self.process = None
 
     def start(self):
         """Starts it, on the same port as before if it ran before; returns when it answers."""
         self.port_file.unlink(missing_ok=True)
-        with open(self.log, "ab") as log:
+        with open(self.log, "ab") as log, self.place():
             # pylint: disable=consider-using-with
             self.process = subprocess.Popen(
-                [str(SKYMOORD), "serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}",
-                 "--port-file", str(self.port_file), "--scrypt-log-n", "12", *self.options], stdout=log, stderr=log,
+                [str(SKYMOORD), "serve", "--data", str(self.data), "--listen", f"{self.address}:{self.port}",
+                 "--port-file", str(self.port_file), "--scrypt-log-n", str(self.scrypt_log_n), *self.options], stdout=log, stderr=log,
                 cwd="/")
         def ready():
             assert self.process.poll() is None, f"skymoord ended: {self.log.read_text()[-3000:]}"
@@ -85,7 +87,7 @@ class Server:
     @property
     def url(self):
         """Where clients reach it."""
-        return f"https://127.0.0.1:{self.port}"
+        return f"https://{self.address}:{self.port}"
 
     def kill(self):
         """kill -9."""
@@ -113,6 +115,7 @@ class Device:
         self.root = pathlib.Path(root) / f"device-{name}"
         self.root.mkdir(parents=True)
         self.name = name
+        self.place = contextlib.nullcontext   # where its processes are started (network.py)
         self.mounts = []
         self.password_file = self.root / "password"
         self.password_file.write_text(PASSWORD + "\n")
@@ -124,7 +127,8 @@ class Device:
 
     def skymoor(self, *args, **kwargs):
         """Runs the client with this device's directories."""
-        return run(SKYMOOR, *args, env=self.env, **kwargs)
+        with self.place():
+            return run(SKYMOOR, *args, env=self.env, **kwargs)
 
     def signup(self, server, user="ada", **kwargs):
         """New account, without the first volume."""

@@ -1,11 +1,13 @@
 """Conflict copies are listed with where they come from, and resolved without losing either side."""
 
+import contextlib
 import json
 import mmap
 import os
 
 import pytest
-from harness import tree_of, wait_until, world
+from faults import Fault, ordered
+from harness import CommandFailed, tree_of, wait_until, world
 from lines import Line
 
 
@@ -153,4 +155,49 @@ def test_a_program_goes_on_with_the_file_that_it_opened(passthrough):
         same_trees(a, left, b, right)
         assert (right / copy.name).read_bytes() == b"after all"
         assert (right / "doc").read_bytes() == b"THEIRS" + theirs[6:]
+        line.close()
+
+
+def is_served(device):
+    with contextlib.suppress(CommandFailed):   # it does not answer yet
+        return bool(device.status()["mounts"])
+    return False
+
+
+@pytest.mark.parametrize("plan", ["ENOSPC:file.write:2+:/nodes.new", "kill:file.write:2:/nodes.new"])
+@pytest.mark.parametrize("mine", [b"mine", b""])
+def test_it_does_so_though_nobody_could_write_down_whose_it_is(plan, mine):
+    """The list of moved contents cannot be written when they have moved, or the process dies then; and the next one dies, too."""
+    with world(expect_clean=False) as w:
+        w.server.start()
+        line = Line(w.server.port)
+        a, b = w.device("a"), w.device("b")
+        a.signup(line)
+        a.skymoor("volume", "create", "home")
+        b.login(w.server)
+        fault = Fault(plan, w.root / "fault-report")
+        with ordered(a, fault):
+            left = a.mount("home", "passthrough=off")
+        right = b.mount("home")
+        (left / "doc").write_bytes(b"common")
+        a.sync(left)
+        wait_until(lambda: (right / "doc").exists(), 30, "the common version")
+        line.set("cut")
+        (right / "doc").write_bytes(b"theirs")
+        b.sync(right)
+        fd = os.open(left / "doc", os.O_RDWR)
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, mine, 0)
+        line.set("up")
+        wait_until(fault.fired, 60, "contents that move")
+        wait_until(lambda: len(os.listdir(left)) == 2, 60, "a conflict copy")
+        copy = next(left / name for name in os.listdir(left) if name != "doc")
+        for _ in range(2):
+            a.kill_worker(left)
+            wait_until(lambda: is_served(a), 30, "the next process")
+            assert os.pread(fd, 100, 0) == copy.read_bytes() == mine
+        os.pwrite(fd, b"MINE", 0)
+        os.close(fd)
+        assert copy.read_bytes() == b"MINE" and (left / "doc").read_bytes() == b"theirs"
+        a.sync(left)
         line.close()

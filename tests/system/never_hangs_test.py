@@ -1,6 +1,8 @@
 """Without a server, or with one that does not answer, nothing local waits; what must wait ends. Run it with -s for figures."""
 
 import os
+import pathlib
+import resource
 import signal
 import subprocess
 import threading
@@ -175,3 +177,14 @@ def test_nothing_waits_for_a_server_that_does_not_answer(kind):
 def test_nothing_waits_for_a_line_that_drops_packets():
     with own_network() as network, world() as w:
         without_an_answer(w, Dropped(network))
+
+
+def test_opening_a_file_does_not_wait_for_the_table_of_descriptors_to_grow():
+    """Which takes the kernel 10 ms and more on a busy machine, as often as the table doubles."""
+    with world() as w:
+        a, _ = w.two_devices()
+        for options in ((), ("takeover=off",)):
+            drive = a.mount("home", *options)
+            status = pathlib.Path(f"/proc/{a.pid(drive)}/status").read_text(encoding="ascii")
+            assert int(status.split("FDSize:")[1].split()[0]) >= min(16384, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+            a.umount(drive)

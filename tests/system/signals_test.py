@@ -1,6 +1,7 @@
 """What a signal does to a call that waits for the server: ends it if it ends the program, and else nothing at all."""
 
 import contextlib
+import mmap
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import time
 
 import pytest
+from faults import Fault, ordered
 from harness import process_state, wait_until, world
 
 # Calls without the retries that Python does by itself; handlers as SA_RESTART asks for.
@@ -158,3 +160,34 @@ def test_a_program_that_waits_for_the_server_in_fsync_can_be_ended():
                 one.wait(60)
                 one.stdout.close()
         a.umount(drive)
+
+
+MAPPER = r"""
+import mmap, os, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+mapped = mmap.mmap(fd, 0)
+for at in range(0, len(mapped), 4096):
+    mapped[at] = 1
+print("written", flush=True)
+os.lseek(fd, 1 << 20, os.SEEK_DATA)
+"""
+
+
+def test_asked_to_end_the_mount_ends_though_the_kernel_is_giving_its_pages():
+    """takeover=off: the process waited for the kernel, and the kernel for a thread of the process that had left already."""
+    with world(expect_clean=False) as w:
+        a, _ = w.two_devices()
+        fault = Fault("hang:filesystem.write:2", w.root / "fault-report")
+        with ordered(a, fault):
+            drive = a.mount("home", "takeover=off", "passthrough=off", "threads=1")
+        (drive / "f").write_bytes(b"x")
+        os.truncate(drive / "f", 16 << 20)
+        pid = a.pid(drive)
+        with subprocess.Popen([sys.executable, "-c", MAPPER, str(drive / "f")], stdout=subprocess.PIPE) as mapper:
+            try:
+                mapper.stdout.readline()
+                wait_until(fault.fired, 30, "the kernel writes")
+                os.kill(pid, signal.SIGTERM)
+                wait_until(lambda: process_state(pid) in ("", "Z"), 60, "the mount's process ends")
+            finally:
+                subprocess.run(["umount", "-f", drive], check=False, capture_output=True)

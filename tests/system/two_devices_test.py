@@ -1,6 +1,7 @@
 """Changes made on one device show on the other, and concurrent ones are both kept."""
 
 import os
+import threading
 import time
 
 from harness import assert_same_tree, wait_until, world
@@ -32,6 +33,31 @@ def test_changes_arrive_while_mounted():
         a.sync(left)
         b.sync(right)
         assert_same_tree(left, right)
+
+
+def test_who_is_writing_all_the_time_hears_of_others_at_once():
+    """What a device gathers for its own next commit once kept it from looking at what others had sent, for ten commit delays."""
+    with world() as w:
+        a, b = w.two_devices()
+        left, right = a.mount("home"), b.mount("home", "commit-delay=1s")
+        stop = threading.Event()
+
+        def work():
+            while not stop.wait(0.1):
+                (right / "busy").write_bytes(os.urandom(100))
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        took = []
+        try:
+            for n in range(5):
+                time.sleep(1)
+                (left / f"f{n}").touch()
+                took.append(wait_until((right / f"f{n}").exists, 60, "the other's file", 0.02))
+        finally:
+            stop.set()
+            worker.join()
+        assert sorted(took)[2] < 2.5, took
 
 
 def test_concurrent_edits_are_both_kept():

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import threading
 import time
 
@@ -9,6 +10,7 @@ from faults import Fault, ordered
 from harness import wait_until, world
 
 STUCK_S = 1
+AT_ONCE_S = 2
 PATIENCE_S = 17    # less than the ordered hang lasts
 
 
@@ -50,6 +52,45 @@ def test_a_disk_that_hangs_shows_in_status_and_log():
         wait_until(lambda: not a.status(drive)["stuck"], 30, "it goes on")
         assert logged(a, "watchdog.thread_goes_on")
         fault.assert_fired()
+        a.umount(drive)
+
+
+def test_status_and_df_wait_for_nobody_who_is_stuck():
+    """Once a status waited for the lock of the names, which the stuck thread held, as soon as something was being sent."""
+    with world(expect_clean=False) as w:
+        a, _ = w.two_devices()
+        fault = Fault("hang:file.write:400:/log-", w.root / "fault-report")
+        with ordered(a, fault):
+            drive = a.mount("home", f"stuck-after={STUCK_S}s", "upload-limit=200KiB")
+        (drive / "large").write_bytes(os.urandom(8 << 20))
+        wait_until(lambda: a.status(drive)["transfers"], 30, "something is being sent")
+
+        def make_files():
+            for n in range(1000):
+                (drive / f"f{n}").touch()
+                if fault.fired():
+                    return
+
+        writer = threading.Thread(target=make_files)
+        writer.start()
+        try:
+            wait_until(fault.fired, 60, "the log hangs")
+            for what in (lambda: a.status(drive), lambda: os.statvfs(drive)):
+                begin = time.monotonic()
+                what()
+                assert time.monotonic() - begin < AT_ONCE_S
+            # More callers than there are threads, and all wait for the one that is stuck.
+            waiting = [subprocess.Popen(["stat", str(drive / f"none{n}")], stderr=subprocess.DEVNULL) for n in range(4)]
+            time.sleep(0.5)
+            begin = time.monotonic()
+            os.statvfs(drive)
+            assert time.monotonic() - begin < PATIENCE_S / 2
+            assert not [one for one in waiting if one.poll() is not None], "the hang was over before"
+            wait_until(lambda: a.status(drive)["stuck"], PATIENCE_S / 2, "status names the thread")
+            assert writer.is_alive(), "the hang was over before"
+        finally:
+            writer.join(60)
+        assert [one.wait(30) for one in waiting] == [1] * 4
         a.umount(drive)
 
 

@@ -1,5 +1,7 @@
-#include <filesystem>
+#include <fcntl.h>
 #include <sys/resource.h>
+
+#include <filesystem>
 
 #include "fuse/app/commands/commands.h"
 #include "fuse/app/host/background.h"
@@ -8,25 +10,31 @@
 #include "fuse/app/host/passthrough_support.h"
 #include "fuse/app/host/stop_signals.h"
 #include "fuse/app/host/supervisor.h"
+#include "shared/base/fd.h"
 #include "shared/base/log.h"
 #include "shared/protocol/json_fields.h"
 
 namespace skymoor::client {
 namespace {
 
-/// Backing files stay open: as many as the system lets us.
+/// Backing files stay open: as many as the system lets us. The kernel's table of them grows by doubling, and once there are
+/// threads whoever opens a file then waits until every processor has been at rest: 10 to 100 ms where others compute. So it is
+/// made large while there are none. Source: expand_fdtable in fs/file.c.
 void raise_file_limit() {
+  constexpr rlim_t kAtOnce = 16384;
   rlimit limit = {};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 1u << 20);
   ::setrlimit(RLIMIT_NOFILE, &limit);
+  const UniqueFd any(::open("/", O_PATH | O_CLOEXEC));
+  UniqueFd last(::fcntl(any.get(), F_DUPFD_CLOEXEC, static_cast<int>(std::min(kAtOnce, limit.rlim_cur)) - 1));
 }
 
 /// Everything of a mount's life, in the process that serves it; ends when it is unmounted, or handed over. The exit code.
 Result<int> serve(const MountSession::Options& options, const std::function<Status()>& on_ready) {
   std::stop_source stop;
-  StopSignals signals(stop);  // before any other thread: they inherit the blocked signals
   raise_file_limit();
+  StopSignals signals(stop);  // before any other thread: they inherit the blocked signals
   auto session = TRY(MountSession::open(options, stop));
   std::atomic<bool> was_ready{false};
   TRY(session->run([&] {

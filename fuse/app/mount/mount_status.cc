@@ -133,6 +133,11 @@ std::string restarts_line(const Json& mount) {
   return line;
 }
 
+std::string name_of(const Json& transfer) {
+  const std::string path = transfer.at("path").get<std::string>();
+  return path.empty() ? "(inode " + std::to_string(transfer.at("inode").get<std::uint64_t>()) + ")" : path;
+}
+
 std::string describe(const Json& mount) {
   std::string text = mount.at("volume").get<std::string>() + " on " + mount.at("mount_point").get<std::string>();
   if (mount.value("read_only", false)) text += " (read-only)";
@@ -141,7 +146,7 @@ std::string describe(const Json& mount) {
   for (const Json& t : mount.at("transfers"))
     text += "\n  " + std::string(t.at("direction") == "upload" ? "sending   " : "getting   ") +
             std::to_string(t.at("percent").get<unsigned>()) + " % of " + format_bytes(t.at("bytes_total")) + "  " +
-            t.at("path").get<std::string>();
+            name_of(t);
   text += "\n  sent      " + format_bytes(mount.at("uploaded").at("bytes")) + ", received " +
           format_bytes(mount.at("downloaded").at("bytes")) + " since it was mounted";
   text += "\n  cache     " + cache_line(mount.at("cache"));

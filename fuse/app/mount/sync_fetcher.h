@@ -49,6 +49,7 @@ class TreeFanout final : public TreeListener {
     (void)filesystem_.rows_moved(lock, moves);
   }
   void moves_end() override { filesystem_.files_moved(); }
+  Status moves_kept() override { return filesystem_.moves_kept(); }
 
  private:
   StableNodes& filesystem_;

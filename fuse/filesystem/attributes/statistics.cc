@@ -12,11 +12,7 @@ constexpr std::uint64_t kManyInodes = 1ull << 32;   // ids are 64 bits wide: no 
 
 Result<VolumeStatistics> Engine::statistics(Request&) {
   VolumeStatistics shown = fetcher_.volume_statistics();
-  MetadataStore::Totals totals;
-  {
-    MutexLock lock(store_.mutex());
-    totals = store_.totals(lock);
-  }
+  const MetadataStore::Totals totals = store_.totals();
   std::uint64_t disk = TRY(backing_.free_bytes());
   // Clean content makes room when room is needed.
   std::uint64_t room = disk + backing_.usage().clean_bytes;

@@ -34,6 +34,17 @@ struct CachedXattr {
   std::uint64_t version = 0;
 };
 
+/// Totals that are read without a lock.
+struct SharedTotals {
+  SharedTotals& operator=(const MetadataStore::Totals& totals) {
+    inodes = totals.inodes;
+    bytes = totals.bytes;
+    return *this;
+  }
+  operator MetadataStore::Totals() const { return {inodes, bytes}; }
+  std::atomic<std::uint64_t> inodes{0}, bytes{0};
+};
+
 /// See MetadataStore. Locks, in the order they are taken: checkpoint_mutex_ (one checkpoint, feed entry, listing or
 /// rebase at a time), mutex_ (the visible tree), writer_mutex_ (the writing connection), then the log's own. Private
 /// methods take the locks they need as parameters. A checkpoint holds writer_mutex_ from taking its batch to the end of
@@ -56,7 +67,7 @@ class JournaledMetadataStore final : public MetadataStore {
   Result<std::vector<std::string>> xattr_names(const MutexLock&, InodeId inode) override;
   Result<ContentRow> content(const MutexLock&, InodeId inode) override;
   Result<std::vector<DentryRow>> links(const MutexLock&, InodeId inode) override;
-  Totals totals(const MutexLock&) override { return totals_; }
+  Totals totals() override { return totals_; }
 
   Change begin(const MutexLock&, Intent intent) override;
   Status commit(const MutexLock&, Change change) override;
@@ -247,6 +258,7 @@ class JournaledMetadataStore final : public MetadataStore {
   std::atomic<std::uint64_t> dirty_files_{0}, dirty_bytes_{0};
   std::atomic<std::uint64_t> applied_seen_{0};            // applied_, for the housekeeper
   std::atomic<std::size_t> cleaned_count_{0};
+  SharedTotals totals_;                                   // changed under mutex_
   std::atomic<std::uint64_t> noted_{0};                   // since the last checkpoint, without a record
 
   Mutex checkpoint_mutex_{kCheckpointRank, "checkpoint"};
@@ -271,7 +283,7 @@ class JournaledMetadataStore final : public MetadataStore {
     std::unordered_set<std::string> unseen; // names known before that no page has had so far
   };
   std::unordered_map<InodeId, Listing> listing_now_;      // begun, not complete: the feed's names belong in there
-  Totals totals_, totals_on_disk_;
+  Totals totals_on_disk_;
   std::uint64_t next_cookie_ = 1;
   std::uint64_t transaction_ = 0;   // last one that records depend on
   Lsn memory_lsn_;                  // last record in the tables in memory

@@ -194,8 +194,8 @@ Result<std::vector<RowChange>> Rebaser::redo_one(Survey& survey, MetadataStore::
 }
 
 Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) {
-  // An attempt that failed between rows and files: its files come first.
-  if (!d_.state.moves.empty()) TRY(finish_moves(d_.store, d_.backing, d_.state));
+  // An attempt that failed between rows and files: its files come first; and one's moves are named on disk until then.
+  TRY(forget_moves());
   for (int round = 0;; ++round) {
     auto confirmed = TRY(d_.store.confirmed());
     Survey survey = TRY(this->survey(*confirmed));
@@ -236,7 +236,7 @@ Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) 
     TRY(note_names(survey.moves, outcome.changes));
     // The new names survive a power cut before the intention goes.
     for (const auto& [from, to] : d_.state.moves) TRY(d_.backing.sync(to));
-    d_.state.moves.clear();
+    if (d_.listener.moves_kept().ok()) d_.state.moves.clear();
     for (const auto& [from, copy] : survey.aliases.copies) d_.state.aliases.shown.insert(copy.inode);
     d_.state.visible = survey.aliases;
     d_.state.shown_up_to = d_.store.last_lsn();
@@ -254,25 +254,35 @@ Status Rebaser::note_names(const std::vector<ContentMove>& moves, VisibleChanges
   return {};
 }
 
-Result<std::vector<ContentMove>> Rebaser::finish_moves(MetadataStore& store, BackingStore& backing, SyncState& state) {
+Status Rebaser::forget_moves() {
+  if (d_.state.moves.empty()) return {};
+  TRY(finish_moves(d_.store, d_.backing, d_.state.moves));
+  TRY(d_.listener.moves_kept());
+  d_.state.moves.clear();
+  return d_.file.save(d_.state);
+}
+
+Result<std::vector<ContentMove>> Rebaser::finish_moves(MetadataStore& store, BackingStore& backing,
+                                                       const std::vector<ContentMove>& moves) {
   std::vector<ContentMove> moved;
-  for (const auto& [from, to] : state.moves) {
-    bool happened = false;
+  for (const auto& [from, to] : moves) {
+    bool filled = false;
     {
       MutexLock lock(store.mutex());
       auto row = store.inode(lock, to);
       if (!row.ok() && row.error().code() != Code::kNotFound) return std::move(row).error();
-      happened = row.ok() && !TRY(store.content(lock, to)).valid.empty();
+      // What is moved was written here; what stands in its place before was not, or stands nowhere.
+      if (!row.ok() || row->content.writer != store.identity().writer) continue;
+      filled = !TRY(store.content(lock, to)).valid.empty();
     }
-    if (happened) moved.emplace_back(from, to);
-    if (!happened || backing.exists(to) || !backing.exists(from)) continue;
+    moved.emplace_back(from, to);
+    if (!filled || backing.exists(to) || !backing.exists(from)) continue;
     auto file = TRY(backing.open_file(from, false));
     auto frozen = file->freeze();
     TRY(backing.move(from, to));
     TRY(backing.sync(to));
     log_info("sync.move.finished", {{"from", from.value}, {"to", to.value}});
   }
-  state.moves.clear();
   return moved;
 }
 

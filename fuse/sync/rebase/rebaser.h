@@ -34,9 +34,12 @@ class Rebaser {
   /// before it commits, and a name that turns up then leads here again.
   /// `may_ask`: questions about equal contents may be answered anew (never while a commit's fate is unknown).
   Result<Outcome> run(bool may_ask, const CallOptions& options);
-  /// After a crash between the rows and the backing files: gives each moved content its file. For start. Answers the moves
-  /// whose rows were there.
-  static Result<std::vector<ContentMove>> finish_moves(MetadataStore& store, BackingStore& backing, SyncState& state);
+  /// After a crash between the rows and the backing files: gives each moved content its file, if it has not got it. Answers
+  /// the moves whose rows were there.
+  static Result<std::vector<ContentMove>> finish_moves(MetadataStore& store, BackingStore& backing,
+                                                       const std::vector<ContentMove>& moves);
+  /// The state no longer names moves that were made, once the listener needs nobody to remember them.
+  Status forget_moves();
 
  private:
   struct Survey;

@@ -61,6 +61,9 @@ Result<RestoreReport> decode(ByteView bytes) {
   return report;
 }
 
+/// As long as a status waits for names; where it waits in vain, what has come back is told as missing still.
+constexpr std::chrono::milliseconds kNamesPatience{100};
+
 }  // namespace
 
 std::vector<RestoreReport::Missing> Restorer::name(const std::vector<GiveBack::Missing>& missing,
@@ -103,7 +106,9 @@ RestoreReport Restorer::report() {
     MutexLock lock(mutex_);
     report = report_;
   }
-  MutexLock lock(d_.store.mutex());
+  if (report.missing.empty()) return report;
+  MutexLock lock(d_.store.mutex(), kNamesPatience);
+  if (!lock.held()) return report;
   std::erase_if(report.missing, [&](const RestoreReport::Missing& missing) {
     auto row = d_.store.inode(lock, missing.inode);
     return row.ok() && row->links > 0 && row->content == missing.content;

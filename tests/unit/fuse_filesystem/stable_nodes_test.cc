@@ -123,6 +123,32 @@ TEST_F(StableNodesTest, AMoveThatWasCutShortCountsIfItHappened) {
   nodes->release(handle);
 }
 
+// Full in that moment. It was only logged once, and a kill -9 gave what was open to the other side's version.
+TEST_F(StableNodesTest, ATableThatCannotBeWrittenIsSaidAndWrittenLater) {
+  const HandleId handle = nodes->open(r, a, FsStack::rw())->handle;
+  ASSERT_OK(nodes->moves_begin({{a, copy}}));
+  rows(a, copy);
+  stack.hook = [](const FaultPoint& point) { return point.detail.ends_with("nodes.new") ? ENOSPC : 0; };
+  nodes->files_moved();
+  EXPECT_CODE(nodes->moves_kept(), Code::kNoSpace);
+  EXPECT_EQ(StableNodes::inode_of(*StableNodes::load(stack.disk, table, {{a, copy}}), a), copy) << "told, the next knows";
+  stack.hook = nullptr;
+  ASSERT_OK(nodes->moves_kept());
+  EXPECT_EQ(StableNodes::inode_of(*StableNodes::load(stack.disk, table, {}), a), copy);
+  nodes->release(handle);
+}
+
+// The next process learns of the move, and the one after it must know as well.
+TEST_F(StableNodesTest, WhatWasToldIsWrittenDown) {
+  const HandleId handle = nodes->open(r, a, FsStack::rw())->handle;
+  ASSERT_OK(nodes->moves_begin({{a, copy}}));
+  StableNodes next(*stack.fs, stack.disk, table, *StableNodes::load(stack.disk, table, {{a, copy}}));
+  ASSERT_OK(next.moves_kept());
+  EXPECT_EQ(StableNodes::inode_of(*StableNodes::load(stack.disk, table, {}), a), copy);
+  nodes->files_moved();
+  nodes->release(handle);
+}
+
 TEST_F(StableNodesTest, ADamagedTableIsAnError) {
   for (std::string_view bytes : {"x", "\1\0\0\0\0\0\0\0\0", "not a table of any kind"}) {
     ASSERT_OK(write_file_durably(stack.disk, table, as_bytes(bytes)));

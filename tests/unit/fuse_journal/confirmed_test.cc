@@ -116,7 +116,7 @@ TEST_F(ConfirmedTest, ForeignCommitShowsWhereNothingIsPending) {
   for (int round = 0; round < 2; ++round) {
     MutexLock lock(store_->mutex());
     EXPECT_EQ(*store_->xattr(lock, file, "user.x"), "v"_bytes);
-    EXPECT_EQ(store_->totals(lock).inodes, 3u);
+    EXPECT_EQ(store_->totals().inodes, 3u);
     lock.unlock();
     reopen();
   }
@@ -690,7 +690,7 @@ TEST_F(ConfirmedTest, ResetLeavesTheRootOnlyAndIsRefusedWithPendingChanges) {
   EXPECT_FALSE(row(file));
   EXPECT_FALSE(row(kRootInode)->listed);
   MutexLock lock(store_->mutex());
-  EXPECT_EQ(store_->totals(lock).inodes, 1u);
+  EXPECT_EQ(store_->totals().inodes, 1u);
 }
 
 // ---- re-plan ----

@@ -401,8 +401,8 @@ class Model {
       files += !file.content.dirty.empty();
       dirty += file.content.dirty.total();
     }
-    EXPECT_EQ(store_->totals(lock).inodes, count);
-    EXPECT_EQ(store_->totals(lock).bytes, bytes);
+    EXPECT_EQ(store_->totals().inodes, count);
+    EXPECT_EQ(store_->totals().bytes, bytes);
     lock.unlock();
     EXPECT_GE(store_->pending().files, files) << "orphans may count too";
     EXPECT_GE(store_->pending().bytes, dirty);

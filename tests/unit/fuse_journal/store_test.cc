@@ -146,8 +146,8 @@ TEST_F(StoreTest, TotalsAndPendingAreKept) {
   ASSERT_TRUE(tree_.write(b, {100, 200}).ok());
   auto expect = [&](std::uint64_t inodes, std::uint64_t bytes, std::uint64_t files, std::uint64_t dirty) {
     MutexLock lock(store_->mutex());
-    EXPECT_EQ(store_->totals(lock).inodes, inodes);
-    EXPECT_EQ(store_->totals(lock).bytes, bytes);
+    EXPECT_EQ(store_->totals().inodes, inodes);
+    EXPECT_EQ(store_->totals().bytes, bytes);
     lock.unlock();
     auto pending = store_->pending();
     EXPECT_EQ(pending.files, files);
