@@ -82,6 +82,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   void tree_changed(const VisibleChanges& changes) override;
   Moves rows_moved(const MutexLock&, const Moves& moves) override;   ///< content_moves.cc
   void files_moved() override;
+  Moves open_among(const Moves& moves) override;
   Result<std::uint64_t> evict() override;
   void tick() override;
 
@@ -167,7 +168,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   /// Opens the backing file if the inode has none in hand, and compares it with what the tables say is in it.
   Result<std::shared_ptr<BackingFile>> backing_of(const std::shared_ptr<OpenInode>& inode, bool create);
   void wait_for_file(MutexLock& lock, const OpenInode& inode);   ///< content_moves.cc
-  void part_from_file(const MutexLock&, OpenInode& inode);
+  bool is_open(const MutexLock&, InodeId inode) const;
   Status adopt_backing(const MutexLock&, OpenInode& inode, std::shared_ptr<BackingFile> file);
   void note_lost(const MutexLock&, OpenInode& inode, const InodeRow& row, std::uint64_t file_size);
 
@@ -185,7 +186,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status sync_bytes(OpenInode& inode);
   Status sync_whoever_has(BackingFile& file);
   Result<Lsn> log_unsynced(OpenInode& inode);
-  Status sync_to_server(Lsn target, MutexLock& lock);
+  Status sync_to_server(Lsn target);
   Result<std::size_t> copyable(Request&, OpenInode& from, std::uint64_t offset, std::size_t length);
   Result<std::size_t> copy_into(Request&, BackingFile& source, std::uint64_t from_offset,
                                 const std::shared_ptr<OpenInode>& to, std::uint64_t to_offset, std::size_t length);
@@ -210,7 +211,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   bool is_settled(const OpenInode& inode, const InodeRow& row) const;
   bool may_vouch(const MutexLock&, const OpenInode& inode, const InodeRow& row) const;
   void begin_vouching(const std::shared_ptr<OpenInode>& inode);
-  Status end_vouching(const std::shared_ptr<OpenInode>& inode, InodeId holder);
+  Status end_vouching(const std::shared_ptr<OpenInode>& inode, InodeId id);
   Status recover_vouched(BackingFile& file);
   Status recover_vouching();
   // ---- file/take_over.cc ----
@@ -220,8 +221,8 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status recover_unseen_file(BackingFile& file);
   void settle_unseen();
   InodeId let_go_of_unseen(const std::shared_ptr<OpenInode>& inode);
-  void hand_over_unseen(const std::shared_ptr<OpenInode>& inode, InodeId holder);
-  void end_unseen(const std::shared_ptr<OpenInode>& inode, InodeId holder);
+  void end_unseen(const std::shared_ptr<OpenInode>& inode);
+  bool try_end_unseen(const std::shared_ptr<OpenInode>& inode);
 
   // EvictionJudge.
   bool give_up(InodeId inode) override;

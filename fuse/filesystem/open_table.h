@@ -64,13 +64,11 @@ struct OpenInode {
   bool forgotten = false;         ///< the kernel has let go of it: an orphan goes with the last handle
   Lsn synced;                     ///< record and bytes up to here survive a power cut
   UnsyncedBytes unsynced;
-  /// Files that a conflict copy took while this was open: what was written to them is for the next sync, too.
-  std::vector<std::shared_ptr<BackingFile>> parted;
   std::optional<Error> failed;    ///< a sync failed: bytes may be missing on the disk whatever a later sync says
   IoMode mode = IoMode::kNone;
   std::uint32_t cached_writers = 0;  ///< other handles open for writing
   std::uint32_t unseen_writers = 0;  ///< passthrough handles open for writing
-  std::shared_ptr<BackingFile> unseen_file;  ///< what they write: stays theirs when a conflict copy takes it over
+  std::shared_ptr<BackingFile> unseen_file;  ///< what they write
   // The file vouches for itself (file/vouch.cc).
   Lsn settled, settled_base;      ///< last record of unseen writes; first of those that follow one another without another
   std::uint32_t data_syncs = 0;   ///< of the file since it is watched, that had to sync the record, too
