@@ -1,6 +1,4 @@
 // A re-plan gives the content of a file to a conflict copy, or takes it back, while programs have the file open.
-#include <algorithm>
-
 #include "fuse/filesystem/engine.h"
 
 namespace skymoor::client {
@@ -8,7 +6,8 @@ namespace skymoor::client {
 Filesystem::Moves Engine::open_among(const Moves& moves) {
   MutexLock lock(store_.mutex());
   Moves open;
-  std::copy_if(moves.begin(), moves.end(), std::back_inserter(open), [&](const auto& move) { return is_open(lock, move.first); });
+  for (const auto& move : moves)
+    if (is_open(lock, move.first)) open.push_back(move);
   return open;
 }
 

@@ -197,7 +197,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   };
   Segment segment_at(const OpenInode& inode, const Manifest* manifest, std::uint64_t at, std::uint64_t size);
 
-  // ---- file/passthrough.cc ----
+  // ---- unseen/passthrough.cc ----
   Result<bool> may_pass_through(const MutexLock&, Request&, OpenInode& inode, const InodeRow& row, OpenFlags flags);
   Status begin_unseen(const std::shared_ptr<OpenInode>& inode);
   Status cut_unrecorded(const std::shared_ptr<OpenInode>& inode, BackingFile& file);
@@ -207,14 +207,14 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status record_unseen(BackingFile& file, const UnseenStamp& stamp);
   Status restamp(const std::shared_ptr<OpenInode>& inode, Timestamp mtime);
   Status recover_unseen();
-  // ---- file/vouch.cc ----
+  // ---- unseen/vouch.cc ----
   bool is_settled(const OpenInode& inode, const InodeRow& row) const;
   bool may_vouch(const MutexLock&, const OpenInode& inode, const InodeRow& row) const;
   void begin_vouching(const std::shared_ptr<OpenInode>& inode);
   Status end_vouching(const std::shared_ptr<OpenInode>& inode, InodeId id);
   Status recover_vouched(BackingFile& file);
   Status recover_vouching();
-  // ---- file/take_over.cc ----
+  // ---- take_over.cc ----
   Status take_over(const std::vector<OpenBefore>& before);
   Status restore_handle(const OpenBefore& before);
   Status go_on_watching(InodeId inode);
