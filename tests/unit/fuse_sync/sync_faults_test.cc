@@ -37,13 +37,7 @@ TEST_F(SyncFaultsTest, AConflictCopyCarriesTheXattrs) {
 
 /// What its author did to it between the other's deletion and the write came to nothing: here as everywhere.
 TEST_F(SyncFaultsTest, AFileThatALaterWriteBringsBackIsTheSameEverywhere) {
-  SyncDevice& a = device("anna");
-  SyncDevice& b = device("berta");
-  a.write("f", "base");
-  a.sync();
-  b.catch_up();
-  b.read("f");
-  b.remote().set_offline(true);
+  auto [a, b] = two_apart("f", "base");
   a.unlink("f");
   a.sync();
   b.set_xattr("f", "user.colour", "blue");
