@@ -102,6 +102,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   Result<bool> is_below(const MutexLock&, Request&, InodeId directory, InodeId above);
   static void stamp(Change& change, InodeRow& directory);     ///< a name in it changed: mtime and ctime
   void drop_link(const MutexLock&, Change& change, InodeRow& row);
+  Status remove_name(const MutexLock&, Change change, InodeRow directory, std::string name, InodeRow row);
   void note_orphan(const MutexLock&, const InodeRow& row);
   Status commit(const MutexLock&, Change change);             ///< and tells the fetcher
   InodeId new_id(const Change& change) const { return make_inode_id(identity_.writer, change.lsn().value); }
