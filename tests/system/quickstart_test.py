@@ -185,6 +185,8 @@ def test_installed_with_the_helper_of_mount_8():
         env = dict(a.env, DESTDIR=str(image), SKYMOOR_BUILD=str(BUILD), PATH=f"{image}/usr/local/bin:{os.environ['PATH']}")
         run(PACKAGING / "install", env=env)
         assert (image / "usr/local/share/bash-completion/completions/skymoor").read_text()
+        assert {page.name for page in (image / "usr/local/share/man").glob("man?/*")} == \
+            {page.name for page in (PACKAGING / "man").iterdir()}
         drive = a.root / "drive"
         drive.mkdir()
         a.mounts.append(drive)
