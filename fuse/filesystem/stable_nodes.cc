@@ -86,8 +86,8 @@ Status StableNodes::check_bound(const Moves& moves) {
     for (InodeId inode : {from, to})
       if (!table_.node_of.contains(inode)) numbers.insert(inode);
   if (table_.node_of.size() + numbers.size() <= max_moved_) return {};
-  return Error(Code::kTooManyOpenFiles,
-               std::to_string(max_moved_ / 2) + " open files have become conflict copies: close files, or unmount and mount again");
+  return Error(Code::kTooManyOpenFiles, std::to_string(max_moved_ / 2) + " open files have become conflict copies: "
+                                                                         "close files, or unmount and mount again");
 }
 
 Filesystem::Moves StableNodes::rows_moved(const MutexLock& lock, const Moves& moves) {

@@ -2,7 +2,7 @@
 
 import json
 
-from harness import SKYMOOR, run, world
+from harness import PASSWORD, SKYMOOR, run, world
 from help_texts import commands
 
 SMALL = ("--megabytes", "1", "--files", "5", "--syncs", "1")
@@ -92,6 +92,12 @@ def test_a_failure_has_the_exit_code_that_the_help_names():
         w.server.start()
         assert code("login", "--password-file", a.password_file) == 9
         assert code("login", "--password-file", a.root / "none") == 8
+        a.password_file.write_text(PASSWORD + "\n")
+        assert code("login", "--password-file", a.password_file) == 0
+        a.umount(drive)
+        device = json.loads(a.skymoor("whoami", "--json").stdout)["device_id"]
+        a.skymoor("devices", "revoke", device)
+        assert code("volume", "ls") == 3
 
 
 def test_who_may_not_is_told_what():

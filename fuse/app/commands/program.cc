@@ -5,6 +5,7 @@
 
 #include "fuse/app/command_line/command_line.h"
 #include "fuse/app/commands/commands.h"
+#include "shared/base/log.h"
 #include "shared/protocol/json_fields.h"
 
 namespace skymoor::client {
@@ -47,6 +48,7 @@ int run_program(const std::string& program, const std::vector<std::string>& word
           {{"ok", false}, {"code", wire_name_of(Code::kInvalidArgument)}, {"message", what_is_wrong_in(parsed.text)}}));
     return parsed.exit_code;
   }
+  (void)configure_log({.level = "error"});   // commands say themselves what went wrong; a mount has a log of its own
   Console console(parsed.invocation->json);
   auto code = run(*parsed.invocation, console);
   if (code.ok()) return static_cast<int>(*code);
