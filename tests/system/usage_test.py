@@ -2,7 +2,7 @@
 
 import json
 
-from harness import PASSWORD, SKYMOOR, run, world
+from harness import PASSWORD, SKYMOOR, SKYMOORD, run, world
 from help_texts import commands
 
 SMALL = ("--megabytes", "1", "--files", "5", "--syncs", "1")
@@ -101,7 +101,7 @@ def test_a_failure_has_the_exit_code_that_the_help_names():
 
 
 def test_who_may_not_is_told_what():
-    """Another user's state directory, and a drive that its owner keeps to himself."""
+    """Another user's state directory, and another user's server."""
     with world(expect_clean=False) as w:
         a, _ = w.two_devices()
         w.root.chmod(0o755)
@@ -109,3 +109,5 @@ def test_who_may_not_is_told_what():
         done = run(*nobody, SKYMOOR, "whoami", env=a.env, check=False)
         assert done.returncode == 9 and "ermission denied" in done.stderr, done.stderr
         assert str(a.root / "data" / "skymoor") in done.stderr
+        done = run(*nobody, SKYMOORD, "admin", "user", "ls", "--data", w.server.data, check=False)
+        assert done.returncode == 1 and "belongs to another user" in done.stderr, done.stderr
