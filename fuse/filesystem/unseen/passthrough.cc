@@ -46,7 +46,14 @@ Status Engine::begin_unseen(const std::shared_ptr<OpenInode>& inode) {
   for (int attempt = 0;; ++attempt) {
     ContentChange change(*this, inode);
     TRY(change.begin());
-    if (!inode->watched.load(std::memory_order_acquire)) {
+    bool removed, anew;
+    {
+      MutexLock lock(store_.mutex());
+      // A move put another content in its place: what is written to the file is nobody's any more.
+      removed = inode->unseen_file && !inode->unseen_file->serves(inode->unseen_file->inode());
+      anew = !inode->watched.load(std::memory_order_acquire) || (removed && inode->handles == 1);
+    }
+    if (anew) {
       TRY(backing_.set_unseen(inode->id, true));
       Status watched = watch(change, *inode);
       if (!watched.ok()) (void)backing_.set_unseen(inode->id, false);
@@ -54,6 +61,7 @@ Status Engine::begin_unseen(const std::shared_ptr<OpenInode>& inode) {
     }
     MutexLock lock(store_.mutex());
     if (inode->unseen_file.get() == &change.file()) return {};
+    if (removed) return Error(Code::kBusy, "the file is still open as what it was before a conflict");
     // The last writer is going this moment (end_unseen asks who else can write): it says when it knows.
     if (attempt == kMaxLettingGo) return Error(Code::kBusy, "the file's last writer is still being let go of");
     unseen_held_.wait_for(lock, kLettingGo);
@@ -104,6 +112,7 @@ Result<bool> Engine::settle(const std::shared_ptr<OpenInode>& inode) {
   // While a re-plan gives the file to a conflict copy its rows are ahead of its name: which inode was written is not to
   // be told in between.
   BackingFile::Modification recording(*file);
+  if (!file->serves(file->inode())) return false;   // removed: nobody's any more
   // One nanosecond less than any later write in the same clock tick could give it.
   Timestamp mtime = now.mtime - std::chrono::nanoseconds(1);
   TRY(stamp_unseen(*file, inode->unseen, mtime));

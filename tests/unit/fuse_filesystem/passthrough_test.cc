@@ -318,6 +318,25 @@ TEST_F(PassthroughTest, WritersFollowAConflictCopy) {
   stack.expect_sound();
 }
 
+// Found by reading: what was written to the file that a move had removed was put on record for the one in its place.
+TEST_F(PassthroughTest, WhatAMoveRemovedIsNobodysAnyMore) {
+  InodeId a = file("a", "mine");
+  auto held = stack.create("a (conflict)");
+  const InodeId copy = held.node.id;
+  stack.move_content(a, copy);
+  kernel_writes(held.opened, 0, "to nobody");
+  stack.fs->tick();
+  EXPECT_EQ(stack.row(copy).attributes.size, 4u);
+  EXPECT_CODE(stack.fs->open(r, copy, FsStack::rw()), Code::kBusy);   // the kernel knows one file an inode
+  release(held.opened);
+  Opened again = open(copy);
+  kernel_writes(again, 0, "M");
+  release(again);
+  EXPECT_EQ(stack.content(copy), "Mine");
+  EXPECT_FALSE(stack.backing->unseen(copy));
+  stack.expect_sound();
+}
+
 // An fsync between the rows and the file of a re-plan's move once put the copy's bytes on record for the original, whose
 // file then went away.
 TEST_F(PassthroughTest, UnseenWritesAreRecordedBeforeOrAfterAMoveNotWithinIt) {
