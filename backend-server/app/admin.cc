@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backend-server/app/commands.h"
+#include "backend-server/app/identity.h"
 #include "backend-server/app/server_settings.h"
 #include "backend-server/app/settings_source.h"
 #include "backend-server/metadata_store/metadata_store.h"
@@ -29,8 +30,7 @@ Result<std::unique_ptr<MetadataStore>> open_store(const Settings& settings) {
   std::string directory = data_directory_of(settings);
   std::string file = directory + "/metadata.db";
   PosixDisk disk;
-  if (!disk.exists(file))
-    return Error(Code::kNotFound, "no server data in " + directory + ": has a server run there? (--data DIR)");
+  TRY(require_server_data(disk, directory, "metadata.db"));
   return open_sqlite_metadata_store({.file = file, .readers = 1, .cache_kib = 1024});
 }
 

@@ -6,6 +6,7 @@
 
 #include "backend-server/app/commands.h"
 #include "backend-server/app/server_settings.h"
+#include "shared/base/wrong_usage.h"
 #include "skymoor_version.h"
 
 namespace skymoor::server {
@@ -99,11 +100,15 @@ void declare_fsck(CLI::App& app, FsckArguments& arguments, Chosen& chosen) {
   fsck->callback([&] { chosen = [&] { return run_fsck(arguments); }; });
 }
 
-bool has_command(const CLI::App& app, const std::string& name) {
-  for (const CLI::App* command : app.get_subcommands(nullptr))
-    if (command->check_name(name)) return true;
-  return false;
-}
+/// As CLI11's own, without its "{false}" behind the name that switches a flag off.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_name(const CLI::Option* option, bool positional) const override {
+    std::string name = CLI::Formatter::make_option_name(option, positional);
+    if (const auto off = name.find("{false}"); off != name.npos) name.erase(off, 7);
+    return name;
+  }
+};
 
 }  // namespace
 
@@ -112,6 +117,7 @@ int run_command_line(int argc, const char* const* argv) {
     CLI::App app(
         "skymoord: the Skymoor server. Keeps accounts, metadata and sealed blocks, and tells devices what changed.",
         "skymoord");
+    app.formatter(std::make_shared<HelpFormatter>());
     app.require_subcommand(1);
     app.footer(kExitCodeHelp);
     app.set_version_flag("--version", "skymoord " SKYMOOR_VERSION, "show the version");
@@ -130,15 +136,19 @@ int run_command_line(int argc, const char* const* argv) {
     app.add_subcommand("config", "print a settings file with every setting at its default")->callback([&] {
       chosen = run_config;
     });
-    app.add_subcommand("version", "print the version")->callback([&] { chosen = run_version; });
-    if (argc > 1 && argv[1][0] != '-' && !has_command(app, argv[1])) {
-      std::fprintf(stderr, "skymoord: unknown command '%s'; see skymoord --help\n", argv[1]);
-      return static_cast<int>(ExitCode::kUsage);
-    }
+    VersionArguments version;
+    CLI::App* tell = app.add_subcommand("version", "print the version");
+    tell->add_flag("--json", version.json, "print JSON");
+    tell->callback([&] { chosen = [&] { return run_version(version); }; });
+    const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+    if (words.empty()) std::fputs(app.help().c_str(), stderr);
+    if (words.empty()) return static_cast<int>(ExitCode::kUsage);
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
-      return app.exit(e) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+      if (e.get_exit_code() == 0) return app.exit(e);
+      std::fputs(wrong_usage(app, words, e).c_str(), stderr);
+      return static_cast<int>(ExitCode::kUsage);
     }
     return static_cast<int>(chosen());
   } catch (const std::exception& e) {

@@ -41,6 +41,10 @@ struct FingerprintArguments {
   bool json = false;
 };
 
+struct VersionArguments {
+  bool json = false;
+};
+
 /// Prints to standard output; errors go to standard error. Blocks: `run_serve` until the server is told to stop.
 ExitCode run_serve(const ServeArguments& arguments);
 ExitCode run_admin(const AdminArguments& arguments);
@@ -48,7 +52,7 @@ ExitCode run_admin(const AdminArguments& arguments);
 ExitCode run_fsck(const FsckArguments& arguments);
 ExitCode run_fingerprint(const FingerprintArguments& arguments);
 ExitCode run_config();
-ExitCode run_version();
+ExitCode run_version(const VersionArguments& arguments);
 
 /// Parses the command line and runs the command it names. Never throws.
 int run_command_line(int argc, const char* const* argv);

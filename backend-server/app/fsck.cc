@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backend-server/app/commands.h"
+#include "backend-server/app/identity.h"
 #include "backend-server/app/server_settings.h"
 #include "backend-server/app/settings_source.h"
 #include "backend-server/block_store/local/segment_block_store.h"
@@ -104,8 +105,7 @@ Status check_stored(MetadataCheck& metadata, BlockStore& blocks, FsckResult& res
 Result<FsckResult> check(const std::string& directory, bool repair) {
   PosixDisk disk;
   SystemRandom random;
-  if (!disk.exists(directory + "/metadata.db"))
-    return Error(Code::kNotFound, "no server data in " + directory + ": has a server run there? (--data DIR)");
+  TRY(require_server_data(disk, directory, "metadata.db"));
   auto lock = lock_directory(directory);
   if (!lock.ok()) {
     if (lock.error().code() != Code::kBusy) return std::move(lock).error();

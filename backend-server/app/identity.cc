@@ -100,11 +100,17 @@ Result<TlsFiles> load_or_make_tls(Disk& disk, const ServerConfig& config, Timest
   return files;
 }
 
+Status require_server_data(Disk& disk, const std::string& directory, const std::string& file) {
+  if (disk.exists(directory + "/" + file)) return {};
+  const auto entries = disk.list(directory);
+  if (!entries.ok() && entries.error().code() == Code::kPermissionDenied)
+    return Error(Code::kPermissionDenied, directory + " belongs to another user: run this as the user that the server runs as");
+  return Error(Code::kNotFound, "no server data in " + directory + ": has a server run there? (--data DIR)");
+}
+
 Result<std::string> read_fingerprint(Disk& disk, const std::string& directory) {
-  const std::string path = directory + "/tls.crt";
-  if (!disk.exists(path))
-    return Error(Code::kNotFound, "no certificate in " + directory + ": has a server run there? (--data DIR)");
-  Bytes certificate = TRY(read_file(disk, path, kMaxPemBytes));
+  TRY(require_server_data(disk, directory, "tls.crt"));
+  Bytes certificate = TRY(read_file(disk, directory + "/tls.crt", kMaxPemBytes));
   return crypto::certificate_fingerprint(as_text(certificate));
 }
 

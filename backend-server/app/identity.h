@@ -24,7 +24,10 @@ struct TlsFiles {
 /// InvalidArgument (not a certificate), Io.
 Result<TlsFiles> load_or_make_tls(Disk& disk, const ServerConfig& config, Timestamp now);
 
-/// Fingerprint of the certificate in a data directory. Errors: NotFound (no server has run there), InvalidArgument.
+/// A server has run in the data directory and left `file` there. Errors: NotFound, PermissionDenied (another user's).
+Status require_server_data(Disk& disk, const std::string& directory, const std::string& file);
+
+/// Fingerprint of the certificate in a data directory. Errors: as `require_server_data`, InvalidArgument.
 Result<std::string> read_fingerprint(Disk& disk, const std::string& directory);
 
 }  // namespace skymoor::server

@@ -28,8 +28,8 @@ ExitCode run_config() {
   return ExitCode::kOk;
 }
 
-ExitCode run_version() {
-  std::printf("skymoord %s\n", SKYMOOR_VERSION);
+ExitCode run_version(const VersionArguments& arguments) {
+  std::puts(arguments.json ? nlohmann::json{{"version", SKYMOOR_VERSION}}.dump().c_str() : "skymoord " SKYMOOR_VERSION);
   return ExitCode::kOk;
 }
 

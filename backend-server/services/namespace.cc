@@ -13,13 +13,7 @@ namespace {
 /// The public key with which the caller's commits to this volume must be signed.
 Result<crypto::PublicKey> find_signing_key(const ReadTables& tables, const Caller& caller, const VolumeId& volume) {
   TRY(require_role(tables.volumes, caller, volume, protocol::Role::kWriter));
-  auto device = TRY(tables.accounts.find_device(caller.device));
-  if (!device || device->revoked) return Error(Code::kForbidden, "this device was revoked");
-  crypto::PublicKey key{};
-  if (device->device.signing_key.size() != key.size())
-    return Error(Code::kCorrupt, "a device's stored key has the wrong length");
-  std::copy(device->device.signing_key.begin(), device->device.signing_key.end(), key.begin());
-  return key;
+  return require_signing_key(tables.accounts, caller);
 }
 
 }  // namespace

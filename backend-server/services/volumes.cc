@@ -141,12 +141,7 @@ Result<bool> lacks(const Tables& tables, const VolumeRow& volume, const protocol
 
 Status check_ahead(const Tables& tables, const Caller& caller, const VolumeId& volume,
                    const protocol::BeginEpoch& request) {
-  auto device = TRY(tables.accounts.find_device(caller.device));
-  if (!device || device->revoked) return Error(Code::kForbidden, "this device was revoked");
-  crypto::PublicKey key{};
-  if (device->device.signing_key.size() != key.size())
-    return Error(Code::kCorrupt, "a device's stored key has the wrong length");
-  std::copy(device->device.signing_key.begin(), device->device.signing_key.end(), key.begin());
+  const crypto::PublicKey key = TRY(require_signing_key(tables.accounts, caller));
   const Bytes said = ahead_signing_input(volume, request.epoch, request.sequence, request.hash);
   if (!crypto::ed25519_verify(key, said, request.signature))
     return Error(Code::kBadSignature, "the statement's signature is not its device's");

@@ -63,18 +63,18 @@ class DiskBackingStore final : public BackingStore {
   Status make_shards(const std::string& root);
 
   // Under mutex_.
-  void wait_settled(MutexLock& lock, InodeId inode);
-  std::optional<FileEntry> locate(const MutexLock&, InodeId inode);
-  void set_entry(const MutexLock&, const FileEntry& entry);
-  void drop_entry(const MutexLock&, InodeId inode);
-  void count(const FileEntry& entry, bool add);
-  void refresh(const MutexLock&, InodeId inode, BackingFile& file);
-  Result<std::shared_ptr<BackingFile>> open_locked(const MutexLock&, InodeId inode, bool create);
-  std::shared_ptr<BackingFile> remember(const MutexLock&, InodeId inode, std::unique_ptr<File> file);
-  Result<std::unique_ptr<File>> open_path(const MutexLock&, const std::string& path, bool create);
-  void close_unused(const MutexLock&, std::size_t keep);
-  Status remove_locked(const MutexLock&, InodeId inode);
-  void refresh_open(const MutexLock&);
+  void wait_settled(MutexLock& lock, InodeId inode) REQUIRES(mutex_);
+  std::optional<FileEntry> locate(const MutexLock&, InodeId inode) REQUIRES(mutex_);
+  void set_entry(const MutexLock&, const FileEntry& entry) REQUIRES(mutex_);
+  void drop_entry(const MutexLock&, InodeId inode) REQUIRES(mutex_);
+  void count(const FileEntry& entry, bool add) REQUIRES(mutex_);
+  void refresh(const MutexLock&, InodeId inode, BackingFile& file) REQUIRES(mutex_);
+  Result<std::shared_ptr<BackingFile>> open_locked(const MutexLock&, InodeId inode, bool create) REQUIRES(mutex_);
+  std::shared_ptr<BackingFile> remember(const MutexLock&, InodeId inode, std::unique_ptr<File> file) REQUIRES(mutex_);
+  Result<std::unique_ptr<File>> open_path(const MutexLock&, const std::string& path, bool create) REQUIRES(mutex_);
+  void close_unused(const MutexLock&, std::size_t keep) REQUIRES(mutex_);
+  Status remove_locked(const MutexLock&, InodeId inode) REQUIRES(mutex_);
+  void refresh_open(const MutexLock&) REQUIRES(mutex_);
 
   // evict.cc
   std::vector<FileEntry> oldest(std::size_t limit, bool dirty);

@@ -26,7 +26,7 @@ BackingStore::Usage DiskBackingStore::usage() {
 std::vector<FileEntry> DiskBackingStore::oldest(std::size_t limit, bool dirty) {
   std::vector<FileEntry> heap;  // its top is the most recently used of those kept
   MutexLock lock(mutex_);
-  table_.for_each([&](const FileEntry& entry) {
+  table_.for_each([&](const FileEntry& entry) REQUIRES(mutex_) {
     if (entry.dirty != dirty) return;
     if (heap.size() == limit && !before(entry, heap.front())) return;
     auto it = open_.find(entry.inode);

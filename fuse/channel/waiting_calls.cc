@@ -62,20 +62,21 @@ void WaitingCalls::signalled(Wait& wait) {
   changed_.notify_all();
 }
 
-void WaitingCalls::end(MutexLock& lock, const std::shared_ptr<Wait>& wait, End why) {
+void WaitingCalls::end(const MutexLock& lock, const std::shared_ptr<Wait>& wait, End why) {
   take_out(lock, *wait);
-  lock.unlock();
+  MutexUnlock meanwhile(mutex_);
   wait->end(why);
   wait->stop_.request_stop();
-  lock.lock();
 }
 
-void WaitingCalls::judge(MutexLock& lock, std::vector<std::shared_ptr<Wait>> waits) {
+void WaitingCalls::judge(const MutexLock& lock, std::vector<std::shared_ptr<Wait>> waits) {
   for (const auto& wait : waits) {
     if (!wait->waiting_ || stopping_) continue;
-    lock.unlock();
-    const bool over = wants_out_(wait->caller_);
-    lock.lock();
+    bool over;
+    {
+      MutexUnlock meanwhile(mutex_);
+      over = wants_out_(wait->caller_);
+    }
     if (!wait->waiting_) continue;
     if (over)
       end(lock, wait, End::kInterrupted);

@@ -62,10 +62,11 @@ class WaitingCalls {
 
  private:
   void run();
-  bool insert(const MutexLock& lock, Wait& wait, Instant deadline);
-  void take_out(const MutexLock& lock, Wait& wait);
-  void judge(MutexLock& lock, std::vector<std::shared_ptr<Wait>> waits);
-  void end(MutexLock& lock, const std::shared_ptr<Wait>& wait, End why);
+  bool insert(const MutexLock& lock, Wait& wait, Instant deadline) REQUIRES(mutex_);
+  void take_out(const MutexLock& lock, Wait& wait) REQUIRES(mutex_);
+  // These two let go of the mutex for a while.
+  void judge(const MutexLock& lock, std::vector<std::shared_ptr<Wait>> waits) REQUIRES(mutex_);
+  void end(const MutexLock& lock, const std::shared_ptr<Wait>& wait, End why) REQUIRES(mutex_);
 
   // Constant after construction.
   const std::function<bool(pid_t)> wants_out_;

@@ -82,6 +82,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   void tree_changed(const VisibleChanges& changes) override;
   Moves rows_moved(const MutexLock&, const Moves& moves) override;   ///< content_moves.cc
   void files_moved() override;
+  Moves open_among(const Moves& moves) override;
   Result<std::uint64_t> evict() override;
   void tick() override;
 
@@ -101,6 +102,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   Result<bool> is_below(const MutexLock&, Request&, InodeId directory, InodeId above);
   static void stamp(Change& change, InodeRow& directory);     ///< a name in it changed: mtime and ctime
   void drop_link(const MutexLock&, Change& change, InodeRow& row);
+  Status remove_name(const MutexLock&, Change change, InodeRow directory, std::string name, InodeRow row);
   void note_orphan(const MutexLock&, const InodeRow& row);
   Status commit(const MutexLock&, Change change);             ///< and tells the fetcher
   InodeId new_id(const Change& change) const { return make_inode_id(identity_.writer, change.lsn().value); }
@@ -167,7 +169,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   /// Opens the backing file if the inode has none in hand, and compares it with what the tables say is in it.
   Result<std::shared_ptr<BackingFile>> backing_of(const std::shared_ptr<OpenInode>& inode, bool create);
   void wait_for_file(MutexLock& lock, const OpenInode& inode);   ///< content_moves.cc
-  void part_from_file(const MutexLock&, OpenInode& inode);
+  bool is_open(const MutexLock&, InodeId inode) const;
   Status adopt_backing(const MutexLock&, OpenInode& inode, std::shared_ptr<BackingFile> file);
   void note_lost(const MutexLock&, OpenInode& inode, const InodeRow& row, std::uint64_t file_size);
 
@@ -185,7 +187,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status sync_bytes(OpenInode& inode);
   Status sync_whoever_has(BackingFile& file);
   Result<Lsn> log_unsynced(OpenInode& inode);
-  Status sync_to_server(Lsn target, MutexLock& lock);
+  Status sync_to_server(Lsn target);
   Result<std::size_t> copyable(Request&, OpenInode& from, std::uint64_t offset, std::size_t length);
   Result<std::size_t> copy_into(Request&, BackingFile& source, std::uint64_t from_offset,
                                 const std::shared_ptr<OpenInode>& to, std::uint64_t to_offset, std::size_t length);
@@ -196,7 +198,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   };
   Segment segment_at(const OpenInode& inode, const Manifest* manifest, std::uint64_t at, std::uint64_t size);
 
-  // ---- file/passthrough.cc ----
+  // ---- unseen/passthrough.cc ----
   Result<bool> may_pass_through(const MutexLock&, Request&, OpenInode& inode, const InodeRow& row, OpenFlags flags);
   Status begin_unseen(const std::shared_ptr<OpenInode>& inode);
   Status cut_unrecorded(const std::shared_ptr<OpenInode>& inode, BackingFile& file);
@@ -206,22 +208,22 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status record_unseen(BackingFile& file, const UnseenStamp& stamp);
   Status restamp(const std::shared_ptr<OpenInode>& inode, Timestamp mtime);
   Status recover_unseen();
-  // ---- file/vouch.cc ----
+  // ---- unseen/vouch.cc ----
   bool is_settled(const OpenInode& inode, const InodeRow& row) const;
   bool may_vouch(const MutexLock&, const OpenInode& inode, const InodeRow& row) const;
   void begin_vouching(const std::shared_ptr<OpenInode>& inode);
-  Status end_vouching(const std::shared_ptr<OpenInode>& inode, InodeId holder);
+  Status end_vouching(const std::shared_ptr<OpenInode>& inode, InodeId id);
   Status recover_vouched(BackingFile& file);
   Status recover_vouching();
-  // ---- file/take_over.cc ----
+  // ---- take_over.cc ----
   Status take_over(const std::vector<OpenBefore>& before);
   Status restore_handle(const OpenBefore& before);
   Status go_on_watching(InodeId inode);
   Status recover_unseen_file(BackingFile& file);
   void settle_unseen();
   InodeId let_go_of_unseen(const std::shared_ptr<OpenInode>& inode);
-  void hand_over_unseen(const std::shared_ptr<OpenInode>& inode, InodeId holder);
-  void end_unseen(const std::shared_ptr<OpenInode>& inode, InodeId holder);
+  void end_unseen(const std::shared_ptr<OpenInode>& inode);
+  bool try_end_unseen(const std::shared_ptr<OpenInode>& inode);
 
   // EvictionJudge.
   bool give_up(InodeId inode) override;

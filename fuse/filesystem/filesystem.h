@@ -227,6 +227,8 @@ class Filesystem {
   using Moves = std::vector<std::pair<InodeId, InodeId>>;
   virtual Moves rows_moved(const MutexLock&, const Moves& moves) = 0;
   virtual void files_moved() = 0;
+  /// Those of `moves` that `rows_moved` would answer now.
+  virtual Moves open_among(const Moves& moves) = 0;
   /// Evicts clean content past the cache's limit; returns bytes freed.
   virtual Result<std::uint64_t> evict() = 0;
   /// What the background thread does once per tick.

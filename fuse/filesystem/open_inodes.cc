@@ -38,7 +38,7 @@ Status Engine::load_view(const MutexLock& lock, OpenInode& inode, const InodeRow
 Status Engine::reload_view(const MutexLock& lock, OpenInode& inode, const InodeRow& row) {
   if (!inode.view.loaded_for(row)) inode.trim_wanted = true;
   inode.view.load(row, TRY(store_.content(lock, inode.id)));
-  // Gone to a conflict copy: what is in it says nothing of this inode any more.
+  // Removed, or on its way to a conflict copy: what is in it says nothing of this inode.
   if (inode.file && !inode.file->serves(inode.id)) inode.file.reset();
   if (!inode.file) return {};
   return adopt_backing(lock, inode, inode.file);
@@ -81,22 +81,12 @@ void Engine::note_lost(const MutexLock& lock, OpenInode& inode, const InodeRow& 
   (void)inode.file->file().truncate(dirty_end);
 }
 
-/// The file went to a conflict copy, or was removed: a later sync still has to reach what was written to it.
-void Engine::part_from_file(const MutexLock&, OpenInode& inode) {
-  if (!inode.file) return;
-  if (inode.file->inode() != inode.id) {
-    inode.parted.push_back(std::move(inode.file));
-    inode.unsynced.lost_track();
-  }
-  inode.file.reset();
-}
-
 Result<std::shared_ptr<BackingFile>> Engine::backing_of(const std::shared_ptr<OpenInode>& inode, bool create) {
   {
     MutexLock lock(store_.mutex());
     wait_for_file(lock, *inode);
     if (inode->file && inode->file->serves(inode->id)) return inode->file;
-    part_from_file(lock, *inode);
+    inode->file.reset();   // removed
   }
   auto file = backing_.open_file(inode->id, create);
   MutexLock lock(store_.mutex());

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "fuse/filesystem/content_view.h"
-#include "fuse/filesystem/file/unseen_stamp.h"
+#include "fuse/filesystem/unseen/unseen_stamp.h"
 #include "fuse/filesystem/filesystem.h"
 
 namespace skymoor::client {
@@ -16,7 +16,7 @@ namespace skymoor::client {
 inline constexpr LockRank kInodeChangeRank = 20000;
 
 /// How the kernel serves the open file. It cannot mix the two ways on one inode, so the first open decides until the
-/// last handle is gone (see file/passthrough.cc).
+/// last handle is gone (see unseen/passthrough.cc).
 enum class IoMode : std::uint8_t { kNone, kCached, kPassthrough };
 
 /// What of a file's bytes would not survive a power cut, as long as it is little.
@@ -64,14 +64,12 @@ struct OpenInode {
   bool forgotten = false;         ///< the kernel has let go of it: an orphan goes with the last handle
   Lsn synced;                     ///< record and bytes up to here survive a power cut
   UnsyncedBytes unsynced;
-  /// Files that a conflict copy took while this was open: what was written to them is for the next sync, too.
-  std::vector<std::shared_ptr<BackingFile>> parted;
   std::optional<Error> failed;    ///< a sync failed: bytes may be missing on the disk whatever a later sync says
   IoMode mode = IoMode::kNone;
   std::uint32_t cached_writers = 0;  ///< other handles open for writing
   std::uint32_t unseen_writers = 0;  ///< passthrough handles open for writing
-  std::shared_ptr<BackingFile> unseen_file;  ///< what they write: stays theirs when a conflict copy takes it over
-  // The file vouches for itself (file/vouch.cc).
+  std::shared_ptr<BackingFile> unseen_file;  ///< what they write
+  // The file vouches for itself (unseen/vouch.cc).
   Lsn settled, settled_base;      ///< last record of unseen writes; first of those that follow one another without another
   std::uint32_t data_syncs = 0;   ///< of the file since it is watched, that had to sync the record, too
   bool vouching = false;

@@ -1,6 +1,7 @@
 #include "fuse/filesystem/stable_nodes.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "shared/base/log.h"
 
@@ -60,8 +61,8 @@ Result<StableNodes::Table> StableNodes::load(Disk& disk, const std::string& path
 StableNodes::StableNodes(Filesystem& files, Disk& disk, std::string path)
     : StableNodes(files, disk, std::move(path), Table()) {}
 
-StableNodes::StableNodes(Filesystem& files, Disk& disk, std::string path, Table table)
-    : files_(files), disk_(disk), path_(std::move(path)), table_(std::move(table)) {}
+StableNodes::StableNodes(Filesystem& files, Disk& disk, std::string path, Table table, std::size_t max_moved)
+    : files_(files), disk_(disk), path_(std::move(path)), max_moved_(max_moved), table_(std::move(table)) {}
 
 StableNodes::Passing::Passing(StableNodes& nodes) : nodes_(nodes) {
   if (nodes_.closing_.load(std::memory_order_acquire)) std::lock_guard wait(nodes_.turnstile_);
@@ -75,16 +76,25 @@ Status StableNodes::moves_begin(const Moves& moves) {
   turnstile_.lock();
   closing_.store(true, std::memory_order_release);
   gate_.lock();
-  may_follow_ = table_.inode_of.size() + 2 * moves.size() <= kMaxMoved;
-  if (!may_follow_) log_warn("filesystem.nodes.full", {{"moves", moves.size()}});
-  Status saved = may_follow_ ? save(moves) : Status();
-  if (saved.ok()) return saved;
+  Status begun = check_bound(moves);
+  if (begun.ok()) begun = save(moves);
+  if (begun.ok()) return begun;
   open_gate();
-  return saved.error().wrap("keep which files are open");
+  return begun.error().wrap("keep which files are open");
+}
+
+/// Nothing is opened by a number from here on: of what is open now less may follow, never more.
+Status StableNodes::check_bound(const Moves& moves) {
+  std::unordered_set<InodeId> numbers;
+  for (const auto& [from, to] : files_.open_among(moves))
+    for (InodeId inode : {from, to})
+      if (!table_.node_of.contains(inode)) numbers.insert(inode);
+  if (table_.node_of.size() + numbers.size() <= max_moved_) return {};
+  return Error(Code::kTooManyOpenFiles, std::to_string(max_moved_ / 2) + " open files have become conflict copies: "
+                                                                         "close files, or unmount and mount again");
 }
 
 Filesystem::Moves StableNodes::rows_moved(const MutexLock& lock, const Moves& moves) {
-  if (!may_follow_) return {};
   Moves followed = files_.rows_moved(lock, moves);
   for (const auto& [from, to] : followed) swap_nodes(table_, from, to);
   return followed;

@@ -13,11 +13,14 @@ namespace skymoor::client {
 /// very file they opened (descriptors, mappings, pages, locks), and nothing they do reaches the other side's version.
 /// A permutation of few numbers, kept in a file so that the process that takes the mount over knows it.
 /// Between `moves_begin` and `files_moved` no operation that names a node runs; those through handles do.
-/// Thread-safe. Ownership: borrows `files` and `disk`. Failure: without a table file that can be written nothing moves; if it
-/// cannot be written afterwards, the next process has to be told of the move by who began it.
+/// The table is bounded: a re-plan whose open files would need more is put off, and with it all that sync does, until enough
+/// of them are closed (what nobody has open needs no place) or the mount ends. Until then nothing has moved: programs write
+/// what they opened, and both sides are as safe as before.
+/// Thread-safe. Ownership: borrows `files` and `disk`. Failure: without a table file that can be written nothing moves;
+/// if it cannot be written afterwards, the next process has to be told of the move by who began it.
 class StableNodes final : public Filesystem {
  public:
-  static constexpr std::size_t kMaxMoved = 1u << 16;   ///< numbers; files that would need more stay with their inode
+  static constexpr std::size_t kMaxMoved = 1u << 16;   ///< numbers that stand for another inode; two for a file
 
   /// What the process before left in `path`. `moved`: moves that it began and that were found to have happened. Errors:
   /// Corrupt, Io.
@@ -26,14 +29,15 @@ class StableNodes final : public Filesystem {
     bool unsaved = false;   ///< the file names moves as begun that happened, or did not
   };
   static Result<Table> load(Disk& disk, const std::string& path, const Moves& moved);
-  /// `path` empty: in memory only.
+  /// `path` empty: in memory only. `max_moved`: at most kMaxMoved.
   StableNodes(Filesystem& files, Disk& disk, std::string path);
-  StableNodes(Filesystem& files, Disk& disk, std::string path, Table table);
+  StableNodes(Filesystem& files, Disk& disk, std::string path, Table table, std::size_t max_moved = kMaxMoved);
 
   /// Contents are about to change hands: `rows_moved` (if it comes to that) and `files_moved` follow on the same thread.
-  /// Errors: Io, NoSpace (nothing follows).
+  /// Errors: Io, NoSpace, TooManyOpenFiles (nothing follows).
   Status moves_begin(const Moves& moves);
   Moves rows_moved(const MutexLock& lock, const Moves& moves) override;
+  Moves open_among(const Moves& moves) override { return files_.open_among(moves); }
   void files_moved() override;
   /// The file says all that has moved: until then the next process must be told (`load`). On the thread that moves, not
   /// between `moves_begin` and `files_moved`. Errors: Io, NoSpace (ask again).
@@ -110,6 +114,7 @@ class StableNodes final : public Filesystem {
     StableNodes& nodes_;
   };
   void open_gate();
+  Status check_bound(const Moves& moves);   ///< with the gate held alone
   InodeId inode_of(const Passing&, InodeId node) const { return inode_of(table_, node); }
   InodeId node_of(const Passing&, InodeId inode) const;
   Result<Node> named(const Passing&, Result<Node> node) const;
@@ -120,13 +125,13 @@ class StableNodes final : public Filesystem {
   Filesystem& files_;
   Disk& disk_;
   const std::string path_;
+  const std::size_t max_moved_;
   // Own synchronisation. The gate is shared by operations, held alone by who moves contents; it comes before all ranks.
   std::shared_mutex gate_;
   std::mutex turnstile_;                 ///< held by who waits for the gate alone: those who come after wait here
   std::atomic<bool> closing_{false};
   // Guarded by gate_.
   Table table_;
-  bool may_follow_ = false;
 };
 
 }  // namespace skymoor::client

@@ -81,6 +81,18 @@ void Engine::drop_link(const MutexLock&, Change& change, InodeRow& row) {
   else if (row.links != 0) --row.links;
 }
 
+/// Takes a name of `row` out of its directory, and commits.
+Status Engine::remove_name(const MutexLock& lock, Change change, InodeRow directory, std::string name, InodeRow row) {
+  drop_link(lock, change, row);
+  stamp(change, directory);
+  change.erase_dentry(directory.id, std::move(name));
+  change.put(row);
+  change.put(std::move(directory));
+  TRY(commit(lock, std::move(change)));
+  note_orphan(lock, row);
+  return {};
+}
+
 void Engine::note_orphan(const MutexLock&, const InodeRow& row) {
   if (row.links == 0) orphans_.insert(row.id);
 }

@@ -64,7 +64,7 @@ struct RestoreReport {
 struct SyncStatus {
   bool online = false;
   std::optional<Timestamp> since;       ///< of the present state
-  std::string reason;                   ///< why it is offline, for people
+  std::string reason;                   ///< why it is offline, or what the last round failed on
   bool stopped = false;                 ///< a person must decide (unknown server, damaged chain): `reason` says what
   MetadataStore::Pending pending;
   SyncPosition position;

@@ -61,6 +61,8 @@ inline constexpr std::uint64_t kInodeCounterBits = 40;
 constexpr InodeId make_inode_id(WriterId writer, std::uint64_t counter) {
   return InodeId{static_cast<std::uint64_t>(writer.value) << kInodeCounterBits | counter};
 }
+/// On its device also the number of the record that made it.
+constexpr std::uint64_t counter_of(InodeId id) { return id.value & ((1ull << kInodeCounterBits) - 1); }
 constexpr WriterId writer_of(InodeId id) { return WriterId{static_cast<std::uint32_t>(id.value >> kInodeCounterBits)}; }
 
 /// Names one commit of one device for ever: sending it twice gives the stored answer.

@@ -91,6 +91,18 @@ class SCOPED_CAPABILITY MutexLock {
   bool held_ = true;
 };
 
+/// Lets go of a held Mutex for a scope, for functions that were given the lock and must not hold it across something.
+class SCOPED_CAPABILITY MutexUnlock {
+ public:
+  explicit MutexUnlock(Mutex& mutex) RELEASE(mutex) : mutex_(mutex) { mutex_.unlock(); }
+  ~MutexUnlock() RELEASE() { mutex_.lock(); }
+  MutexUnlock(const MutexUnlock&) = delete;
+  MutexUnlock& operator=(const MutexUnlock&) = delete;
+
+ private:
+  Mutex& mutex_;
+};
+
 /// Condition variable for Mutex. Wake-ups may be spurious: wait in a loop on the condition.
 class CondVar {
  public:

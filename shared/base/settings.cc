@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "shared/base/file.h"
+#include "shared/base/suggestion.h"
 
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
@@ -47,21 +48,6 @@ std::size_t line_of_table(std::string_view text) {
     at = end + 1;
   }
   return 0;
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      std::size_t above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
 }
 
 bool is_choice(std::string_view choices, std::string_view value) {
@@ -149,13 +135,9 @@ const Setting* Settings::find(std::string_view name) const {
 Status Settings::set(std::string_view name, std::string_view value) {
   const Setting* setting = find(name);
   if (!setting) {
-    std::string message = "unknown setting '" + std::string(name) + "'";
-    const Setting* nearest = nullptr;
-    std::size_t best = 4;
-    for (const Setting& s : table_)
-      if (std::size_t d = edit_distance(s.name, name); d < best) best = d, nearest = &s;
-    if (nearest) message += "; did you mean '" + std::string(nearest->name) + "'?";
-    return Error(Code::kInvalidArgument, message);
+    std::vector<std::string> known;
+    for (const Setting& s : table_) known.emplace_back(s.name);
+    return Error(Code::kInvalidArgument, "unknown setting '" + std::string(name) + "'" + did_you_mean(name, known));
   }
   if (Status valid = check(*setting, value); !valid.ok())
     return Error(Code::kInvalidArgument, std::string(name) + ": " + valid.error().message());

@@ -32,10 +32,7 @@ def fill(drive, ledger, limit):
 
 def test_full_state_disk():
     with world(expect_clean=False) as w, small_disk(w.root / "small", "64m") as small:
-        w.server.start()
-        b = w.device("b")
-        b.signup(w.server)
-        b.skymoor("volume", "create", "home")
+        b = w.one_device("b")
         a = Device(small, "a")
         w.devices.append(a)
         a.login(w.server)

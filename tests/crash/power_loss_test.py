@@ -30,10 +30,7 @@ def test_power_loss_under_the_client(kind):
     """fsync is a promise also to a machine that loses its power."""
     chance = random.Random(SEED)
     with world(expect_clean=False) as w, image(w.root, kind, 320) as disk:
-        w.server.start()
-        b = w.device("b")
-        b.signup(w.server)
-        b.skymoor("volume", "create", "home")
+        b = w.one_device("b")
         a = Device(disk.point, "a")
         w.devices.append(a)
         a.login(w.server)

@@ -12,10 +12,7 @@ HOUR = 3600 * 10 ** 9
 @pytest.fixture(scope="module", name="device", params=["on", "off"], ids=["passthrough", "daemon"])
 def device_with_a_volume(request):
     with world() as w:
-        w.server.start()
-        a = w.device("a")
-        a.signup(w.server)
-        a.skymoor("volume", "create", "home")
+        a = w.one_device()
         a.passthrough = f"passthrough={request.param}"
         yield a
 

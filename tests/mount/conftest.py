@@ -15,10 +15,7 @@ from harness import world  # noqa: E402  pylint: disable=wrong-import-position
 def mounted_drive(request):
     """One mount for all tests of a file, with and without passthrough; open to all users."""
     with world() as w:
-        w.server.start()
-        a = w.device("a")
-        a.signup(w.server)
-        a.skymoor("volume", "create", "home")
+        a = w.one_device()
         point = a.mount("home", "allow_other", f"passthrough={request.param}")
         os.chmod(point, 0o777)
         assert a.status(point)["passthrough"] == (request.param == "on"), "the path under test is the one in use"
@@ -40,10 +37,7 @@ def fresh_directory(drive, request):
 def device_and_mount():
     """(device, mount point) as most people mount it, for programs; open to all users."""
     with world() as w:
-        w.server.start()
-        a = w.device("a")
-        a.signup(w.server)
-        a.skymoor("volume", "create", "home")
+        a = w.one_device()
         point = a.mount("home", "allow_other")
         os.chmod(point, 0o777)
         a.root.chmod(0o755)

@@ -13,10 +13,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="open_by_handle_at nee
 @pytest.fixture(scope="module", name="device")
 def device_with_a_volume():
     with world() as w:
-        w.server.start()
-        a = w.device("a")
-        a.signup(w.server)
-        a.skymoor("volume", "create", "home")
+        a = w.one_device()
         yield a
 
 

@@ -27,10 +27,7 @@ for n in range(int(count)):
 @pytest.fixture(scope="module", name="mounted", params=["on", "off"], ids=["passthrough", "daemon"])
 def device_and_mount(request):
     with world() as w:
-        w.server.start()
-        a = w.device("a")
-        a.signup(w.server)
-        a.skymoor("volume", "create", "home")
+        a = w.one_device()
         option = f"passthrough={request.param}"
         yield a, a.mount("home", option), option
 

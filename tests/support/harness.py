@@ -236,12 +236,18 @@ class World:
         self.devices.append(device)
         return device
 
-    def two_devices(self, volume="home"):
-        """Server, two logged-in devices and a volume."""
+    def one_device(self, name="a", volume="home"):
+        """Server, and a logged-in device with a volume."""
         self.server.start()
-        first, second = self.device("a"), self.device("b")
-        first.signup(self.server)
-        first.skymoor("volume", "create", volume)
+        device = self.device(name)
+        device.signup(self.server)
+        device.skymoor("volume", "create", volume)
+        return device
+
+    def two_devices(self, volume="home"):
+        """The same, and another device of the account."""
+        first = self.one_device("a", volume)
+        second = self.device("b")
         second.login(self.server)
         return first, second
 

@@ -49,6 +49,7 @@ class SyncDevice::Bridge final : public Fetcher, public TreeListener {
  public:
   std::atomic<SyncEngine*> engine{nullptr};
   std::atomic<Filesystem*> files{nullptr};
+  explicit Bridge(const std::atomic<bool>& no_moves) : no_moves_(no_moves) {}
 
   Status fetch(const Need& need, Instant deadline, std::stop_token stop) override {
     SyncEngine* to = engine;
@@ -80,12 +81,18 @@ class SyncDevice::Bridge final : public Fetcher, public TreeListener {
   void tree_changed(const VisibleChanges& changes) override {
     if (Filesystem* to = files) to->tree_changed(changes);
   }
+  Status moves_begin(const std::vector<ContentMove>&) override {
+    return no_moves_ ? Status(Error(Code::kTooManyOpenFiles, "no place for another move")) : Status();
+  }
   void rows_moved(const MutexLock& lock, const std::vector<ContentMove>& moves) override {
     if (Filesystem* to = files) (void)to->rows_moved(lock, moves);
   }
   void moves_end() override {
     if (Filesystem* to = files) to->files_moved();
   }
+
+ private:
+  const std::atomic<bool>& no_moves_;
 };
 
 SyncDevice::SyncDevice(TestVolume& volume, std::string name, std::uint32_t writer, std::string directory, DeviceWorld world)
@@ -149,7 +156,7 @@ void SyncDevice::start() {
   backing_options.cache_directory = directory_ + "/cache";
   backing_ = ok(BackingStore::open(disk_, backing_options));
   ok(SyncEngine::recover(*store_, *backing_, disk_, directory_ + "/state"));
-  bridge_ = std::make_unique<Bridge>();
+  bridge_ = std::make_unique<Bridge>(no_moves);
   Filesystem::Options file_options;
   file_options.reserve_bytes = 0;
   if (stepped_) file_options.tick = std::chrono::milliseconds(0);

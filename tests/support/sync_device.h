@@ -1,6 +1,7 @@
 // SyncDevice: one whole client below the kernel (filesystem, journal, cache, sync) on a directory of its own, with calls
 // by path for tests.
 #pragma once
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -88,6 +89,7 @@ class SyncDevice {
   BackingStore& backing() { return *backing_; }
   Filesystem& files() { return *files_; }
   SyncEngine::Options options;
+  std::atomic<bool> no_moves{false};   ///< content cannot change hands now (as when too many files are open)
 
  private:
   class Bridge;

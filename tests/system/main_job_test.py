@@ -79,10 +79,7 @@ def test_main_job():
 def test_operator_finds_neither_names_nor_contents():
     """The server's whole data directory holds no plaintext and no file name."""
     with world() as w:
-        w.server.start()
-        a = w.device("a")
-        a.signup(w.server)
-        a.skymoor("volume", "create", "secret-volume-label")
+        a = w.one_device(volume="secret-volume-label")
         drive = a.mount("secret-volume-label")
         needle = b"The quick brown fox keeps its diary on a drive. "
         (drive / "recognisable-directory-name").mkdir()

@@ -147,10 +147,7 @@ def test_busy_drive_and_wrong_words(home):
 def test_the_unit_for_users():
     """systemd need not run here: its own check of the unit, and then what the unit would run."""
     with world() as w:
-        w.server.start()
-        a = w.device("a")
-        a.signup(w.server)
-        a.skymoor("volume", "create", "home")
+        a = w.one_device()
         image = w.root / "image"
         run(PACKAGING / "install", env=dict(os.environ, DESTDIR=str(image), SKYMOOR_BUILD=str(BUILD)))
         installed = (image / "usr/local/lib/systemd/user/skymoor@.service").read_text()
@@ -188,6 +185,8 @@ def test_installed_with_the_helper_of_mount_8():
         env = dict(a.env, DESTDIR=str(image), SKYMOOR_BUILD=str(BUILD), PATH=f"{image}/usr/local/bin:{os.environ['PATH']}")
         run(PACKAGING / "install", env=env)
         assert (image / "usr/local/share/bash-completion/completions/skymoor").read_text()
+        assert {page.name for page in (image / "usr/local/share/man").glob("man?/*")} == \
+            {page.name for page in (PACKAGING / "man").iterdir()}
         drive = a.root / "drive"
         drive.mkdir()
         a.mounts.append(drive)

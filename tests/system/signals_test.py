@@ -130,10 +130,7 @@ def test_asking_a_program_to_end_ends_its_call_though_it_has_a_handler(calls):
 
 def test_a_program_that_waits_for_the_server_in_fsync_can_be_ended():
     with world() as w:
-        w.server.start()
-        a = w.device("a")
-        a.signup(w.server)
-        a.skymoor("volume", "create", "home")
+        a = w.one_device()
         drive = a.mount("home", "fsync=remote", "read-timeout=60s")
         (drive / "before").write_bytes(b"x")
         w.server.process.send_signal(signal.SIGSTOP)

@@ -14,10 +14,7 @@ CLIENT_MIB = 256
 
 def test_bench_measures_and_leaves_nothing():
     with world() as w:
-        w.server.start()
-        a = w.device("a")
-        a.signup(w.server)
-        a.skymoor("volume", "create", "home")
+        a = w.one_device()
         drive = a.mount("home")
         small = ("--megabytes", "2", "--files", "30", "--syncs", "3")
         table = json.loads(a.skymoor("bench", drive, *small, "--json").stdout)
@@ -44,10 +41,7 @@ def peak_mib(pid):
 
 def test_memory_stays_within_its_bounds():
     with world() as w:
-        w.server.start()
-        a = w.device("a")
-        a.signup(w.server)
-        a.skymoor("volume", "create", "home")
+        a = w.one_device()
         drive = a.mount("home")
 
         def fill(part):

@@ -220,10 +220,7 @@ def abort_connection(minor):
 def test_a_process_that_waits_for_the_kernels_pages_can_die():
     """It waited where no kill arrives, for writes that only itself could take: the mount hung for good."""
     with world() as w:
-        w.server.start()
-        a = w.device("a")
-        a.signup(w.server)
-        a.skymoor("volume", "create", "home")
+        a = w.one_device()
         drive = a.mount("home", "passthrough=off", "commit-delay=30s")
         minor = os.minor(os.stat(drive).st_dev)
         with subprocess.Popen([sys.executable, "-c", SEEKER, str(drive / "mapped")], stdin=subprocess.PIPE,

@@ -22,12 +22,6 @@ Result<std::optional<protocol::CommitReply>> find_reply(const CommitContext& con
   return std::optional(protocol::CommitReply{known->sequence, known->hash, context.volume.state.head});
 }
 
-Status check_device(const Tables& tables, const IncomingCommit& incoming) {
-  auto device = TRY(tables.accounts.find_device(incoming.caller.device));
-  if (!device || device->revoked) return Error(Code::kForbidden, "this device was revoked");
-  return {};
-}
-
 Status forget_vacated(const CommitContext& context, VolumeState& state) {
   if (state.head.value % kForgetEvery != 0 || state.head.value <= kVacatedKept) return {};
   state.slot_floor = Sequence{state.head.value - kVacatedKept};
@@ -38,7 +32,7 @@ Status forget_vacated(const CommitContext& context, VolumeState& state) {
 
 Result<protocol::CommitReply> arbitrate(Tables& tables, const IncomingCommit& incoming) {
   auto access = TRY(require_role(tables.volumes, incoming.caller, incoming.commit.volume, protocol::Role::kWriter));
-  TRY(check_device(tables, incoming));
+  TRY(require_device(tables.accounts, incoming.caller));
   WorkingTree tree(tables.names, access.volume.number);
   CommitContext context{tables, incoming, access.volume, tree};
   if (auto reply = TRY(find_reply(context))) return *std::move(reply);

@@ -5,6 +5,7 @@
 #include "fuse/app/command_line/declare.h"
 #include "fuse/app/exit_codes.h"
 #include "shared/base/settings.h"
+#include "shared/base/wrong_usage.h"
 #include "skymoor_version.h"
 
 namespace skymoor::client {
@@ -61,36 +62,6 @@ std::vector<std::string> from_mount_helper(const std::vector<std::string>& words
   return out;
 }
 
-const CLI::App* subcommand_of(const CLI::App& app, const std::string& word) {
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
-    if (command->check_name(word)) return command;
-  return nullptr;
-}
-
-/// CLI11 says that a subcommand is required, also when one was given that does not exist.
-std::string what_is_wrong(const CLI::App& root, const std::vector<std::string>& words, const std::string& otherwise) {
-  const CLI::App* at = &root;
-  std::string path = root.get_name(), wrong = otherwise;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    if (words[i] == "--state-dir") ++i;  // its value
-    if (i >= words.size() || words[i].starts_with("-") || (i > 0 && words[i - 1] == "--state-dir")) continue;
-    const CLI::App* next = subcommand_of(*at, words[i]);
-    if (!next) {
-      if (at->get_require_subcommand_min() > 0) wrong = "'" + words[i] + "' is no command";
-      break;
-    }
-    at = next;
-    path += " " + at->get_name();
-  }
-  if (wrong == otherwise && at->get_require_subcommand_min() > 0 && otherwise.find("ubcommand") != std::string::npos)
-    wrong = "what to do is missing";
-  std::string commands;
-  if (wrong != otherwise)
-    for (const CLI::App* command : at->get_subcommands([](const CLI::App*) { return true; }))
-      commands += (commands.empty() ? "; the commands: " : ", ") + command->get_name();
-  return "skymoor: " + wrong + commands + "\n'" + path + " --help' tells more.\n";
-}
-
 }  // namespace
 
 CLI::App* add_command(CLI::App& parent, Declared& declared, const std::string& name, const std::string& help,
@@ -130,7 +101,7 @@ ParsedCommandLine parse_command_line(const std::string& program, const std::vect
     std::ostringstream out, err;
     const int code = app->exit(error, out, err);
     if (code == 0) return {std::nullopt, 0, out.str()};
-    return {std::nullopt, static_cast<int>(ExitCode::kUsage), what_is_wrong(*app, all, error.what())};
+    return {std::nullopt, static_cast<int>(ExitCode::kUsage), wrong_usage(*app, all, error)};
   } catch (const std::exception& error) {
     return {std::nullopt, static_cast<int>(ExitCode::kUsage), error.what()};
   }

@@ -1,4 +1,4 @@
-// The command line of `skymoor`: words in, Invocation out. Only this folder sees CLI11.
+// The command line of `skymoor`: words in, Invocation out. Of the client only this folder sees CLI11.
 #pragma once
 #include "fuse/app/command_line/arguments.h"
 

@@ -74,16 +74,18 @@ int NotifierLink::answer_to(std::uint64_t number) {
   }
 }
 
-void NotifierLink::read_answer(MutexLock& lock) {
+void NotifierLink::read_answer(const MutexLock&) {
   reading_ = true;
-  lock.unlock();
-  pollfd p{fd(), POLLIN, 0};
   Answer answer = {};
   ssize_t size = -1;
-  errno = EAGAIN;
-  if (::poll(&p, 1, kStopCheckMs) > 0) size = ::recv(fd(), &answer, sizeof answer, MSG_DONTWAIT);
-  const bool gone = size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
-  lock.lock();
+  bool gone;
+  {
+    MutexUnlock meanwhile(mutex_);
+    pollfd p{fd(), POLLIN, 0};
+    errno = EAGAIN;
+    if (::poll(&p, 1, kStopCheckMs) > 0) size = ::recv(fd(), &answer, sizeof answer, MSG_DONTWAIT);
+    gone = size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
+  }
   reading_ = false;
   gone_ = gone_ || gone;
   if (size == sizeof answer)

@@ -30,7 +30,7 @@ class NotifierLink {
 
  private:
   int answer_to(std::uint64_t number);
-  void read_answer(MutexLock& lock);
+  void read_answer(const MutexLock&) REQUIRES(mutex_);   ///< lets go of the mutex for a while
 
   // Constant after construction.
   const UniqueFd socket_;

@@ -58,6 +58,8 @@ std::string server_line(const Json& mount) {
   std::string line = mount.value("stopped", false) ? "stopped" : mount.value("online", false) ? "online" : "offline";
   if (mount.at("since").is_string()) line += " since " + mount.at("since").get<std::string>();
   if (mount.at("offline_reason").is_string()) line += ": " + mount.at("offline_reason").get<std::string>();
+  if (const auto why = mount.find("waits_for"); why != mount.end() && why->is_string())
+    line += "; sending and receiving wait: " + why->get<std::string>();
   return line;
 }
 
@@ -195,6 +197,7 @@ std::string encode_mount_status(const MountFacts& facts, const SyncStatus& sync,
       {"stopped", sync.stopped},
       {"since", time_or_null(sync.since)},
       {"offline_reason", up ? Json() : Json(reason)},
+      {"waits_for", up && !sync.reason.empty() ? Json(sync.reason) : Json()},
       {"pending",
        {{"records", sync.pending.records},
         {"files", sync.pending.files},

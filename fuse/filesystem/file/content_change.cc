@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "fuse/filesystem/file/unseen_stamp.h"
+#include "fuse/filesystem/unseen/unseen_stamp.h"
 
 namespace skymoor::client {
 namespace {

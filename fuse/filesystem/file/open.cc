@@ -51,7 +51,7 @@ Result<Opened> Engine::finish_open(Request& request, std::shared_ptr<OpenInode> 
     // The last other writer may have gone while this one was counted.
     const bool last_writer = unseen_writer && inode->unseen_writers == 0 && inode->watched.load();
     lock.unlock();
-    if (last_writer) end_unseen(inode, let_go_of_unseen(inode));
+    if (last_writer) end_unseen(inode);
     MutexLock again(store_.mutex());
     leave(again, inode);
     return std::move(handle).error();

@@ -24,7 +24,7 @@ std::optional<InodeId> Engine::release(HandleId id) {
     }
   }
   const std::shared_ptr<OpenInode>& inode = handle->inode;
-  if (last_writer) end_unseen(inode, let_go_of_unseen(inode));
+  if (last_writer) end_unseen(inode);
   bool orphan, used, unused_pages = false;
   {
     MutexLock lock(store_.mutex());

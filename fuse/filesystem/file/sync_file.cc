@@ -19,52 +19,51 @@ Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode, bool data_onl
   const bool watched = inode->watched.load(std::memory_order_acquire);
   if (watched) TRY(settle(inode));
   Lsn target;
-  bool small, parted, vouched;
+  bool small, vouched;
   {
     MutexLock lock(store_.mutex());
     if (inode->failed) return *inode->failed;
     wait_for_file(lock, *inode);
-    if (inode->file && !inode->file->serves(inode->id)) part_from_file(lock, *inode);
-    parted = !inode->parted.empty();
     auto row = store_.inode(lock, inode->id);
-    if (!row.ok() && !parted) return {};
-    target = parted ? store_.last_lsn() : row->changed;
-    if (target <= inode->synced && !watched && !parted) return sync_to_server(target, lock);
+    if (!row.ok()) return {};
+    target = row->changed;
+    if (target <= inode->synced && !watched) {
+      lock.unlock();
+      return sync_to_server(target);
+    }
     small = inode->unsynced.known() && !watched && options_.log_small_syncs;
-    vouched = data_only && watched && !parted && inode->vouching && may_vouch(lock, *inode, *row);
+    vouched = data_only && watched && inode->vouching && may_vouch(lock, *inode, *row);
     if (vouched) target = inode->settled_base;
   }
   auto logged = small ? log_unsynced(*inode) : Result<Lsn>(Lsn{});
   Status done = logged.ok() ? Status() : Status(logged.error());
   if (done.ok() && !*logged) done = sync_bytes(*inode);
   if (done.ok()) done = store_.sync(std::max(target, *logged));
-  MutexLock lock(store_.mutex());
-  if (!done.ok()) {
-    inode->failed = done.error();
-    return done;
+  {
+    MutexLock lock(store_.mutex());
+    if (!done.ok()) {
+      inode->failed = done.error();
+      return done;
+    }
+    inode->synced = std::max(inode->synced, target);
   }
-  inode->synced = std::max(inode->synced, target);
-  TRY(sync_to_server(target, lock));
-  if (data_only && watched && !parted && !vouched) begin_vouching(inode);
+  TRY(sync_to_server(target));
+  if (data_only && watched && !vouched) begin_vouching(inode);
   return {};
 }
 
-/// Syncs the backing file, and those that conflict copies took over, without keeping writers out.
+/// Syncs the backing file without keeping writers out.
 Status Engine::sync_bytes(OpenInode& inode) {
   std::uint64_t changes;
   Lsn before;
   std::shared_ptr<BackingFile> file;
-  std::vector<std::shared_ptr<BackingFile>> parted;
   {
     MutexLock lock(store_.mutex());
     changes = inode.unsynced.changes();
     before = store_.last_lsn();
     file = inode.file;
-    parted = std::move(inode.parted);
   }
-  if (file) parted.push_back(std::move(file));
-  else TRY(backing_.sync(inode.id));
-  for (const auto& one : parted) TRY(sync_whoever_has(*one));
+  TRY(file ? sync_whoever_has(*file) : backing_.sync(inode.id));
   MutexLock lock(store_.mutex());
   if (inode.unsynced.changes() == changes) inode.unsynced.all_synced();
   // What the log carries of the file from before is older than what it holds now: no replay over it.
@@ -84,17 +83,20 @@ Status Engine::sync_whoever_has(BackingFile& file) {
 /// backing file is synced (DataReplay::make_durable). Answers the record, or 0 when there was too much after all.
 Result<Lsn> Engine::log_unsynced(OpenInode& inode) {
   MutexLock changing(inode.change);
-  std::vector<Extent> extents;
   std::shared_ptr<BackingFile> file;
   {
     MutexLock lock(store_.mutex());
-    if (!inode.unsynced.known() || !inode.file || !inode.file->serves(inode.id)) return Lsn{};
-    extents = inode.unsynced.extents();
     file = inode.file;
   }
+  if (!file) return Lsn{};
   // Until the record stands: a conflict copy would take the bytes away, and the log would speak of another file.
   BackingFile::Holding holding(*file);
-  if (!file->serves(inode.id)) return Lsn{};
+  std::vector<Extent> extents;
+  {
+    MutexLock lock(store_.mutex());
+    if (!inode.unsynced.known() || !file->serves(inode.id)) return Lsn{};
+    extents = inode.unsynced.extents();
+  }
   std::vector<Bytes> pieces;
   for (const Extent& extent : extents) {
     Bytes& piece = pieces.emplace_back(extent.length());
@@ -109,8 +111,7 @@ Result<Lsn> Engine::log_unsynced(OpenInode& inode) {
   return lsn;
 }
 
-Status Engine::sync_to_server(Lsn target, MutexLock& lock) {
-  lock.unlock();
+Status Engine::sync_to_server(Lsn target) {
   if (!options_.fsync_remote) return {};
   return fetcher_.sync_remote(target, clock_.monotonic() + options_.read_deadline, {});
 }

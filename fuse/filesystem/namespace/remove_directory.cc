@@ -14,15 +14,8 @@ Status Engine::remove_directory(Request& request, InodeId parent, std::string_vi
 
   std::string text(name);
   Change change = store_.begin(lock, RmdirIntent{parent, text, row.id});
-  drop_link(lock, change, row);
-  stamp(change, directory);
   --directory.links;
-  change.erase_dentry(parent, std::move(text));
-  change.put(row);
-  change.put(std::move(directory));
-  TRY(commit(lock, std::move(change)));
-  note_orphan(lock, row);
-  return {};
+  return remove_name(lock, std::move(change), std::move(directory), std::move(text), std::move(row));
 }
 
 }  // namespace skymoor::client

@@ -12,14 +12,7 @@ Status Engine::unlink(Request& request, InodeId parent, std::string_view name) {
 
   std::string text(name);
   Change change = store_.begin(lock, UnlinkIntent{parent, text, row.id, row.links <= 1, row.content});
-  drop_link(lock, change, row);
-  stamp(change, directory);
-  change.erase_dentry(parent, std::move(text));
-  change.put(row);
-  change.put(std::move(directory));
-  TRY(commit(lock, std::move(change)));
-  note_orphan(lock, row);
-  return {};
+  return remove_name(lock, std::move(change), std::move(directory), std::move(text), std::move(row));
 }
 
 }  // namespace skymoor::client

@@ -29,6 +29,7 @@ class Rebase {
  private:
   Status find_contents();
   Status revert_inodes();
+  Result<std::vector<NameKey>> next_names(sqlite::Statement& find);
   Status revert_dentries();
   Status revert_xattrs();
   Status redo_one(const LogRecord& record, std::vector<RowChange> answer);
@@ -114,17 +115,23 @@ Status Rebase::revert_inodes() {
   }
 }
 
+/// The next few that `find` names and that were not reverted yet.
+Result<std::vector<NameKey>> Rebase::next_names(sqlite::Statement& find) {
+  std::vector<NameKey> keys;
+  find.bind(1, acknowledged_.value);
+  while (TRY(find.step())) keys.emplace_back(InodeId{find.u64(0)}, std::string(as_text(find.blob(1))));
+  find.reset();
+  return keys;
+}
+
 Status Rebase::revert_dentries() {
   auto find = TRY(sql_.db().prepare("SELECT directory,name FROM base_dentry UNION "
                                     "SELECT directory,name FROM dentry WHERE changed>0 AND changed>?1 LIMIT " +
                                     std::to_string(kRevertAtOnce)));
   for (;;) {
-    std::vector<NameKey> keys;
-    find.bind(1, acknowledged_.value);
-    while (TRY(find.step())) keys.emplace_back(InodeId{find.u64(0)}, std::string(as_text(find.blob(1))));
-    find.reset();
+    const std::vector<NameKey> keys = TRY(next_names(find));
     if (keys.empty()) return {};
-    for (NameKey& key : keys) {
+    for (const NameKey& key : keys) {
       TRY(note_name(key.owner, key.name));
       auto base = TRY(sql_.base_dentry(key.owner, key.name));
       if (base && base->row) TRY(sql_.put_dentry(*base->row));
@@ -139,10 +146,7 @@ Status Rebase::revert_xattrs() {
                                     "SELECT inode,name FROM xattr WHERE changed>0 AND changed>?1 LIMIT " +
                                     std::to_string(kRevertAtOnce)));
   for (;;) {
-    std::vector<NameKey> keys;
-    find.bind(1, acknowledged_.value);
-    while (TRY(find.step())) keys.emplace_back(InodeId{find.u64(0)}, std::string(as_text(find.blob(1))));
-    find.reset();
+    const std::vector<NameKey> keys = TRY(next_names(find));
     if (keys.empty()) return {};
     for (const NameKey& key : keys) {
       auto base = TRY(sql_.base_xattr(key.owner, key.name));

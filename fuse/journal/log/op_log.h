@@ -81,7 +81,7 @@ class OpLog {
 
   // recovery.cc
   Status load(const Known& known);
-  Status load_segment(Lsn first);
+  Result<std::shared_ptr<Segment>> load_segment(Lsn first);
   Status scan(Segment& segment, const Known& known, bool is_last);
   Status cut_tail(Segment& segment, std::uint64_t offset, const Known& known, std::string_view why);
   Result<bool> proven_whole(Segment& segment, std::uint64_t offset, bool power_lost);

@@ -41,39 +41,42 @@ Status OpLog::load(const Known& known) {
   if (keep != firsts.begin()) --keep;
   for (auto it = firsts.begin(); it != keep; ++it) TRY(disk_.unlink(options_.directory + "/" + segment_name(*it)));
   firsts.erase(firsts.begin(), keep);
-  for (Lsn first : firsts) TRY(load_segment(first));
-  if (segments_.empty()) {
+  std::vector<std::shared_ptr<Segment>> found;
+  for (Lsn first : firsts)
+    if (auto segment = TRY(load_segment(first))) found.push_back(std::move(segment));
+  if (found.empty()) {
     if (known.applied >= firsts.front())
       return Error(Code::kCorrupt, "the op log in " + options_.directory + " is empty, but the tables are at record " +
                                        std::to_string(known.applied.value) + "; restore it from a copy");
     last_ = synced_ = known.applied.value;
     return start_segment(Lsn{known.applied.value + 1});
   }
-  last_ = segments_.front()->first.value - 1;
-  for (std::size_t i = 0; i < segments_.size(); ++i) {
-    bool is_last = i + 1 == segments_.size();
+  last_ = found.front()->first.value - 1;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    bool is_last = i + 1 == found.size();
     // Segments that the tables hold whole are read (and checked) when sync asks for them.
-    if (!is_last && segments_[i + 1]->first.value <= known.applied.value + 1)
-      last_ = segments_[i + 1]->first.value - 1;
+    if (!is_last && found[i + 1]->first.value <= known.applied.value + 1)
+      last_ = found[i + 1]->first.value - 1;
     else
-      TRY(scan(*segments_[i], known, is_last));
-    if (!is_last && segments_[i + 1]->first.value != last_ + 1)
-      return damaged(*segments_[i], segments_[i]->end, "records " + std::to_string(last_ + 1) + " to " +
-                                                           std::to_string(segments_[i + 1]->first.value - 1) +
-                                                           " are missing");
+      TRY(scan(*found[i], known, is_last));
+    if (!is_last && found[i + 1]->first.value != last_ + 1)
+      return damaged(*found[i], found[i]->end, "records " + std::to_string(last_ + 1) + " to " +
+                                                   std::to_string(found[i + 1]->first.value - 1) + " are missing");
   }
   if (last_ < known.applied.value)
-    return damaged(*segments_.back(), segments_.back()->end,
+    return damaged(*found.back(), found.back()->end,
                    "it ends at record " + std::to_string(last_) + ", the tables are at " +
                        std::to_string(known.applied.value));
   // Whatever survived so far is made to survive the next power cut too, before anything depends on it.
-  TRY(segments_.back()->file->sync());
+  TRY(found.back()->file->sync());
   synced_ = last_.load();
+  MutexLock lock(segments_mutex_);
+  segments_ = std::move(found);
   return {};
 }
 
-// A segment whose header never became whole was about to be started; nothing can be in it.
-Status OpLog::load_segment(Lsn first) {
+// A segment whose header never became whole was about to be started; nothing can be in it: null.
+Result<std::shared_ptr<OpLog::Segment>> OpLog::load_segment(Lsn first) {
   auto segment = std::make_shared<Segment>();
   segment->first = first;
   segment->path = options_.directory + "/" + segment_name(first);
@@ -85,15 +88,15 @@ Status OpLog::load_segment(Lsn first) {
   if (!decoded.ok()) {
     if (segment->end > kSegmentHeaderBytes) return damaged(*segment, 0, decoded.error().message());
     log_warn("journal.segment_dropped", {{"file", segment->path}, {"reason", decoded.error()}});
-    return disk_.unlink(segment->path);
+    TRY(disk_.unlink(segment->path));
+    return std::shared_ptr<Segment>();
   }
   if (decoded->volume != options_.volume || decoded->writer != options_.writer)
     return Error(Code::kUnknownServer, segment->path + " belongs to another volume or device (volume " +
                                            decoded->volume.hex() + ")");
   if (decoded->first != first) return damaged(*segment, 0, "the header does not fit the file's name");
   segment->seed = frame_seed(header);
-  segments_.push_back(std::move(segment));
-  return {};
+  return segment;
 }
 
 Status OpLog::scan(Segment& segment, const Known& known, bool is_last) {

@@ -9,9 +9,6 @@ namespace {
 
 constexpr std::uint64_t kCheckpointEvery = 8192;  // records
 
-/// The record that made it.
-std::uint64_t made_by(InodeId inode) { return inode.value & ((1ull << kInodeCounterBits) - 1); }
-
 }  // namespace
 
 Change JournaledMetadataStore::begin(const MutexLock&, Intent intent) {
@@ -178,7 +175,8 @@ bool JournaledMetadataStore::has_offered(Lsn up_to, const Hash256& body) {
 
 bool JournaledMetadataStore::may_come_back(const MutexLock&, const InodeRow& row) {
   const bool pending = row.content.writer == identity_.writer && row.content.counter > acknowledged_;
-  return pending && (row.version || writer_of(row.id) != identity_.writer || made_by(row.id) <= offered_ || replaced_.contains(row.id));
+  return pending && (row.version || writer_of(row.id) != identity_.writer || counter_of(row.id) <= offered_ ||
+                     replaced_.contains(row.id));
 }
 
 // A rename comes to nothing when somebody else has moved the file first: then what it replaced stands where it stood. Only
@@ -188,12 +186,13 @@ void JournaledMetadataStore::note_replaced(const MutexLock&, const LogRecord& re
   const auto* rename = std::get_if<RenameIntent>(&record.intent);
   if (!rename || rename->exchange || !rename->replaced || !rename->replaced_last) return;
   const OpId seen = rename->replaced_seen;
-  if (seen.writer != identity_.writer || (writer_of(rename->inode) == identity_.writer && made_by(rename->inode) > seen.counter)) return;
+  if (seen.writer != identity_.writer) return;
+  if (writer_of(rename->inode) == identity_.writer && counter_of(rename->inode) > seen.counter) return;
   replaced_[rename->replaced] = record.lsn;
 }
 
 bool JournaledMetadataStore::may_be_named(InodeId inode) {
-  return writer_of(inode) == identity_.writer && made_by(inode) > acknowledged_;
+  return writer_of(inode) == identity_.writer && counter_of(inode) > acknowledged_;
 }
 
 // A note of log data without bytes: only a file that has some in the log needs it.

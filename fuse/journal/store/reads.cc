@@ -15,7 +15,7 @@ constexpr std::size_t kReserveListed = 4096;
 // An inode made by a record after the last checkpoint (ids carry the record's lsn) cannot be in the database; whoever
 // made it pinned it in memory.
 bool JournaledMetadataStore::created_since_checkpoint(InodeId id) const {
-  std::uint64_t counter = id.value & ((1ull << kInodeCounterBits) - 1);
+  std::uint64_t counter = counter_of(id);
   return writer_of(id) == identity_.writer && counter > applied_.value && counter <= memory_lsn_.value + 1;
 }
 

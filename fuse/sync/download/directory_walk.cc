@@ -36,7 +36,7 @@ void DirectoryWalk::stop() {
 /// True for a walk.
 bool DirectoryWalk::note_wait(InodeId parent, InodeId grandparent) {
   MutexLock lock(mutex_);
-  auto find = [&](InodeId id) {
+  const auto find = [&](InodeId id) REQUIRES(mutex_) {
     return std::find_if(waits_.begin(), waits_.end(), [id](const Waits& w) { return w.parent == id; });
   };
   // Whoever went through the parent's siblings goes on inside it.

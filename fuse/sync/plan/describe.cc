@@ -37,7 +37,7 @@ std::string text(const XattrIntent& i) { return "xattr " + describe(i.inode) + "
 
 std::string describe(InodeId inode) {
   if (inode == kRootInode) return "root";
-  return std::to_string(writer_of(inode).value) + "." + std::to_string(inode.value & ((1ull << kInodeCounterBits) - 1));
+  return std::to_string(writer_of(inode).value) + "." + std::to_string(counter_of(inode));
 }
 
 std::string describe(OpId op) { return std::to_string(op.writer.value) + "." + std::to_string(op.counter); }

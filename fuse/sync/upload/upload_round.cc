@@ -67,22 +67,24 @@ Status UploadRound::seal(Bytes chunk, Sealed done) {
 }
 
 /// Gives the chunks that wait to a sealer.
-void UploadRound::seal_waiting(MutexLock& lock) {
+void UploadRound::seal_waiting(const MutexLock&) {
   if (raw_.empty()) return;
   auto group = std::make_shared<std::vector<Raw>>(std::exchange(raw_, {}));
   const std::size_t bytes = std::exchange(raw_bytes_, 0);
   ++tasks_;
   ++sealing_;
-  lock.unlock();
-  Status queued = context_.sealers.submit([this, group] {
-    seal_group(*group);
-    group->clear();
-    MutexLock inner(mutex_);
-    --tasks_;
-    --sealing_;
-    changed_.notify_all();
-  });
-  lock.lock();
+  Status queued;
+  {
+    MutexUnlock meanwhile(mutex_);
+    queued = context_.sealers.submit([this, group] {
+      seal_group(*group);
+      group->clear();
+      MutexLock inner(mutex_);
+      --tasks_;
+      --sealing_;
+      changed_.notify_all();
+    });
+  }
   if (queued.ok()) return;
   memory_ -= bytes;
   --tasks_;
@@ -129,24 +131,26 @@ void UploadRound::add(block::SealedBlock block, std::size_t chunk_bytes) {
   changed_.notify_all();
 }
 
-void UploadRound::dispatch(MutexLock& lock) {
+void UploadRound::dispatch(const MutexLock&) {
   if (open_.empty()) return;
   auto blocks = std::make_shared<Blocks>(std::move(open_));
   const std::size_t memory = open_memory_;
   open_.clear();
   open_bytes_ = open_memory_ = 0;
   ++tasks_;
-  lock.unlock();
-  Status queued = context_.senders.submit([this, blocks, memory] {
-    Status sent = error() ? Status(Error(Code::kCancelled, "given up")) : send(*blocks);
-    blocks->clear();
-    if (!sent.ok()) fail(std::move(sent).error());
-    MutexLock inner(mutex_);
-    memory_ -= memory;
-    --tasks_;
-    changed_.notify_all();
-  });
-  lock.lock();
+  Status queued;
+  {
+    MutexUnlock meanwhile(mutex_);
+    queued = context_.senders.submit([this, blocks, memory] {
+      Status sent = error() ? Status(Error(Code::kCancelled, "given up")) : send(*blocks);
+      blocks->clear();
+      if (!sent.ok()) fail(std::move(sent).error());
+      MutexLock inner(mutex_);
+      memory_ -= memory;
+      --tasks_;
+      changed_.notify_all();
+    });
+  }
   if (queued.ok()) return;
   memory_ -= memory;
   --tasks_;

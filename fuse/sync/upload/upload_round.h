@@ -53,10 +53,10 @@ class UploadRound {
     Bytes chunk;
     Sealed done;
   };
-  void seal_waiting(MutexLock& lock);
+  void seal_waiting(const MutexLock&) REQUIRES(mutex_);   ///< lets go of the mutex for a while, as `dispatch`
   void seal_group(std::vector<Raw>& group);
   void add(block::SealedBlock block, std::size_t chunk_bytes);
-  void dispatch(MutexLock& lock);
+  void dispatch(const MutexLock&) REQUIRES(mutex_);
   Status send(Blocks& blocks);
   Status send_packs(Blocks& blocks, std::vector<std::vector<std::uint16_t>>& segments);
   void fail(Error error);

@@ -130,12 +130,17 @@ TEST(CommandLine, WrongUsageIsExitCodeTwoAndSaysWhat) {
 TEST(CommandLine, AWrongWordIsNamedWithTheRightOnes) {
   auto text = [](const std::vector<std::string>& words) { return parse_command_line("skymoor", words).text; };
   EXPECT_EQ(text({}).find("Skymoor"), 0u) << "no word at all: the help";
-  EXPECT_NE(text({"stauts"}).find("'stauts' is no command; the commands: signup"), std::string::npos) << text({"stauts"});
+  EXPECT_EQ(text({"stauts"}), "skymoor: 'stauts' is no command; did you mean 'status'?\n'skymoor --help' tells more.\n");
+  EXPECT_NE(text({"frobnicate"}).find("'frobnicate' is no command; the commands: signup, login"), std::string::npos);
   EXPECT_NE(text({"--state-dir", "/s", "stauts"}).find("'stauts' is no command"), std::string::npos);
-  EXPECT_NE(text({"volume", "lss"}).find("'lss' is no command; the commands: create, ls\n'skymoor volume --help'"),
+  EXPECT_NE(text({"volume", "new"}).find("'new' is no command; the commands: create, ls\n'skymoor volume --help'"),
             std::string::npos);
   EXPECT_NE(text({"volume"}).find("the commands: create, ls"), std::string::npos);
-  EXPECT_NE(text({"status", "--jason"}).find("--jason\n'skymoor status --help'"), std::string::npos);
+  EXPECT_EQ(text({"status", "--jason"}),
+            "skymoor: 'skymoor status' has no option '--jason'; did you mean '--json'?\n'skymoor status --help' tells more.\n");
+  EXPECT_NE(text({"mount", "home", "/d", "--opt", "ro"}).find("'skymoor mount' has no option '--opt'"), std::string::npos);
+  EXPECT_NE(text({"umount", "/d", "/e"}).find("'/e' is one argument too many"), std::string::npos);
+  EXPECT_NE(text({"status", "--state-dir"}).find("--state-dir needs a value"), std::string::npos);
   EXPECT_NE(text({"mount", "home"}).find("skymoor: DIR is required"), std::string::npos);
 }
 

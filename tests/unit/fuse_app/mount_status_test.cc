@@ -59,6 +59,17 @@ TEST_F(MountStatusTest, OfflineAlwaysHasAReason) {
   EXPECT_EQ(encode()["online"], false);
 }
 
+// Found by reading: what kept an online device from sending (a full quota, say) was told by nobody.
+TEST_F(MountStatusTest, WhatAnOnlineDeviceWaitsForIsTold) {
+  sync_.online = true;
+  EXPECT_TRUE(encode()["waits_for"].is_null());
+  sync_.reason = "the quota is used up";
+  EXPECT_EQ(encode()["waits_for"], "the quota is used up");
+  EXPECT_TRUE(encode()["offline_reason"].is_null());
+  const auto text = describe_mount_status(encode_mount_status(facts_, sync_, cache_, false, now_)).value();
+  EXPECT_NE(text.find("online; sending and receiving wait: the quota is used up"), std::string::npos) << text;
+}
+
 TEST_F(MountStatusTest, IsToldToPeople) {
   sync_.reason = "the server does not answer";
   sync_.pending = {1, 1, 2048, now_ - 90s};

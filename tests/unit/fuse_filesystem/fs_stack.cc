@@ -55,4 +55,27 @@ Status FsStack::fetch_content(const Need& need) {
   return store->note_content(again, need.inode, need.extent, true);
 }
 
+void FsStack::move_content(InodeId from, InodeId to, const std::function<void()>& between) {
+  auto file = backing->open_file(from, false).value();
+  auto frozen = file->freeze();
+  ASSERT_NO_FATAL_FAILURE(move_rows(*fs, from, to));
+  if (between) between();
+  ASSERT_OK(backing->move(from, to));
+  frozen.unlock();
+  fs->files_moved();
+}
+
+void FsStack::move_rows(Filesystem& told, InodeId from, InodeId to) {
+  MutexLock lock(store->mutex());
+  Change change = store->begin(lock, LocalIntent{});
+  InodeRow given = *store->inode(lock, to), left = *store->inode(lock, from);
+  given.content = std::exchange(left.content, OpId{});
+  given.attributes.size = std::exchange(left.attributes.size, 0);
+  change.move_content(from, to);
+  change.put(given);
+  change.put(left);
+  ASSERT_OK(store->commit(lock, std::move(change)));
+  told.rows_moved(lock, {{from, to}});
+}
+
 }  // namespace skymoor::client

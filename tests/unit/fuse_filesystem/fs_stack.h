@@ -234,6 +234,10 @@ class FsStack {
   void publish(const std::map<std::string, std::string>& files, bool manifests = true);
   Status fetch_content(const Need& need);
 
+  /// A re-plan gives the content of `from` to the conflict copy `to`. `between`: after the rows, before the file.
+  void move_content(InodeId from, InodeId to, const std::function<void()>& between = {});
+  void move_rows(Filesystem& told, InodeId from, InodeId to);   ///< its first half
+
   std::function<int(const FaultPoint&)> hook;
   PosixDisk disk;
   SystemClock clock;

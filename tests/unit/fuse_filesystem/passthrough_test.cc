@@ -235,11 +235,7 @@ TEST_F(PassthroughTest, AConflictCopyTakesTheNoteWithTheFile) {
     ASSERT_OK(stack.fs->sync_file(r, opened.handle, true));
   }
   ASSERT_TRUE(stack.backing->vouching(a));
-  {
-    auto held = stack.backing->open_file(a, false).value();
-    auto frozen = held->freeze();
-    ASSERT_OK(stack.backing->move(a, copy));
-  }
+  stack.move_content(a, copy);
   EXPECT_FALSE(stack.backing->vouching(a));
   EXPECT_TRUE(stack.backing->vouching(copy));
   kernel_writes(opened, 0, "more");
@@ -302,22 +298,43 @@ TEST_F(PassthroughTest, AnOrphanIsWrittenUnseenToo) {
   EXPECT_FALSE(stack.backing->unseen(a));
 }
 
-// The file went to a conflict copy while it was open: its writers go on writing that copy.
 TEST_F(PassthroughTest, WritersFollowAConflictCopy) {
   InodeId a = file("a", "mine"), copy = stack.touch("a (conflict)");
   Opened opened = open(a);
-  {
-    auto frozen = opened.passthrough->freeze();
-    ASSERT_OK(stack.backing->move(a, copy));
-  }
+  stack.move_content(a, copy);
   kernel_writes(opened, 0, "still mine");
-  EXPECT_CODE(stack.fs->open(r, a, FsStack::rw()), Code::kBusy);   // the kernel knows one file an inode
+  Opened other = open(a);
+  kernel_writes(other, 0, "theirs");
   stack.fs->tick();
   EXPECT_EQ(stack.row(copy).attributes.size, 10u);
+  EXPECT_EQ(stack.row(a).attributes.size, 6u);
   release(opened);
+  release(other);
   stack.fs->tick();
   EXPECT_EQ(stack.content(copy), "still mine");
+  EXPECT_EQ(stack.content(a), "theirs");
   EXPECT_FALSE(stack.backing->unseen(copy));
+  EXPECT_FALSE(stack.backing->unseen(a));
+  stack.expect_sound();
+}
+
+// Found by reading: what was written to the file that a move had removed was put on record for the one in its place.
+TEST_F(PassthroughTest, WhatAMoveRemovedIsNobodysAnyMore) {
+  InodeId a = file("a", "mine");
+  auto held = stack.create("a (conflict)");
+  const InodeId copy = held.node.id;
+  stack.move_content(a, copy);
+  kernel_writes(held.opened, 0, "to nobody");
+  stack.fs->tick();
+  EXPECT_EQ(stack.row(copy).attributes.size, 4u);
+  EXPECT_CODE(stack.fs->open(r, copy, FsStack::rw()), Code::kBusy);   // the kernel knows one file an inode
+  release(held.opened);
+  Opened again = open(copy);
+  kernel_writes(again, 0, "M");
+  release(again);
+  EXPECT_EQ(stack.content(copy), "Mine");
+  EXPECT_FALSE(stack.backing->unseen(copy));
+  stack.expect_sound();
 }
 
 // An fsync between the rows and the file of a re-plan's move once put the copy's bytes on record for the original, whose
@@ -325,20 +342,17 @@ TEST_F(PassthroughTest, WritersFollowAConflictCopy) {
 TEST_F(PassthroughTest, UnseenWritesAreRecordedBeforeOrAfterAMoveNotWithinIt) {
   InodeId a = file("a", "mine"), copy = stack.touch("a (conflict)");
   Opened opened = open(a);
-  const OpId before = stack.row(a).content;
   kernel_writes(opened, 0, "still mine");
   std::jthread syncing;
-  {
-    auto frozen = opened.passthrough->freeze();
+  stack.move_content(a, copy, [&] {
     syncing = std::jthread([&] {
       Request own;
       (void)stack.fs->sync_file(own, opened.handle, false);
     });
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    ASSERT_OK(stack.backing->move(a, copy));
-  }
+  });
   syncing.join();
-  EXPECT_EQ(stack.row(a).content, before);
+  EXPECT_EQ(stack.row(a).attributes.size, 0u);
   EXPECT_EQ(stack.row(copy).attributes.size, 10u);
   release(opened);
 }
@@ -354,10 +368,7 @@ TEST_F(PassthroughTest, TheOriginalOpensAtOnceAfterTheCopysLastWriter) {
   std::string path = "/proc/self/fd/" + std::to_string(opened.passthrough->fd());
   UniqueFd held(::open(path.c_str(), O_RDWR));
   ASSERT_TRUE(held);
-  {
-    auto frozen = opened.passthrough->freeze();
-    ASSERT_OK(disk_stack.backing->move(a, copy));
-  }
+  disk_stack.move_content(a, copy);
   opened.passthrough.reset();
   disk_stack.fs->release(opened.handle);
   auto again = disk_stack.fs->open(r, a, FsStack::rw());

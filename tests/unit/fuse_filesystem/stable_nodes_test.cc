@@ -19,22 +19,10 @@ class StableNodesTest : public FsTest {
   }
   void TearDown() override { nodes.reset(); }
 
-  void rows(InodeId from, InodeId to) {
-    MutexLock lock(stack.store->mutex());
-    Change change = stack.store->begin(lock, LocalIntent{});
-    InodeRow given = *stack.store->inode(lock, to), left = *stack.store->inode(lock, from);
-    given.content = std::exchange(left.content, OpId{});
-    given.attributes.size = std::exchange(left.attributes.size, 0);
-    change.move_content(from, to);
-    change.put(given);
-    change.put(left);
-    ASSERT_OK(stack.store->commit(lock, std::move(change)));
-    nodes->rows_moved(lock, {{from, to}});
-  }
   void move(InodeId from, InodeId to) {
     ASSERT_OK(nodes->moves_begin({{from, to}}));
     auto frozen = stack.backing->open_file(from, false).value()->freeze();
-    rows(from, to);
+    stack.move_rows(*nodes, from, to);
     ASSERT_OK(stack.backing->move(from, to));
     frozen.unlock();
     nodes->files_moved();
@@ -149,6 +137,31 @@ TEST_F(StableNodesTest, WhatWasToldIsWrittenDown) {
   nodes->release(handle);
 }
 
+// The table has room for one file. The second one's re-plan waits until nobody has that file open; nothing moves before.
+TEST_F(StableNodesTest, BeyondTheBoundAMoveWaitsUntilTheFileIsClosed) {
+  const InodeId b = stack.write_file("b", "mine, too"), copy_of_b = stack.touch("b (conflict)");
+  nodes = std::make_unique<StableNodes>(*stack.fs, stack.disk, table, StableNodes::Table{}, 2);
+  const HandleId first = nodes->open(r, a, FsStack::rw())->handle, second = nodes->open(r, b, FsStack::rw())->handle;
+  ASSERT_OK(nodes->moves_begin({{a, copy}}));
+  nodes->files_moved();
+  EXPECT_CODE(nodes->moves_begin({{a, copy}, {b, copy_of_b}}), Code::kTooManyOpenFiles);
+  move(a, copy);
+  EXPECT_CODE(nodes->moves_begin({{b, copy_of_b}}), Code::kTooManyOpenFiles);
+  ASSERT_OK(stack.write(second, 0, "M"));   // the gate is open again
+  EXPECT_EQ(number("b"), b);
+  EXPECT_EQ(stack.content(b), "Mine, too");
+  move(copy, a);   // needs no place
+  move(a, copy);
+  nodes->release(second);
+  move(b, copy_of_b);
+  EXPECT_EQ(number("b"), b);
+  EXPECT_EQ(stack.content(copy_of_b), "Mine, too");
+  ASSERT_OK(stack.write(first, 0, "M"));
+  EXPECT_EQ(stack.content(copy), "Mine");
+  nodes->release(first);
+  stack.expect_sound();
+}
+
 TEST_F(StableNodesTest, ADamagedTableIsAnError) {
   for (std::string_view bytes : {"x", "\1\0\0\0\0\0\0\0\0", "not a table of any kind"}) {
     ASSERT_OK(write_file_durably(stack.disk, table, as_bytes(bytes)));
@@ -169,7 +182,7 @@ TEST_F(StableNodesTest, NothingIsDoneByANumberInBetween) {
     EXPECT_OK(nodes->set_attributes(own, a, {.size = 1}));
     ++done;
   });
-  rows(a, copy);
+  stack.move_rows(*nodes, a, copy);
   std::jthread reads([&] {
     Request own;
     auto reply = nodes->read(own, handle, 0, 10);

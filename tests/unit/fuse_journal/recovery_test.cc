@@ -273,7 +273,7 @@ TEST_F(RecoveryTest, SegmentsGoWhenCheckpointedAndAcknowledged) {
     const Lsn from = store_->position().acknowledged;
     std::vector<TreeEffect> effects{AttributeEffect{kRootInode, kFieldMtime, tree_.reference.inodes.at(kRootInode).row.attributes}};
     for (const auto& [key, dentry] : tree_.reference.dentries) {
-      const std::uint64_t made = dentry.inode.value & ((1ull << kInodeCounterBits) - 1);
+      const std::uint64_t made = counter_of(dentry.inode);
       if (made <= from.value || made > up_to.value) continue;
       effects.push_back(NewEffect{dentry.inode, tree_.reference.inodes.at(dentry.inode).row.attributes, ""});
       effects.push_back(LinkEffect{key.first, key.second, dentry.inode});

@@ -114,13 +114,7 @@ TEST_F(RestoreTest, whatever_was_done_after_the_backup_is_given_back) {
 }
 
 TEST_F(RestoreTest, a_device_that_had_seen_no_more_goes_on) {
-  SyncDevice& a = device("anna");
-  SyncDevice& b = device("berta");
-  a.write("f", "1");
-  a.sync();
-  b.catch_up();
-  EXPECT_EQ(b.read("f"), "1");
-  b.remote().set_offline(true);
+  auto [a, b] = two_apart("f", "1");
   back_up();
   a.write("f", "2");
   a.write("g", "new");

@@ -127,13 +127,7 @@ TEST_F(SyncEngineTest, CreatedAndDeletedInOneBatchSendsNothing) {
 }
 
 TEST_F(SyncEngineTest, EditsOnBothSidesAreKept) {
-  SyncDevice& a = device("anna");
-  SyncDevice& b = device("berta");
-  a.write("note.txt", "base");
-  a.sync();
-  b.catch_up();
-  b.read("note.txt");
-  b.remote().set_offline(true);
+  auto [a, b] = two_apart("note.txt", "base");
   a.write("note.txt", "anna's");
   a.sync();
   b.write("note.txt", "berta's first");
@@ -171,14 +165,7 @@ TEST_F(SyncEngineTest, TheSameBytesOnBothSidesAreNoConflict) {
 }
 
 TEST_F(SyncEngineTest, AnEditBeatsADelete) {
-  SyncDevice& a = device("anna");
-  SyncDevice& b = device("berta");
-  a.make_directory("d");
-  a.write("d/f", "base");
-  a.sync();
-  b.catch_up();
-  b.read("d/f");
-  b.remote().set_offline(true);
+  auto [a, b] = two_apart("d/f", "base");
   a.unlink("d/f");
   a.remove_directory("d");
   a.sync();
@@ -191,13 +178,7 @@ TEST_F(SyncEngineTest, AnEditBeatsADelete) {
 
 // Renamed over a file that nobody else knows: the rename comes to nothing, and the file is there as before.
 TEST_F(SyncEngineTest, WhatADroppedRenameReplacedHasItsBytes) {
-  SyncDevice& a = device("anna");
-  SyncDevice& b = device("berta");
-  a.write("f", "f");
-  a.sync();
-  b.catch_up();
-  b.read("f");
-  b.remote().set_offline(true);
+  auto [a, b] = two_apart("f", "f");
   a.rename("f", "moved first");
   a.sync();
   const std::string bytes = noise(100000, 6);
@@ -213,13 +194,7 @@ TEST_F(SyncEngineTest, WhatADroppedRenameReplacedHasItsBytes) {
 }
 
 TEST_F(SyncEngineTest, AConflictCopyTakesItsBytesWithoutSendingThemTwice) {
-  SyncDevice& a = device("anna");
-  SyncDevice& b = device("berta");
-  a.write("f", noise(5u << 20, 5));
-  a.sync();
-  b.catch_up();
-  b.read("f");
-  b.remote().set_offline(true);
+  auto [a, b] = two_apart("f", noise(5u << 20, 5));
   a.write_at("f", 0, "anna");
   a.sync();
   b.write_at("f", 3u << 20, "berta");
@@ -325,13 +300,7 @@ TEST_F(SyncEngineTest, HolesAreNotStored) {
 }
 
 TEST_F(SyncEngineTest, ARestartInTheMiddleGoesOn) {
-  SyncDevice& a = device("anna");
-  SyncDevice& b = device("berta");
-  a.write("f", "base");
-  a.sync();
-  b.catch_up();
-  b.read("f");
-  b.remote().set_offline(true);
+  auto [a, b] = two_apart("f", "base");
   a.write("f", "anna's");
   a.sync();
   b.write("f", "berta's");
@@ -387,13 +356,7 @@ TEST_F(SyncEngineTest, ManySmallFilesShareFewCommits) {
 }
 
 TEST_F(SyncEngineTest, AForgedOrLosingServerStopsTheEngineAndDeletesNothing) {
-  SyncDevice& a = device("anna");
-  SyncDevice& b = device("berta");
-  a.write("f", "x");
-  a.sync();
-  b.catch_up();
-  b.read("f");
-  b.remote().set_offline(true);
+  auto [a, b] = two_apart("f", "x");
   a.write("g", "y");
   a.sync();
   volume_.server.damage_newest_entry();

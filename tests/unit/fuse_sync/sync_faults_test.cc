@@ -35,15 +35,30 @@ TEST_F(SyncFaultsTest, AConflictCopyCarriesTheXattrs) {
   EXPECT_EQ(a.facts(), b.facts());
 }
 
+// A re-plan that may not move contents now is done later, and nothing of it before.
+TEST_F(SyncFaultsTest, AMoveThatIsPutOffKeepsBothSides) {
+  auto [a, b] = two_apart("f", "base");
+  a.write("f", "anna's");
+  a.sync();
+  b.write("f", "berta's");
+  b.no_moves = true;
+  b.remote().set_offline(false);
+  EXPECT_THROW(b.sync(std::chrono::seconds(5)), std::runtime_error);
+  EXPECT_NE(b.engine().status().reason.find("no place for another move"), std::string::npos) << b.engine().status().reason;
+  EXPECT_EQ(b.read("f"), "berta's");
+  b.write("g", "goes on");
+  b.no_moves = false;
+  b.sync();
+  expect_converged();
+  const auto tree = a.tree();
+  EXPECT_EQ(tree.at("f"), "anna's");
+  EXPECT_EQ(tree.at(only_copy(tree)), "berta's");
+  EXPECT_EQ(tree.at("g"), "goes on");
+}
+
 /// What its author did to it between the other's deletion and the write came to nothing: here as everywhere.
 TEST_F(SyncFaultsTest, AFileThatALaterWriteBringsBackIsTheSameEverywhere) {
-  SyncDevice& a = device("anna");
-  SyncDevice& b = device("berta");
-  a.write("f", "base");
-  a.sync();
-  b.catch_up();
-  b.read("f");
-  b.remote().set_offline(true);
+  auto [a, b] = two_apart("f", "base");
   a.unlink("f");
   a.sync();
   b.set_xattr("f", "user.colour", "blue");

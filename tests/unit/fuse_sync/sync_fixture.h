@@ -35,6 +35,18 @@ class SyncEngineTest : public ::testing::Test {
     devices_.push_back(std::make_unique<SyncDevice>(volume_, name, writer, directory_ + "/" + name));
     return *devices_.back();
   }
+  /// Anna and Berta, who both have the file that Anna made; Berta is offline.
+  std::pair<SyncDevice&, SyncDevice&> two_apart(const std::string& path, std::string_view bytes) {
+    SyncDevice& a = device("anna");
+    SyncDevice& b = device("berta");
+    if (const auto slash = path.find('/'); slash != path.npos) a.make_directory(path.substr(0, slash));
+    a.write(path, bytes);
+    a.sync();
+    b.catch_up();
+    b.read(path);
+    b.remote().set_offline(true);
+    return {a, b};
+  }
   /// All devices idle and equal to the server.
   void expect_converged() {
     for (int round = 0; round < 3; ++round)

@@ -32,8 +32,16 @@ TEST_F(CommandLine, HelpForEveryCommand) {
 TEST_F(CommandLine, WrongUsageIs2) {
   EXPECT_EQ(run({}).exit_code, 2);
   EXPECT_EQ(run({"server"}).exit_code, 2);
-  EXPECT_THAT(run({"server"}).errors, HasSubstr("unknown command 'server'"));
+  EXPECT_THAT(run({}).errors, HasSubstr("Usage: skymoord"));
+  EXPECT_THAT(run({"server"}).errors, HasSubstr("skymoord: 'server' is no command; did you mean 'serve'?"));
+  EXPECT_THAT(run({"admin"}).errors, HasSubstr("what to do is missing; the commands: user, volume\n'skymoord admin --help'"));
+  EXPECT_THAT(run({"admin", "user", "remove"}).errors, HasSubstr("'remove' is no command; the commands: ls, disable"));
   EXPECT_EQ(run({"serve", "--no-such-option"}).exit_code, 2);
+  EXPECT_THAT(run({"serve", "--lisen", "x"}).errors, HasSubstr("has no option '--lisen'; did you mean '--listen'?"));
+  EXPECT_THAT(run({"admin", "user", "enable"}).errors, HasSubstr("NAME is required"));
+  auto nowhere = run({"serve", "--config", directory_ / "none.toml"});
+  EXPECT_EQ(nowhere.exit_code, 2);
+  EXPECT_THAT(nowhere.errors, HasSubstr("none.toml: No such file"));
   auto value = run({"serve", "--data", data_, "--log-level", "loud"});
   EXPECT_EQ(value.exit_code, 2);
   EXPECT_THAT(value.errors, HasSubstr("error|warn|info|debug"));

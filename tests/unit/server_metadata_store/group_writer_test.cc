@@ -10,6 +10,26 @@
 namespace skymoor::server {
 namespace {
 
+/// A transaction of one job that goes on until `end`: what comes meanwhile waits.
+class FirstGroup {
+ public:
+  explicit FirstGroup(GroupWriter& writer)
+      : thread_([this, &writer] {
+          (void)writer.run([&]() -> Status {
+            running_ = true;
+            while (!ended_) std::this_thread::yield();
+            return {};
+          });
+        }) {
+    while (!running_) std::this_thread::yield();
+  }
+  void end() { ended_ = true; }
+
+ private:
+  std::atomic<bool> running_ = false, ended_ = false;
+  std::jthread thread_;
+};
+
 class GroupWriterTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -62,15 +82,7 @@ TEST_F(GroupWriterTest, an_exception_is_an_error_of_its_job_alone) {
 
 TEST_F(GroupWriterTest, jobs_that_wait_share_a_transaction) {
   GroupWriter writer(*connection_, {.group_time = std::chrono::hours(1)});
-  std::atomic<bool> running = false, go = false;
-  std::jthread first([&] {
-    (void)writer.run([&]() -> Status {
-      running = true;
-      while (!go) std::this_thread::yield();
-      return {};
-    });
-  });
-  while (!running) std::this_thread::yield();
+  FirstGroup first(writer);
   // What joins while the first group is held up forms the second: of its rows, released but not yet committed when the last
   // one runs, another connection sees none. (A busy machine may start a thread too late for it.)
   auto other = sqlite::Database::open(directory_ / "t.db", {.read_only = true});
@@ -92,7 +104,7 @@ TEST_F(GroupWriterTest, jobs_that_wait_share_a_transaction) {
                       .ok());
     });
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  go = true;
+  first.end();
   rest.clear();
   EXPECT_LT(visible_at_last, 9) << "each had a transaction of its own";
   EXPECT_EQ(count(), 10);
@@ -100,15 +112,7 @@ TEST_F(GroupWriterTest, jobs_that_wait_share_a_transaction) {
 
 TEST_F(GroupWriterTest, refuses_more_than_its_queue_holds) {
   GroupWriter writer(*connection_, {.queue_limit = 2});
-  std::atomic<bool> running = false, go = false;
-  std::jthread first([&] {
-    (void)writer.run([&]() -> Status {
-      running = true;
-      while (!go) std::this_thread::yield();
-      return {};
-    });
-  });
-  while (!running) std::this_thread::yield();
+  FirstGroup first(writer);
   std::atomic<int> busy = 0, done = 0;
   std::vector<std::jthread> rest;
   for (int i = 0; i < 10; ++i)
@@ -118,7 +122,7 @@ TEST_F(GroupWriterTest, refuses_more_than_its_queue_holds) {
       else if (status.error().code() == Code::kBusy) ++busy;
     });
   while (busy < 8) std::this_thread::yield();
-  go = true;
+  first.end();
   rest.clear();
   EXPECT_EQ(busy, 8);
   EXPECT_EQ(done, 2);

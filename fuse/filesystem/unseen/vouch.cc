@@ -51,8 +51,8 @@ void Engine::begin_vouching(const std::shared_ptr<OpenInode>& inode) {
 }
 
 /// Nobody writes the file any more, and what was written is recorded. Blocks: on the disk.
-Status Engine::end_vouching(const std::shared_ptr<OpenInode>& inode, InodeId holder) {
-  if (!backing_.vouching(holder)) return {};
+Status Engine::end_vouching(const std::shared_ptr<OpenInode>& inode, InodeId id) {
+  if (!backing_.vouching(id)) return {};
   {
     MutexLock lock(store_.mutex());
     if (inode->unseen_writers != 0) return {};   // opened again meanwhile
@@ -60,7 +60,7 @@ Status Engine::end_vouching(const std::shared_ptr<OpenInode>& inode, InodeId hol
     inode->data_syncs = 0;
   }
   TRY(store_.sync(store_.last_lsn()));
-  return backing_.set_vouching(holder, false);
+  return backing_.set_vouching(id, false);
 }
 
 /// At the start. After the end of a process the records tell, as of any file that was written unseen.

@@ -46,7 +46,14 @@ Status Engine::begin_unseen(const std::shared_ptr<OpenInode>& inode) {
   for (int attempt = 0;; ++attempt) {
     ContentChange change(*this, inode);
     TRY(change.begin());
-    if (!inode->watched.load(std::memory_order_acquire)) {
+    bool removed, anew;
+    {
+      MutexLock lock(store_.mutex());
+      // A move put another content in its place: what is written to the file is nobody's any more.
+      removed = inode->unseen_file && !inode->unseen_file->serves(inode->unseen_file->inode());
+      anew = !inode->watched.load(std::memory_order_acquire) || (removed && inode->handles == 1);
+    }
+    if (anew) {
       TRY(backing_.set_unseen(inode->id, true));
       Status watched = watch(change, *inode);
       if (!watched.ok()) (void)backing_.set_unseen(inode->id, false);
@@ -54,10 +61,9 @@ Status Engine::begin_unseen(const std::shared_ptr<OpenInode>& inode) {
     }
     MutexLock lock(store_.mutex());
     if (inode->unseen_file.get() == &change.file()) return {};
-    // Earlier writers still have the file that a conflict copy took; the kernel knows one file an inode.
-    if (inode->unseen_file || attempt == kMaxLettingGo)
-      return Error(Code::kBusy, "the file is still open as the copy that a conflict made of it");
+    if (removed) return Error(Code::kBusy, "the file is still open as what it was before a conflict");
     // The last writer is going this moment (end_unseen asks who else can write): it says when it knows.
+    if (attempt == kMaxLettingGo) return Error(Code::kBusy, "the file's last writer is still being let go of");
     unseen_held_.wait_for(lock, kLettingGo);
   }
 }
@@ -106,6 +112,7 @@ Result<bool> Engine::settle(const std::shared_ptr<OpenInode>& inode) {
   // While a re-plan gives the file to a conflict copy its rows are ahead of its name: which inode was written is not to
   // be told in between.
   BackingFile::Modification recording(*file);
+  if (!file->serves(file->inode())) return false;   // removed: nobody's any more
   // One nanosecond less than any later write in the same clock tick could give it.
   Timestamp mtime = now.mtime - std::chrono::nanoseconds(1);
   TRY(stamp_unseen(*file, inode->unseen, mtime));
@@ -159,77 +166,52 @@ Status Engine::restamp(const std::shared_ptr<OpenInode>& inode, Timestamp mtime)
   return record_unseen(*file, inode->unseen);
 }
 
-/// Whose file the watched writers of `inode` write, with our own hold on it gone.
+/// Gives up our own hold on the watched file, so that it can be asked who else has it. Answers whose file it is.
 InodeId Engine::let_go_of_unseen(const std::shared_ptr<OpenInode>& inode) {
   MutexLock lock(store_.mutex());
   wait_for_file(lock, *inode);
-  InodeId holder = inode->unseen_file ? inode->unseen_file->inode() : inode->id.load();
   inode->unseen_file.reset();
-  if (inode->handles == 0) {
-    inode->file.reset();
-    inode->parted.clear();
-  }
+  if (inode->handles == 0) inode->file.reset();
   lingering_[inode->id] = inode;
-  return holder;
-}
-
-/// The file went to a conflict copy while `inode` was open. Its last writer has closed it: from here on it is the copy
-/// that is watched, until nobody can write it any more, and the original is free to be opened at once.
-void Engine::hand_over_unseen(const std::shared_ptr<OpenInode>& inode, InodeId holder) {
-  UnseenStamp stamp;
-  {
-    MutexLock changing(inode->change);
-    stamp = inode->unseen;
-    MutexLock lock(store_.mutex());
-    lingering_.erase(inode->id);
-    inode->watched.store(false, std::memory_order_release);
-    unseen_held_.notify_all();
-  }
-  std::shared_ptr<BackingFile> file;
-  if (auto opened = backing_.open_file(holder, false); opened.ok()) file = std::move(opened).value();
-  std::shared_ptr<OpenInode> copy;
-  {
-    MutexLock lock(store_.mutex());
-    copy = enter(lock, holder);
-    lingering_[holder] = copy;
-    leave(lock, copy);
-  }
-  {
-    MutexLock changing(copy->change);
-    MutexLock lock(store_.mutex());
-    if (copy->unseen_writers != 0) return;   // opened under its own name: seen to until they are gone
-    if (!copy->watched.exchange(true)) copy->unseen = stamp;
-    copy->unseen_file = std::move(file);
-  }
-  end_unseen(copy, let_go_of_unseen(copy));
+  return inode->id;
 }
 
 /// The last handle that could write it is gone: stops watching unless a mapping is left.
-void Engine::end_unseen(const std::shared_ptr<OpenInode>& inode, InodeId holder) {
-  if (holder != inode->id) return hand_over_unseen(inode, holder);
-  bool writers = backing_.has_writers(holder);
-  auto file = backing_.open_file(holder, false);
+void Engine::end_unseen(const std::shared_ptr<OpenInode>& inode) {
+  while (!try_end_unseen(inode)) {}
+}
+
+/// False: a conflict copy took the file meanwhile, and what was asked was asked of another.
+bool Engine::try_end_unseen(const std::shared_ptr<OpenInode>& inode) {
+  const InodeId id = let_go_of_unseen(inode);
+  const bool writers = backing_.has_writers(id);
+  auto file = backing_.open_file(id, false);
   {
     MutexLock lock(store_.mutex());
+    if (inode->id != id) return false;
     if (file.ok() && !inode->unseen_file) inode->unseen_file = *file;
     unseen_held_.notify_all();
   }
   auto settled = settle(inode);   // after the question: what wrote before it is seen now
-  if (!settled.ok()) log_error("filesystem.settle.failed", {{"inode", inode->id.load().value}, {"error", settled.error()}});
-  if (writers || !settled.ok()) return;
-  if (Status ended = end_vouching(inode, holder); !ended.ok()) {
-    log_error("filesystem.vouching.not_ended", {{"inode", inode->id.load().value}, {"error", ended.error()}});
-    return;   // goes on being watched
+  if (!settled.ok()) log_error("filesystem.settle.failed", {{"inode", id.value}, {"error", settled.error()}});
+  if (writers || !settled.ok()) return true;
+  if (Status ended = end_vouching(inode, id); !ended.ok()) {
+    log_error("filesystem.vouching.not_ended", {{"inode", id.value}, {"error", ended.error()}});
+    return true;   // goes on being watched
   }
   MutexLock changing(inode->change);
+  std::optional<BackingFile::Holding> holding;   // the number and the file belong together until both are let go of
+  if (file.ok()) holding.emplace(**file);
   {
     MutexLock lock(store_.mutex());
-    if (inode->unseen_writers != 0) return;   // opened again meanwhile
+    if (inode->id != id) return false;
+    if (inode->unseen_writers != 0) return true;   // opened again meanwhile
     inode->watched.store(false, std::memory_order_release);
     inode->unseen_file.reset();
-    lingering_.erase(inode->id);
+    lingering_.erase(id);
   }
-  (void)backing_.set_unseen(holder, false);
+  (void)backing_.set_unseen(id, false);
+  return true;
 }
 
 void Engine::settle_unseen() {
@@ -245,10 +227,7 @@ void Engine::settle_unseen() {
     auto settled = settle(inode);
     if (!settled.ok()) log_error("filesystem.settle.failed", {{"inode", inode->id.load().value}, {"error", settled.error()}});
   }
-  // Two may watch one file after a conflict: both let go of it before either asks who else can write it.
-  std::vector<InodeId> holders;
-  for (const auto& inode : over) holders.push_back(let_go_of_unseen(inode));
-  for (std::size_t i = 0; i < over.size(); ++i) end_unseen(over[i], holders[i]);
+  for (const auto& inode : over) end_unseen(inode);
 }
 
 /// After a crash: what the kernel wrote for the process before us.

@@ -1,4 +1,4 @@
-#include "fuse/filesystem/file/unseen_stamp.h"
+#include "fuse/filesystem/unseen/unseen_stamp.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
