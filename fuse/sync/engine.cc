@@ -79,7 +79,7 @@ RunningSync::RunningSync(Dependencies dependencies, Options options)
               to_bytes(d_.volume_key.block_key().view()), options_.pack_bytes, 64u << 20},
       preparer_({d_.store, d_.backing, blocks_, chunker_, known_, progress_}),
       comparer_(d_.store, d_.backing, d_.remote, upload_.block_key, cipher_),
-      batch_contents_(d_.store, preparer_, upload_, context_.writer),
+      batch_contents_(d_.store, preparer_, upload_, context_.writer, options_.kept_manifests),
       opener_(d_.remote, cipher_, d_.store.identity(), d_.device_key.public_key),
       applier_(d_.store, d_.backing, state_, state_file_, d_.listener, progress_, history_),
       rebaser_({d_.store, d_.backing, comparer_, context_, state_, state_file_, d_.listener}),

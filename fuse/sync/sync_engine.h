@@ -84,6 +84,7 @@ class SyncEngine {
     std::size_t parallel_transfers = 4;
     std::chrono::milliseconds commit_delay{200};   ///< quiet time that lets changes gather in one commit
     std::size_t max_batch_records = 4000;
+    std::size_t kept_manifests = 10000;            ///< read and stored, and not acknowledged yet
     std::size_t max_restored_effects = 8000;       ///< of one commit that gives back what the server has lost
     std::size_t pack_bytes = 8u << 20;
     std::size_t list_ahead = 64;   ///< directories listed before a walk asks for them; 0: none

@@ -68,8 +68,23 @@ Result<bool> BatchContents::let_rest(const CallOptions& options) {
   return waited;
 }
 
+/// What the batch wants stays: it is not read again, and would be missing.
+void BatchContents::make_room(const std::vector<Wanted>& wanted) {
+  if (kept_.size() <= max_kept_) return;
+  std::unordered_map<InodeId, PreparedContent> needed;
+  for (const Wanted& want : wanted)
+    if (auto it = kept_.find(want.inode); it != kept_.end()) needed.insert(kept_.extract(it));
+  kept_ = std::move(needed);
+}
+
+void BatchContents::accepted() {
+  preparer_.trust_old_blocks(true);
+  for (InodeId inode : inodes_) kept_.erase(inode);
+}
+
 Result<bool> BatchContents::prepare_all(const std::vector<Wanted>& wanted, ContentPreparer::Stillness stillness,
                                         const CallOptions& options) {
+  make_room(wanted);
   UploadRound round(upload_, options.stop);
   bool all = true;
   std::vector<std::pair<InodeId, PreparedContent>> prepared;
@@ -83,7 +98,6 @@ Result<bool> BatchContents::prepare_all(const std::vector<Wanted>& wanted, Conte
   }
   // A manifest is complete, and may be kept, once its blocks are stored.
   TRY(round.finish());
-  if (kept_.size() > kMaxKept) kept_.clear();
   for (auto& [inode, content] : prepared) kept_[inode] = std::move(content);
   return all;
 }
@@ -118,7 +132,7 @@ Result<BatchContents::Outcome> BatchContents::settle(Batch& batch, const Batch::
       if (newest > batch.cut()) TRY(batch.extend(newest, limits));
       continue;
     }
-    if (!std::all_of(want.begin(), want.end(), [&](const Wanted& w) { return ready(w); })) give_up_on(want, batch);
+    if (!TRY(give_up_on(want, batch))) return Outcome::kOutOfDate;
     inodes_.clear();
     for (const Wanted& w : want) inodes_.push_back(w.inode);
     return Outcome::kReady;
@@ -126,10 +140,16 @@ Result<BatchContents::Outcome> BatchContents::settle(Batch& batch, const Batch::
 }
 
 /// Files that were deleted so far past the cut that the records in between do not fit into one commit: what they held is
-/// gone, by their user's own doing, and a later batch says so. Until then they stand there as zeros.
-void BatchContents::give_up_on(const std::vector<Wanted>& wanted, Batch& batch) {
+/// gone, by their user's own doing, and a later batch says so. Until then they stand there as zeros. False: one of the
+/// contents that are not ready is that of a file that is still there.
+Result<bool> BatchContents::give_up_on(const std::vector<Wanted>& wanted, Batch& batch) {
   for (const Wanted& want : wanted) {
     if (ready(want)) continue;
+    {
+      MutexLock lock(store_.mutex());
+      auto row = store_.inode(lock, want.inode);
+      if (row.ok() ? row->links > 0 : row.error().code() != Code::kNotFound) return row.ok() ? Result<bool>(false) : row.error();
+    }
     const Attributes& attributes = batch.tree().nodes().at(want.inode).now->attributes;
     auto manifest = std::make_shared<Manifest>();
     manifest->size = attributes.size;
@@ -137,6 +157,7 @@ void BatchContents::give_up_on(const std::vector<Wanted>& wanted, Batch& batch) 
     kept_[want.inode] = {want.content, attributes.size, attributes.mtime, attributes.ctime, std::move(manifest)};
     log_warn("sync.content.deleted_first", {{"inode", want.inode.value}});
   }
+  return true;
 }
 
 Status BatchContents::fill_in(std::vector<TreeEffect>& effects) {

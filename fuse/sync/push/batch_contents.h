@@ -11,11 +11,11 @@ namespace skymoor::client {
 /// commit stays a prefix of history; one that never rests is copied while its writers wait.
 ///
 /// Kept from one push to the next, so that what was read and stored is not read again after a conflict. Used by the sync
-/// thread alone. Bounded: at most `kMaxKept` manifests are kept, and none that is acknowledged.
+/// thread alone. Bounded: `max_kept` manifests and those of the batch itself are kept, and none that is acknowledged.
 class BatchContents {
  public:
-  BatchContents(MetadataStore& store, ContentPreparer& preparer, UploadContext& upload, WriterId writer)
-      : store_(store), preparer_(preparer), upload_(upload), writer_(writer) {}
+  BatchContents(MetadataStore& store, ContentPreparer& preparer, UploadContext& upload, WriterId writer, std::size_t max_kept)
+      : store_(store), preparer_(preparer), upload_(upload), writer_(writer), max_kept_(max_kept) {}
 
   enum class Outcome {
     kReady,
@@ -27,13 +27,13 @@ class BatchContents {
   Status fill_in(std::vector<TreeEffect>& effects);
   /// Inodes whose content was part of what `settle` made ready last.
   const std::vector<InodeId>& inodes() const { return inodes_; }
-  void forget(InodeId inode) { kept_.erase(inode); }
+  /// The server has what `settle` made ready last.
+  void accepted();
   /// The server lacks blocks that it was thought to have: everything is offered again until a commit gets through.
   void distrust() {
     kept_.clear();
     preparer_.trust_old_blocks(false);
   }
-  void accepted() { preparer_.trust_old_blocks(true); }
 
  private:
   struct Wanted {
@@ -47,13 +47,14 @@ class BatchContents {
                            const CallOptions& options);
   Result<bool> let_rest(const CallOptions& options);
   bool ready(const Wanted& wanted) const;
-  void give_up_on(const std::vector<Wanted>& wanted, Batch& batch);
+  void make_room(const std::vector<Wanted>& wanted);
+  Result<bool> give_up_on(const std::vector<Wanted>& wanted, Batch& batch);
 
-  static constexpr std::size_t kMaxKept = 10000;
   MetadataStore& store_;
   ContentPreparer& preparer_;
   UploadContext& upload_;
   const WriterId writer_;
+  const std::size_t max_kept_;
   std::unordered_map<InodeId, PreparedContent> kept_;
   std::vector<InodeId> inodes_, large_;
 };

@@ -101,7 +101,6 @@ Result<Pusher::Outcome> Pusher::accepted(const protocol::CommitReply& reply, con
   const Applier::Own own = std::move(d_.outstanding->own);
   d_.outstanding.reset();
   TRY(d_.applier.apply_own(reply.sequence, reply.hash, effects, own));
-  for (InodeId inode : d_.contents.inodes()) d_.contents.forget(inode);
   return Outcome::kDone;
 }
 

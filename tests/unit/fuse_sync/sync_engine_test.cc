@@ -340,6 +340,22 @@ TEST_F(SyncEngineTest, ARenameIsNeverSeenWithoutItsData) {
   EXPECT_EQ(volume_.tree().at("doc").bytes, std::string(5000, 'z'));
 }
 
+TEST_F(SyncEngineTest, MoreContentsThanAreKeptArriveWholeAfterARefusal) {
+  SyncDevice& a = device("anna");
+  a.stop();
+  a.options.kept_manifests = 2;
+  a.start();
+  a.write("first", "x");
+  a.sync();
+  a.remote().set_offline(true);
+  for (int i = 0; i < 6; ++i) a.write("f" + std::to_string(i), noise(5000, i));
+  a.remote().refuse_commits = 2;
+  a.remote().set_offline(false);
+  a.sync();
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(volume_.tree().at("f" + std::to_string(i)).bytes, noise(5000, i)) << i;
+  expect_converged();
+}
+
 TEST_F(SyncEngineTest, ManySmallFilesShareFewCommits) {
   SyncDevice& a = device("anna");
   a.make_directory("d");
