@@ -11,7 +11,7 @@
 namespace skymoor::client::model {
 namespace {
 
-constexpr std::uint64_t kUsual = 20;
+constexpr std::uint64_t kUsual = 16;
 
 SimulationOutcome once(std::uint64_t seed) {
   skymoor::testing::TempDir directory;
