@@ -27,7 +27,7 @@ struct HttpRequest {
   ByteView body;                             ///< sent from where it lies; must stay until the call returns
   std::size_t max_response_bytes = 1u << 20; ///< a longer body ends the call with TooLarge
   std::chrono::milliseconds timeout{30000};  ///< for the whole call; for `stream` until the head of the answer
-  std::chrono::milliseconds idle_timeout{0}; ///< `stream`: longest silence; 0: none
+  std::chrono::milliseconds idle_timeout{0}; ///< longest silence, for others than `stream` in whole seconds; 0: none
   std::stop_token stop;
 };
 

@@ -9,6 +9,7 @@ namespace {
 constexpr std::size_t kMaxJsonReplyBytes = 4u << 20;
 /// What a page may be over the size asked for: it always holds at least one entry, and frames.
 constexpr std::size_t kMaxPageBytes = 16u << 20;
+constexpr std::size_t kSlowestBytesPerSecond = 4096;   // the server's own bound
 constexpr std::size_t kMaxPackReplyBytes = (8u << 20) + (5u << 20);
 
 }  // namespace
@@ -23,6 +24,10 @@ std::string HttpVolumeRemote::chunk_path(std::string_view what) const {
 Result<Bytes> HttpVolumeRemote::send(HttpRequest request, std::size_t max_bytes, const CallOptions& options) {
   request.max_response_bytes = max_bytes;
   request.timeout = options.timeout;
+  if (options.patience == Patience::kWhileItMoves) {
+    request.idle_timeout = options.timeout;
+    request.timeout += std::chrono::seconds((request.body.size() + max_bytes) / kSlowestBytesPerSecond);
+  }
   request.stop = options.stop;
   HttpResponse answer = TRY(session_.perform(std::move(request)));
   if (answer.status < 200 || answer.status > 299) return protocol::decode_failure(answer.status, answer.body);

@@ -262,7 +262,7 @@ void RunningSync::run(std::stop_token stop) {
     Status outcome;
     try {
       Watchdog::Busy busy(watched);
-      outcome = round({.stop = stop});
+      outcome = round({.stop = stop, .patience = Patience::kWhileItMoves});
     } catch (const std::exception& e) {
       outcome = Error(Code::kInternal, std::string("the sync thread caught: ") + e.what());
     }

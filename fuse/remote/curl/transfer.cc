@@ -75,6 +75,11 @@ void Transfer::set_request_options() {
   const auto connect = std::min<std::int64_t>(timeout, options_.connect_timeout.count());
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(connect));
   if (!streaming_) curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout));
+  if (!streaming_ && request_.idle_timeout.count() > 0) {
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(request_.idle_timeout).count();
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>(seconds));
+  }
 
   if (request_.method == "POST" || !request_.body.empty()) {
     curl_easy_setopt(easy, CURLOPT_POST, 1L);

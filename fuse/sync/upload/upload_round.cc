@@ -175,7 +175,7 @@ template <typename Call>
 auto UploadRound::attempt(Call call) -> decltype(call(CallOptions{})) {
   Backoff backoff({std::chrono::milliseconds(200), std::chrono::seconds(2)}, context_.random);
   for (int round = 1;; ++round) {
-    auto outcome = call(CallOptions{.stop = stop_});
+    auto outcome = call(CallOptions{.stop = stop_, .patience = Patience::kWhileItMoves});
     if (outcome.ok() || round == kQuickAttempts || !passing(outcome.error())) return outcome;
     CondVar pause;
     NotifyOnStop wake(stop_, mutex_, pause);

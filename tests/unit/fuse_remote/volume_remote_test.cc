@@ -95,6 +95,30 @@ TEST_F(VolumeRemoteTest, BlocksGoInAndOut) {
   EXPECT_EQ(std::string(as_text(*remote_->fetch_pack({block}, {}))), "a pack");
 }
 
+/// A line of a few kB/s: no page of the feed and no commit of some size came through within the time of a call, ever.
+TEST_F(VolumeRemoteTest, WhatMovesIsWaitedForAndSilenceIsNot) {
+  const Bytes page = encode_feed_page({Epoch{1}, Sequence{7}, {}});
+  const std::string body(as_text(page));
+  std::atomic<bool> silent{false};
+  HttpTestServer slow([&](const TestRequest&, TestConnection& c) {
+    c.write("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n");
+    for (char byte : body)
+      if (c.gone_within(silent ? 20000 : 2500 / static_cast<int>(body.size())) || !c.write(std::string(1, byte))) return;
+  });
+  auto http = std::move(*HttpClient::open({.base_url = slow.url(), .trust = {}}));
+  RemoteSession session(*http, store_, clock_);
+  HttpVolumeRemote remote(session, random_, volume_);
+  EXPECT_EQ(remote.changes(Epoch{1}, Sequence{}, 1u << 20, {.timeout = 1s}).error().code(), Code::kTimedOut);
+  auto came = remote.changes(Epoch{1}, Sequence{}, 1u << 20, {.timeout = 1s, .patience = Patience::kWhileItMoves});
+  ASSERT_TRUE(came.ok()) << came.error().to_string();
+  EXPECT_EQ(came->head, Sequence{7});
+  silent = true;
+  const auto began = std::chrono::steady_clock::now();
+  auto gone = remote.changes(Epoch{1}, Sequence{}, 1u << 20, {.timeout = 1s, .patience = Patience::kWhileItMoves});
+  EXPECT_EQ(gone.error().code(), Code::kTimedOut);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 6s);
+}
+
 TEST_F(VolumeRemoteTest, FailuresKeepTheServersCode) {
   auto info = remote_->info({});
   ASSERT_FALSE(info.ok());
