@@ -40,7 +40,8 @@ void VolumeSubscription::run(std::stop_token stop) {
 
 Status VolumeSubscription::connect(std::stop_token stop, bool& was_up) {
   HttpRequest request;
-  request.path = "/api/events?volume=" + volume_.hex() + "&after=" + std::to_string(seen_.value);
+  // Its head is asked for each time, whatever was seen: a server that was put back from a backup may have gone back.
+  request.path = "/api/events?volume=" + volume_.hex() + "&after=0";
   request.headers = {"Accept: text/event-stream"};
   request.timeout = options_.connect_timeout;
   request.idle_timeout = options_.idle_timeout;
@@ -50,8 +51,6 @@ Status VolumeSubscription::connect(std::stop_token stop, bool& was_up) {
     if (name != "change") return;
     auto event = protocol::decode<protocol::ChangeEvent>(as_bytes(data));
     if (!event.ok() || event->volume != volume_) return;
-    // Asked for again after a lost connection; a restored server may have gone back, which the feed finds out.
-    seen_ = event->sequence;
     on_head_(event->sequence);
   });
   std::optional<int> failed;

@@ -34,7 +34,6 @@ class VolumeSubscription final : public VolumeRemote::Subscription {
   const std::function<void(Sequence)> on_head_;
   const std::function<void(const Status&)> on_state_;
   // Its own thread only.
-  Sequence seen_;
   std::optional<Code> told_;  ///< why it is down, as told last; nothing: up, or nothing told yet
   std::jthread thread_;
 };
