@@ -16,9 +16,10 @@ class VolumeCipher {
 
   /// HMAC(K_token, directory | name): equal for equal names in one directory, and only there.
   NameToken name_token(InodeId directory, std::string_view name) const;
-  /// Names are padded to a multiple of 32 bytes before sealing.
-  Bytes seal_name(InodeId directory, std::string_view name) const;
-  Result<std::string> open_name(InodeId directory, ByteView sealed) const;
+  /// Names are padded to a multiple of 32 bytes before sealing, and bound to what they lead to: a server cannot make a name
+  /// lead elsewhere. Names of version 1, which older programs sealed, are bound to their directory only.
+  Bytes seal_name(InodeId directory, InodeId inode, std::string_view name) const;
+  Result<std::string> open_name(InodeId directory, InodeId inode, ByteView sealed) const;
 
   Bytes seal_target(InodeId inode, std::string_view target) const;  ///< symlink target, padded to 32
   Result<std::string> open_target(InodeId inode, ByteView sealed) const;

@@ -18,7 +18,7 @@ struct VolumeInfo {
   Epoch epoch{1};
   std::uint32_t key_epoch = 1;
   Bytes sealed_key;         ///< volume key sealed to the asking user
-  Bytes sealed_label;       ///< the volume's name, sealed with the volume key (VolumeCipher::seal_name of inode 0)
+  Bytes sealed_label;       ///< the volume's name, sealed with the volume key (VolumeCipher::seal_name, directory and inode 0)
   Sequence head;
   Hash256 head_hash;
   std::uint64_t inodes = 0;

@@ -59,11 +59,11 @@ void try_sealed(Choices choices) {
   static const VolumeCipher cipher(volume_key());
   const InodeId inode{7};
   switch (choices.below(6)) {
-    case 0: check(!cipher.open_name(inode, choices.rest()).ok(), "a name that nobody sealed"); return;
+    case 0: check(!cipher.open_name(inode, inode, choices.rest()).ok(), "a name that nobody sealed"); return;
     case 1: check(!cipher.open_xattr(inode, choices.rest()).ok(), "an xattr that nobody sealed"); return;
     case 2: {
       const std::string name(as_text(choices.rest().first(std::min<std::size_t>(choices.rest().size(), 255))));
-      auto opened = cipher.open_name(inode, cipher.seal_name(inode, name));
+      auto opened = cipher.open_name(inode, inode, cipher.seal_name(inode, inode, name));
       check(opened.ok() && *opened == name, "a name comes back");
       return;
     }
@@ -136,7 +136,7 @@ std::vector<Bytes> seeds() {
           with_choice(0, registration.request()),
           in(1, 0, response),
           in(1, 1, ke2),
-          in(2, 0, cipher.seal_name(InodeId{8}, "name")),
+          in(2, 0, cipher.seal_name(InodeId{8}, InodeId{9}, "name")),
           in(2, 1, cipher.seal_xattr(InodeId{8}, "user.a", Bytes(3, 1))),
           in(2, 2, as_bytes("name")),
           in(2, 3, Bytes(100, 1)),

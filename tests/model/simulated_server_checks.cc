@@ -100,7 +100,7 @@ std::string SimulatedServer::contents_of(InodeId inode, OpId content, ByteView s
 void SimulatedServer::walk(InodeId directory, const std::string& path, std::map<std::string, FakeVolumeServer::Plain>& out) {
   for (const ListedEntry& entry : entries(directory)) {
     const InodeRecord& record = entry.inode;
-    const std::string name = must(cipher_.open_name(directory, entry.sealed_name), "open a name");
+    const std::string name = must(cipher_.open_name(directory, record.inode, entry.sealed_name), "open a name");
     const std::string here = path.empty() ? name : path + "/" + name;
     FakeVolumeServer::Plain& plain = out[here];
     plain.attributes = record.attributes;

@@ -265,7 +265,7 @@ void FakeVolumeServer::walk(const crypto::VolumeCipher& cipher, InodeId director
                             std::map<std::string, Plain>& out) const {
   for (auto it = state_.slots.lower_bound({directory, NameToken{}});
        it != state_.slots.end() && it->first.first == directory; ++it) {
-    const std::string name = must(cipher.open_name(directory, it->second.sealed_name));
+    const std::string name = must(cipher.open_name(directory, it->second.inode, it->second.sealed_name));
     const InodeRecord& record = state_.inodes.at(it->second.inode).record;
     const std::string here = path.empty() ? name : path + "/" + name;
     Plain& plain = out[here];

@@ -23,7 +23,7 @@ ListedVolume open_listed(const Account& account, protocol::VolumeInfo info) {
     listed.why_closed = "its key is not sealed to this user";
     return listed;
   }
-  auto label = crypto::VolumeCipher(*key).open_name(kLabelDirectory, listed.info.sealed_label);
+  auto label = crypto::VolumeCipher(*key).open_name(kLabelDirectory, kLabelDirectory, listed.info.sealed_label);
   if (!label.ok()) {
     listed.why_closed = "its name does not open with its key";
     return listed;
@@ -63,7 +63,7 @@ Result<ListedVolume> create_volume(AccountRemote& remote, const Account& account
   request.kind = kind;
   request.key_epoch = key.epoch;
   request.sealed_key = crypto::seal_volume_key(key, account.user_key.sealing_key().public_key, random);
-  request.sealed_label = crypto::VolumeCipher(key).seal_name(kLabelDirectory, label);
+  request.sealed_label = crypto::VolumeCipher(key).seal_name(kLabelDirectory, kLabelDirectory, label);
   request.root_uid = ::geteuid();
   request.root_gid = ::getegid();
   return open_listed(account, TRY(remote.create_volume(request, options)));

@@ -152,7 +152,7 @@ Result<std::vector<DeletedEntry>> VolumeHistory::deleted(InodeId directory, std:
   do {
     TrashPage page = TRY(remote_->trash(directory, token, cursor, {}));
     for (TrashEntry& entry : page.entries) {
-      std::string opened = TRY(cipher_->open_name(directory, entry.sealed_name));
+      std::string opened = TRY(cipher_->open_name(directory, entry.inode.inode, entry.sealed_name));
       if (cipher_->name_token(directory, opened) != entry.token || (!name.empty() && opened != name))
         return Error(Code::kCorrupt, "the server gave a deleted entry under a name that is not its own");
       all.push_back({std::move(opened), entry.time, entry.sequence, std::move(entry.inode)});

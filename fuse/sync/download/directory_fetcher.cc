@@ -36,7 +36,7 @@ Result<MetadataStore::ListedRow> DirectoryFetcher::open_row(const InodeRecord& r
 }
 
 Result<MetadataStore::ListedRow> DirectoryFetcher::open_entry(const ListedEntry& entry, InodeId directory) const {
-  std::string name = TRY(cipher_.open_name(directory, entry.sealed_name));
+  std::string name = TRY(cipher_.open_name(directory, entry.inode.inode, entry.sealed_name));
   TRY(check_name(name));
   if (cipher_.name_token(directory, name) != entry.token) return Error(Code::kCorrupt, "a name does not fit its token");
   auto row = TRY(open_row(entry.inode, directory));

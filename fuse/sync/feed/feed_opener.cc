@@ -65,7 +65,7 @@ Result<std::optional<TreeEffect>> FeedOpener::open_effect(Effect& effect, NameFi
     return Found(std::move(made));
   }
   if (auto* e = std::get_if<LinkName>(&effect)) {
-    std::string name = TRY(cipher_.open_name(e->directory, e->sealed_name));
+    std::string name = TRY(cipher_.open_name(e->directory, e->inode, e->sealed_name));
     TRY(check_name(name));
     if (cipher_.name_token(e->directory, name) != e->token) return Error(Code::kCorrupt, "a name does not fit its token");
     names.learn(e->directory, e->token, name);

@@ -14,7 +14,7 @@ Effect CommitSealer::close_one(const NewEffect& effect) const {
 
 Effect CommitSealer::close_one(const LinkEffect& effect) const {
   return LinkName{effect.directory, cipher_.name_token(effect.directory, effect.name),
-                  cipher_.seal_name(effect.directory, effect.name), effect.inode};
+                  cipher_.seal_name(effect.directory, effect.inode, effect.name), effect.inode};
 }
 
 Effect CommitSealer::close_one(const UnlinkEffect& effect) const {

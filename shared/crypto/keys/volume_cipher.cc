@@ -9,7 +9,7 @@ namespace skymoor::crypto {
 
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 1, kNameVersion = 2;
 constexpr std::size_t kPaddedTo = 32;
 constexpr std::uint8_t kPadMark = 0x80;  // ISO/IEC 7816-4: the mark, then zeros
 constexpr std::size_t kMaxXattrName = 255;
@@ -32,24 +32,31 @@ Bytes manifest_binding(const VolumeId& volume, std::uint32_t epoch, InodeId inod
   return words.take();
 }
 
-Bytes seal(ByteView key, ByteView bound_to, ByteView plaintext) {
-  return concat({{&kVersion, 1}, siv_seal(key, {bound_to}, plaintext)});
+Bytes name_binding(const VolumeId& volume, std::uint32_t epoch, InodeId directory, InodeId inode) {
+  ByteWriter words;
+  words.raw(binding(labels::kName, volume, epoch, directory));
+  words.u64(inode.value);
+  return words.take();
 }
 
-Result<SecretBytes> open(ByteView key, ByteView bound_to, ByteView sealed) {
-  if (sealed.empty() || sealed[0] != kVersion) return Error(Code::kCorrupt, "sealed metadata of unknown version");
+Bytes seal(ByteView key, ByteView bound_to, ByteView plaintext, std::uint8_t version = kVersion) {
+  return concat({{&version, 1}, siv_seal(key, {bound_to}, plaintext)});
+}
+
+Result<SecretBytes> open(ByteView key, ByteView bound_to, ByteView sealed, std::uint8_t version = kVersion) {
+  if (sealed.empty() || sealed[0] != version) return Error(Code::kCorrupt, "sealed metadata of unknown version");
   return siv_open(key, {bound_to}, sealed.subspan(1));
 }
 
-Bytes seal_padded(ByteView key, ByteView bound_to, std::string_view text) {
+Bytes seal_padded(ByteView key, ByteView bound_to, std::string_view text, std::uint8_t version = kVersion) {
   Bytes padded = to_bytes(text);
   padded.push_back(kPadMark);
   padded.resize((padded.size() + kPaddedTo - 1) / kPaddedTo * kPaddedTo);
-  return seal(key, bound_to, padded);
+  return seal(key, bound_to, padded, version);
 }
 
-Result<std::string> open_padded(ByteView key, ByteView bound_to, ByteView sealed) {
-  const SecretBytes padded = TRY(open(key, bound_to, sealed));
+Result<std::string> open_padded(ByteView key, ByteView bound_to, ByteView sealed, std::uint8_t version = kVersion) {
+  const SecretBytes padded = TRY(open(key, bound_to, sealed, version));
   const std::string_view text = as_text(padded.view());
   const std::size_t mark = text.find_last_not_of('\0');
   if (mark == std::string_view::npos || static_cast<std::uint8_t>(text[mark]) != kPadMark ||
@@ -78,12 +85,14 @@ NameToken VolumeCipher::name_token(InodeId directory, std::string_view name) con
   return token(token_key_.view(), labels::kNameToken, directory, name);
 }
 
-Bytes VolumeCipher::seal_name(InodeId directory, std::string_view name) const {
-  return seal_padded(name_key_.view(), binding(labels::kName, volume_, epoch_, directory), name);
+Bytes VolumeCipher::seal_name(InodeId directory, InodeId inode, std::string_view name) const {
+  return seal_padded(name_key_.view(), name_binding(volume_, epoch_, directory, inode), name, kNameVersion);
 }
 
-Result<std::string> VolumeCipher::open_name(InodeId directory, ByteView sealed) const {
-  return open_padded(name_key_.view(), binding(labels::kName, volume_, epoch_, directory), sealed);
+Result<std::string> VolumeCipher::open_name(InodeId directory, InodeId inode, ByteView sealed) const {
+  if (!sealed.empty() && sealed[0] == kVersion)
+    return open_padded(name_key_.view(), binding(labels::kName, volume_, epoch_, directory), sealed);
+  return open_padded(name_key_.view(), name_binding(volume_, epoch_, directory, inode), sealed, kNameVersion);
 }
 
 Bytes VolumeCipher::seal_target(InodeId inode, std::string_view target) const {

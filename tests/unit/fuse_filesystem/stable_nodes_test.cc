@@ -115,7 +115,7 @@ TEST_F(StableNodesTest, AMoveThatWasCutShortCountsIfItHappened) {
 TEST_F(StableNodesTest, ATableThatCannotBeWrittenIsSaidAndWrittenLater) {
   const HandleId handle = nodes->open(r, a, FsStack::rw())->handle;
   ASSERT_OK(nodes->moves_begin({{a, copy}}));
-  rows(a, copy);
+  stack.move_rows(*nodes, a, copy);
   stack.hook = [](const FaultPoint& point) { return point.detail.ends_with("nodes.new") ? ENOSPC : 0; };
   nodes->files_moved();
   EXPECT_CODE(nodes->moves_kept(), Code::kNoSpace);

@@ -146,6 +146,11 @@ TEST_F(HostileServerTest, names_and_manifests_of_other_inodes) {
     if (page.entries.size() == 2) std::swap(page.entries[0].sealed_name, page.entries[1].sealed_name);
   }});
   EXPECT_THROW(victim_->paths(), std::runtime_error);
+  // Each name leading to what the other one leads to.
+  tamper({.directory = [](DirectoryPage& page) {
+    if (page.entries.size() == 2) std::swap(page.entries[0].inode, page.entries[1].inode);
+  }});
+  EXPECT_THROW(victim_->paths(), std::runtime_error);
   {
     MutexLock lock(victim_->store().mutex());
     EXPECT_FALSE(victim_->store().dentry(lock, kRootInode, "two").ok());

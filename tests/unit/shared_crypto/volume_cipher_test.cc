@@ -27,9 +27,9 @@ TEST(VolumeCipherTest, BytesAreThoseOfKeysMd) {
             "9374832e4e243f916e9515c251a5e6ca30261dc5e73653bdea963db8d8e82cfe");
   EXPECT_EQ(cipher.xattr_token(kInode, "user.a").hex(),
             "c07b58e2a025e3386a1f2e2b8997a5da9b16a317ee5da6726d42758ee940e23c");
-  EXPECT_EQ(hex_of(cipher.seal_name(kInode, "hello.txt")),
-            "01d77f0ab8b3ae149c7d2e0c84bd254041b71ba78e5289750c1f154a4d6b314217e102ded799e58c81a071187169185a"
-            "7a");
+  EXPECT_EQ(hex_of(cipher.seal_name(kInode, kOther, "hello.txt")),
+            "0285e39b290395ec847e419d987cc663bee4115c5960eee036c11bca4e337ec6dc7ad1e5bac862df9336013af8aef54d"
+            "0f");
   EXPECT_EQ(hex_of(cipher.seal_target(kInode, "../there")),
             "01d342c735d4ec39273252d4fa2fafd6fb59c6563e25cfc7dbd3e5db02a34ad3109c01cf6ec4149a005ee7a9bc0cc646"
             "89");
@@ -44,9 +44,9 @@ TEST(VolumeCipherTest, NamesOfEveryLengthComeBackByteForByte) {
   std::string name;
   for (int size = 1; size <= 255; ++size) {
     name += static_cast<char>(size % 7 == 0 ? 0x80 : size);
-    const Bytes sealed = cipher.seal_name(kInode, name);
+    const Bytes sealed = cipher.seal_name(kInode, kOther, name);
     EXPECT_EQ((sealed.size() - 17) % 32, 0u);
-    const auto opened = cipher.open_name(kInode, sealed);
+    const auto opened = cipher.open_name(kInode, kOther, sealed);
     ASSERT_TRUE(opened.ok());
     ASSERT_EQ(*opened, name);
   }
@@ -56,7 +56,7 @@ TEST(VolumeCipherTest, NamesThatEndInPaddingBytesSurvive) {
   const VolumeCipher cipher(key_of());
   for (const std::string& name :
        {std::string("\x80"), std::string("a\0\0", 3), std::string("\x80\0", 2), std::string()})
-    EXPECT_EQ(*cipher.open_name(kInode, cipher.seal_name(kInode, name)), name);
+    EXPECT_EQ(*cipher.open_name(kInode, kOther, cipher.seal_name(kInode, kOther, name)), name);
 }
 
 // Sealed by a member who holds the key but does not pad as everybody does: two spellings of one name.
@@ -68,10 +68,11 @@ TEST(VolumeCipherTest, OtherPaddingIsCorrupt) {
   bound_to.raw(key.volume.view());
   bound_to.u32(key.epoch);
   bound_to.u64(kInode.value);
+  bound_to.u64(kOther.value);
   const auto opens = [&](std::string_view padded) {
-    Bytes sealed{1};
+    Bytes sealed{2};
     append(sealed, siv_seal(key.name_key().view(), {bound_to.view()}, as_bytes(padded)));
-    return cipher.open_name(kInode, sealed).ok();
+    return cipher.open_name(kInode, kOther, sealed).ok();
   };
   EXPECT_TRUE(opens("a\x80" + std::string(30, '\0')));
   EXPECT_FALSE(opens("a\x80" + std::string(62, '\0')));  // a block too many
@@ -83,8 +84,8 @@ TEST(VolumeCipherTest, OtherPaddingIsCorrupt) {
 
 TEST(VolumeCipherTest, LengthIsHiddenInStepsOf32) {
   const VolumeCipher cipher(key_of());
-  EXPECT_EQ(cipher.seal_name(kInode, "a").size(), cipher.seal_name(kInode, std::string(31, 'a')).size());
-  EXPECT_LT(cipher.seal_name(kInode, "a").size(), cipher.seal_name(kInode, std::string(32, 'a')).size());
+  EXPECT_EQ(cipher.seal_name(kInode, kOther, "a").size(), cipher.seal_name(kInode, kOther, std::string(31, 'a')).size());
+  EXPECT_LT(cipher.seal_name(kInode, kOther, "a").size(), cipher.seal_name(kInode, kOther, std::string(32, 'a')).size());
 }
 
 TEST(VolumeCipherTest, TokensAreEqualOnlyForOneNameInOnePlace) {
@@ -98,10 +99,25 @@ TEST(VolumeCipherTest, TokensAreEqualOnlyForOneNameInOnePlace) {
 
 TEST(VolumeCipherTest, MovedToAnotherInodeItDoesNotOpen) {
   const VolumeCipher cipher(key_of());
-  EXPECT_EQ(cipher.open_name(kOther, cipher.seal_name(kInode, "x")).error().code(), Code::kCorrupt);
+  EXPECT_EQ(cipher.open_name(kOther, kOther, cipher.seal_name(kInode, kOther, "x")).error().code(), Code::kCorrupt);
   EXPECT_EQ(cipher.open_target(kOther, cipher.seal_target(kInode, "x")).error().code(), Code::kCorrupt);
   EXPECT_EQ(cipher.open_xattr(kOther, cipher.seal_xattr(kInode, "n", {})).error().code(), Code::kCorrupt);
   EXPECT_EQ(cipher.open_manifest(kOther, kOp, cipher.seal_manifest(kInode, kOp, {})).error().code(), Code::kCorrupt);
+}
+
+TEST(VolumeCipherTest, ANameIsBoundToWhatItLeadsTo) {
+  const VolumeCipher cipher(key_of());
+  const Bytes sealed = cipher.seal_name(kInode, kOther, "x");
+  EXPECT_EQ(*cipher.open_name(kInode, kOther, sealed), "x");
+  EXPECT_EQ(cipher.open_name(kInode, kInode, sealed).error().code(), Code::kCorrupt);
+}
+
+// What older programs sealed, byte for byte.
+TEST(VolumeCipherTest, NamesOfVersion1Open) {
+  const Bytes sealed = *hex_decode(
+      "01d77f0ab8b3ae149c7d2e0c84bd254041b71ba78e5289750c1f154a4d6b314217e102ded799e58c81a071187169185a7a");
+  EXPECT_EQ(*VolumeCipher(key_of()).open_name(kInode, kOther, sealed), "hello.txt");
+  EXPECT_FALSE(VolumeCipher(key_of()).open_name(kOther, kOther, sealed).ok());
 }
 
 TEST(VolumeCipherTest, AManifestIsBoundToItsCommit) {
@@ -114,10 +130,10 @@ TEST(VolumeCipherTest, AManifestIsBoundToItsCommit) {
 
 TEST(VolumeCipherTest, OneKindDoesNotOpenAsAnother) {
   const VolumeCipher cipher(key_of());
-  const Bytes sealed[] = {cipher.seal_name(kInode, "x"), cipher.seal_target(kInode, "x"),
+  const Bytes sealed[] = {cipher.seal_name(kInode, kOther, "x"), cipher.seal_target(kInode, "x"),
                           cipher.seal_xattr(kInode, "x", {}), cipher.seal_manifest(kInode, kOp, as_bytes("x"))};
   for (int kind = 0; kind < 4; ++kind) {
-    EXPECT_EQ(cipher.open_name(kInode, sealed[kind]).ok(), kind == 0);
+    EXPECT_EQ(cipher.open_name(kInode, kOther, sealed[kind]).ok(), kind == 0);
     EXPECT_EQ(cipher.open_target(kInode, sealed[kind]).ok(), kind == 1);
     EXPECT_EQ(cipher.open_xattr(kInode, sealed[kind]).ok(), kind == 2);
     EXPECT_EQ(cipher.open_manifest(kInode, kOp, sealed[kind]).ok(), kind == 3);
@@ -126,19 +142,19 @@ TEST(VolumeCipherTest, OneKindDoesNotOpenAsAnother) {
 
 TEST(VolumeCipherTest, AnotherVolumeOrEpochDoesNotOpen) {
   const VolumeCipher cipher(key_of());
-  const Bytes sealed = cipher.seal_name(kInode, "x");
-  EXPECT_FALSE(VolumeCipher(key_of(0xab)).open_name(kInode, sealed).ok());
-  EXPECT_FALSE(VolumeCipher(key_of(0xaa, 4)).open_name(kInode, sealed).ok());
+  const Bytes sealed = cipher.seal_name(kInode, kOther, "x");
+  EXPECT_FALSE(VolumeCipher(key_of(0xab)).open_name(kInode, kOther, sealed).ok());
+  EXPECT_FALSE(VolumeCipher(key_of(0xaa, 4)).open_name(kInode, kOther, sealed).ok());
 }
 
 TEST(VolumeCipherTest, DamageIsCorrupt) {
   const VolumeCipher cipher(key_of());
-  const Bytes sealed = cipher.seal_name(kInode, "some name");
+  const Bytes sealed = cipher.seal_name(kInode, kOther, "some name");
   for (std::size_t at = 0; at < sealed.size(); ++at) {
     Bytes damaged = sealed;
     damaged[at] ^= 0x40;
-    ASSERT_FALSE(cipher.open_name(kInode, damaged).ok()) << at;
-    ASSERT_FALSE(cipher.open_name(kInode, ByteView(sealed).first(at)).ok()) << at;
+    ASSERT_FALSE(cipher.open_name(kInode, kOther, damaged).ok()) << at;
+    ASSERT_FALSE(cipher.open_name(kInode, kOther, ByteView(sealed).first(at)).ok()) << at;
   }
 }
 
@@ -154,13 +170,13 @@ TEST(VolumeCipherTest, XattrsCarryNameAndValue) {
 
 TEST(VolumeCipherTest, ManyThreadsOneCipher) {
   const VolumeCipher cipher(key_of());
-  const Bytes expected = cipher.seal_name(kInode, "shared");
+  const Bytes expected = cipher.seal_name(kInode, kOther, "shared");
   std::atomic<int> wrong{0};
   std::vector<std::jthread> threads;
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&] {
       for (int i = 0; i < 500; ++i)
-        if (cipher.seal_name(kInode, "shared") != expected || !cipher.open_name(kInode, expected).ok()) ++wrong;
+        if (cipher.seal_name(kInode, kOther, "shared") != expected || !cipher.open_name(kInode, kOther, expected).ok()) ++wrong;
     });
   threads.clear();
   EXPECT_EQ(wrong, 0);
