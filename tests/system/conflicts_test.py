@@ -6,8 +6,8 @@ import mmap
 import os
 
 import pytest
-from faults import Fault, ordered
-from harness import CommandFailed, tree_of, wait_until, world
+from faults import Fault, assert_soon_same_tree, ordered
+from harness import CommandFailed, wait_until, world
 from lines import Line
 
 
@@ -36,7 +36,7 @@ def make_conflict(w, a, left, b, right, name, mine="from a", theirs="from b"):
 def same_trees(a, left, b, right):
     a.sync(left)
     b.sync(right)
-    wait_until(lambda: tree_of(left) == tree_of(right), 60, "same trees")
+    assert_soon_same_tree(left, right)
 
 
 def test_conflicts_are_listed_and_resolved():

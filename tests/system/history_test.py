@@ -5,6 +5,7 @@ import os
 import subprocess
 import time
 
+from faults import assert_soon_same_tree
 from harness import assert_same_tree, tree_of, wait_until, world
 
 
@@ -67,7 +68,7 @@ def test_versions_are_listed_and_restored_on_another_device():
         assert (left / "plain").read_text() == "other"
         b.sync(right)
         a.sync(left)
-        wait_until(lambda: tree_of(left) == tree_of(right), 30, "same trees")
+        assert_soon_same_tree(left, right)
         assert_same_tree(left, right)
 
 
@@ -123,7 +124,7 @@ def test_deleted_entries_come_back_as_they_were():
         b.sync(right)
         assert "is there already" in fails(b, 1, "restore", right / "only", "--to", right / "stays")
         assert (right / "stays").read_text() == "untouched"
-        wait_until(lambda: tree_of(left) == tree_of(right), 30, "same trees")
+        assert_soon_same_tree(left, right)
 
 
 def test_what_cannot_be_restored_says_why():

@@ -1,6 +1,10 @@
 #include <sys/resource.h>
+#include <unistd.h>
+
+#include <filesystem>
 
 #include "server_fixture.h"
+#include "shared/base/fd.h"
 
 namespace skymoor::server {
 namespace {
@@ -172,21 +176,27 @@ TEST_F(Limits, AFullQueueAnswers503) {
 
 TEST_F(Limits, WithoutDescriptorsItWaitsAndThenServesWhoCame) {
   open(options());
+  const auto descriptors = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator());
+  };
+  const auto idle = descriptors();
   ASSERT_EQ(connect().exchange("GET", "/hello")->status, 200);
-  ASSERT_TRUE(eventually([&] { return server->gauges().connections == 0; }));
+  ASSERT_TRUE(eventually([&] { return descriptors() == idle; }));
   struct Restored {
     rlimit before{};
     ~Restored() { ::setrlimit(RLIMIT_NOFILE, &before); }
   } restored;
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &restored.before), 0);
-  int next = -1;
-  // The server's end of the connection that was may stand for a moment longer, between those that are free.
-  ASSERT_TRUE(eventually([&next] {
-    const int free[] = {::dup(0), ::dup(0), ::dup(0)};
-    for (int fd : free) ::close(fd);
-    next = free[0];
-    return free[1] == next + 1 && free[2] == next + 2;
-  }));
+  // Fills the gaps, so that the lowest three that are free follow each other.
+  std::vector<UniqueFd> taken;
+  for (int in_a_row = 0; in_a_row < 3;) {
+    const int before = taken.empty() ? -1 : taken.back().get();
+    taken.emplace_back(::dup(0));
+    ASSERT_GE(taken.back().get(), 0);
+    in_a_row = taken.back().get() == before + 1 ? in_a_row + 1 : 1;
+  }
+  const int next = taken.back().get() - 2;
+  taken.resize(taken.size() - 3);
   rlimit few = restored.before;
   few.rlim_cur = static_cast<rlim_t>(next) + 3;   // two ends of one connection and one end of another
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
