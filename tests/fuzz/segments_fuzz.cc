@@ -39,17 +39,19 @@ Bytes record(ByteView payload, std::uint32_t salt = kSalt) {
   return out;
 }
 
-/// Two records of any payload, the first one's header damaged: the second is found.
+/// Two records of any payload, the first one's header damaged: the second is found. What looks like a record within the payload
+/// has another salt: a client does not know the segment's.
 void try_damage(Choices choices) {
   const std::size_t flip = choices.below(kRecordHeaderBytes);
   const ByteView payload = choices.rest();
   if (payload.empty()) return;
-  Bytes file_bytes = record(payload);
+  const std::uint32_t salt = crc32c(payload);
+  Bytes file_bytes = record(payload, salt);
   file_bytes[flip] ^= 4;
   const std::size_t second = file_bytes.size();
-  append(file_bytes, record(payload));
+  append(file_bytes, record(payload, salt));
   MemoryFile file(file_bytes);
-  auto scan = scan_segment(file, kSalt, 0, file_bytes.size());
+  auto scan = scan_segment(file, salt, 0, file_bytes.size());
   check(scan.ok(), "reading memory cannot fail");
   check_entries(*scan, file_bytes.size());
   bool found = false;
