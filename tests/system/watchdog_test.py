@@ -62,7 +62,8 @@ def test_status_and_df_wait_for_nobody_who_is_stuck():
         fault = Fault("hang:file.write:400:/log-", w.root / "fault-report")
         with ordered(a, fault):
             drive = a.mount("home", f"stuck-after={STUCK_S}s", "upload-limit=200KiB")
-        (drive / "large").write_bytes(os.urandom(8 << 20))
+        # More than may be on its way at once: a file is told as being sent while it is read.
+        (drive / "large").write_bytes(os.urandom(100 << 20))
         wait_until(lambda: a.status(drive)["transfers"], 30, "something is being sent")
 
         def make_files():
