@@ -64,15 +64,6 @@ void install_wake_signal() {
   sigaction(kWakeSignal, &action, nullptr);
 }
 
-std::string escape_commas(const std::string& text) {
-  std::string out;
-  for (char c : text) {
-    if (c == ',' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out;
-}
-
 Status check_device() {
   UniqueFd fd(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
   if (fd) return {};
@@ -95,6 +86,15 @@ Status check_mount_point(const std::string& path) {
 }
 
 }  // namespace
+
+std::string escape_commas(const std::string& text) {
+  std::string out;
+  for (char c : text) {
+    if (c == ',' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out;
+}
 
 FuseChannel::FuseChannel(Filesystem& filesystem, ChannelOptions options)
     : filesystem_(filesystem),

@@ -14,6 +14,9 @@
 
 namespace skymoor::client {
 
+/// `text` as a value within a list of mount options.
+std::string escape_commas(const std::string& text);
+
 struct ChannelOptions {
   std::string mount_point;
   std::string volume_label;                 ///< shown as the mount's source

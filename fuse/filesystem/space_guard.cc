@@ -20,12 +20,6 @@ Status SpaceGuard::ask(std::uint64_t bytes) {
   return look(static_cast<std::uint64_t>(wanted));
 }
 
-std::uint64_t SpaceGuard::waiting_bytes() {
-  const std::uint64_t changed = seams_.store.pending().bytes;
-  // Most often no more than is on the disk anyway; a sparse file of terabytes takes what its data takes.
-  return std::min(changed, seams_.backing.usage().dirty_bytes);
-}
-
 Status SpaceGuard::look(std::uint64_t bytes) {
   std::uint64_t free = TRY(seams_.backing.free_bytes());
   if (free < reserve_bytes_ + bytes) {
@@ -42,7 +36,10 @@ Status SpaceGuard::look(std::uint64_t bytes) {
   std::uint64_t room = free - reserve_bytes_;
   VolumeStatistics volume = seams_.fetcher.volume_statistics();
   if (volume.total_bytes != 0) {
-    const std::uint64_t waiting = waiting_bytes();
+    const MetadataStore::Pending pending = seams_.store.pending();
+    std::uint64_t waiting = pending.bytes;
+    // Asked of every open file, so only where the answer matters.
+    if (volume.free_bytes < waiting + bytes) waiting = unsent_bytes(pending, seams_.backing.usage());
     if (volume.free_bytes < waiting + bytes) return Error(Code::kQuotaExceeded, "the volume's quota is used up");
     room = std::min(room, volume.free_bytes - waiting);
   }

@@ -6,6 +6,12 @@
 
 namespace skymoor::client {
 
+/// What of the server's room is spoken for: changed bytes that have not been sent, without the holes among them. Most often no
+/// more than is on the disk anyway; a sparse file of terabytes takes what its data takes.
+inline std::uint64_t unsent_bytes(const MetadataStore::Pending& pending, const BackingStore::Usage& usage) {
+  return std::min(pending.bytes, usage.dirty_bytes);
+}
+
 /// Compares the state disk's free space and the server's quota with what is to be written. The figures are looked up at
 /// most every 100 ms or after 16 MiB, and reckoned down in between. Thread-safe: the hot path is two atomics. Never
 /// called under the metadata store's mutex (it may evict).
@@ -23,8 +29,6 @@ class SpaceGuard {
 
   /// Asks for room for `bytes` more (a record's worth is added). Errors: NoSpace, QuotaExceeded.
   Status ask(std::uint64_t bytes);
-  /// What of the server's room is spoken for: changed bytes that have not been sent, without the holes among them.
-  std::uint64_t waiting_bytes();
   /// The next `ask` looks anew.
   void forget() { looked_at_.store(INT64_MIN, std::memory_order_relaxed); }
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 
 import pytest
 from faults import Fault, assert_soon_same_tree, end_all, ordered
@@ -31,10 +30,7 @@ def test_what_the_server_lost_comes_back_though_the_client_broke_on_the_way(plan
         (left / "deleted").write_text("before")
         a.sync(left)
         b.sync(right)
-        w.server.stop()
-        copy = w.root / "copy"
-        shutil.copytree(w.server.data, copy)
-        w.server.start()
+        copy = w.server.back_up()
         # After the copy was made.
         (left / "new").write_bytes(os.urandom(500_000))
         (left / "changed").write_text("after")
@@ -46,9 +42,7 @@ def test_what_the_server_lost_comes_back_though_the_client_broke_on_the_way(plan
         w.server.stop()
         (left / "while away").write_text("pending")
         expected = tree_of(left)
-        shutil.rmtree(w.server.data)
-        copy.rename(w.server.data)
-        w.server.start()
+        w.server.put_back(copy)
         wait_until(fault.fired, 60, "the device goes over to the new history")
         if takeover == "off" and plan.startswith("kill"):
             end_all(a, left)

@@ -108,6 +108,22 @@ class Server:
         return self.process.returncode if self.process else None
 
 
+    def back_up(self):
+        """A copy of all that it keeps, made while it is stopped for a moment."""
+        self.stop()
+        copy = self.data.with_name("copy")
+        shutil.copytree(self.data, copy)
+        self.start()
+        return copy
+
+    def put_back(self, copy):
+        """Starts with what the copy holds, in place of all that came since."""
+        self.stop()
+        shutil.rmtree(self.data)
+        copy.rename(self.data)
+        return self.start()
+
+
 class Device:
     """One device: its own state and cache directories, its own mounts."""
 

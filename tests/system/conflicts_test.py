@@ -107,17 +107,22 @@ def test_nothing_unsent_is_thrown_away():
         assert os.listdir(left) == ["note"]
 
 
+def two_devices_and_a_line(w):
+    """Two logged-in devices with a volume; the first one's way to the server is the line."""
+    line = Line(w.server.start().port)
+    a, b = w.device("a"), w.device("b")
+    a.signup(line)
+    a.skymoor("volume", "create", "home")
+    b.login(w.server)
+    return line, a, b
+
+
 @pytest.mark.parametrize("passthrough", ["auto", "off"])
 def test_a_program_goes_on_with_the_file_that_it_opened(passthrough):
     """Its descriptor and its mapping are the copy's from then on, the name is the other side's: neither reaches the other."""
     theirs = b"theirs " * 1000
     with world() as w:
-        w.server.start()
-        line = Line(w.server.port)
-        a, b = w.device("a"), w.device("b")
-        a.signup(line)
-        a.skymoor("volume", "create", "home")
-        b.login(w.server)
+        line, a, b = two_devices_and_a_line(w)
         left, right = a.mount("home", f"passthrough={passthrough}"), b.mount("home")
         (left / "doc").write_bytes(b"common " * 1000)
         a.sync(left)
@@ -169,12 +174,7 @@ def is_served(device):
 def test_it_does_so_though_nobody_could_write_down_whose_it_is(plan, mine):
     """The list of moved contents cannot be written when they have moved, or the process dies then; and the next one dies, too."""
     with world(expect_clean=False) as w:
-        w.server.start()
-        line = Line(w.server.port)
-        a, b = w.device("a"), w.device("b")
-        a.signup(line)
-        a.skymoor("volume", "create", "home")
-        b.login(w.server)
+        line, a, b = two_devices_and_a_line(w)
         fault = Fault(plan, w.root / "fault-report")
         with ordered(a, fault):
             left = a.mount("home", "passthrough=off")

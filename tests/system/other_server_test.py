@@ -26,10 +26,7 @@ def test_a_server_put_back_from_a_copy_gets_back_what_it_lost():
         (left / "folder" / "inner").write_text("inner")
         a.sync(left)
         wait_until(lambda: (right / "folder" / "inner").exists(), 30, "first files")
-        w.server.stop()
-        copy = w.root / "copy"
-        shutil.copytree(w.server.data, copy)
-        w.server.start()
+        copy = w.server.back_up()
         # After the copy was made.
         (left / "new").write_bytes(os.urandom(2_000_000))
         (left / "changed").write_text("after")
@@ -44,9 +41,7 @@ def test_a_server_put_back_from_a_copy_gets_back_what_it_lost():
         assert expected == tree_of(right)  # both hold every byte
         w.server.stop()
         (left / "while away").write_text("pending")
-        shutil.rmtree(w.server.data)
-        copy.rename(w.server.data)
-        w.server.start()
+        w.server.put_back(copy)
         wait_for_epoch(a, left, 2)
         wait_for_epoch(b, right, 2)
         a.sync(left)
@@ -69,10 +64,7 @@ def test_a_device_that_the_copy_does_not_know_logs_in_again_and_gives_back():
         left = a.mount("home")
         (left / "old").write_text("old")
         a.sync(left)
-        w.server.stop()
-        copy = w.root / "copy"
-        shutil.copytree(w.server.data, copy)
-        w.server.start()
+        copy = w.server.back_up()
         late = w.device("late")
         late.login(w.server)
         right = late.mount("home")
@@ -81,9 +73,7 @@ def test_a_device_that_the_copy_does_not_know_logs_in_again_and_gives_back():
         wait_until(lambda: (left / "sent").exists(), 30, "the late device's file on a")  # its name: nobody reads it there
         w.server.stop()
         (right / "pending").write_text("pending")
-        shutil.rmtree(w.server.data)
-        copy.rename(w.server.data)
-        w.server.start()
+        w.server.put_back(copy)
         wait_until(lambda: "skymoor login" in (late.status(right)["offline_reason"] or ""), 60, "what to do is told")
         wait_until(lambda: (a.status(left)["restored"] or {}).get("missing") == ["sent"], 60, "a names what nobody gave back yet")
         late.login(w.server)

@@ -15,9 +15,10 @@ Result<VolumeStatistics> Engine::statistics(Request&) {
   const MetadataStore::Totals totals = store_.totals();
   std::uint64_t disk = TRY(backing_.free_bytes());
   // Clean content makes room when room is needed.
-  std::uint64_t room = disk + backing_.usage().clean_bytes;
+  const BackingStore::Usage usage = backing_.usage();
+  std::uint64_t room = disk + usage.clean_bytes;
   room = room > options_.reserve_bytes ? room - options_.reserve_bytes : 0;
-  const std::uint64_t waiting = space_.waiting_bytes();
+  const std::uint64_t waiting = unsent_bytes(store_.pending(), usage);
   if (shown.total_bytes == 0) {
     // No quota, or the server has not been heard yet: the disk is the only bound.
     shown.used_bytes = totals.bytes;

@@ -49,10 +49,11 @@ Result<VisibleChanges> JournaledMetadataStore::adopt(const Adoption& adoption) {
     // Listings under way, and their sequences, are of the history that counts no more.
     TRY(writer_->db().execute("DELETE FROM listing"));
     TRY(adopt_all(edit, adoption));
-    for (const Adoption::Listing& listing : adoption.listings) {
-      if (adoption.sequence <= adoption.cursor) break;
-      auto put = TRY(writer_->db().prepare("INSERT OR REPLACE INTO listing(directory,sequence) VALUES(?1,?2)"));
-      TRY(put.bind(1, listing.directory.value).bind(2, adoption.sequence.value).run());
+    if (adoption.sequence > adoption.cursor) {
+      for (const Adoption::Listing& listing : adoption.listings) {
+        auto put = TRY(writer_->db().prepare("INSERT OR REPLACE INTO listing(directory,sequence) VALUES(?1,?2)"));
+        TRY(put.bind(1, listing.directory.value).bind(2, adoption.sequence.value).run());
+      }
     }
     return disk_.fault("journal.adopt");
   };

@@ -148,7 +148,8 @@ Result<bool> BatchContents::give_up_on(const std::vector<Wanted>& wanted, Batch&
     {
       MutexLock lock(store_.mutex());
       auto row = store_.inode(lock, want.inode);
-      if (row.ok() ? row->links > 0 : row.error().code() != Code::kNotFound) return row.ok() ? Result<bool>(false) : row.error();
+      if (!row.ok() && row.error().code() != Code::kNotFound) return std::move(row).error();
+      if (row.ok() && row->links > 0) return false;
     }
     const Attributes& attributes = batch.tree().nodes().at(want.inode).now->attributes;
     auto manifest = std::make_shared<Manifest>();

@@ -10,6 +10,7 @@
 #include "fuse/app/host/passthrough_support.h"
 #include "fuse/app/host/stop_signals.h"
 #include "fuse/app/host/supervisor.h"
+#include "fuse/channel/channel.h"
 #include "shared/base/fd.h"
 #include "shared/base/log.h"
 #include "shared/protocol/json_fields.h"
@@ -43,15 +44,6 @@ Result<int> serve(const MountSession::Options& options, const std::function<Stat
   }));
   if (!was_ready && !stop.stop_requested()) return Error(Code::kIo, "the mount ended before it was ready; " + options.paths.log_file() + " may tell why");
   return session->handed_over() ? kHandedOverExit : static_cast<int>(ExitCode::kOk);
-}
-
-std::string escape_commas(const std::string& text) {
-  std::string out;
-  for (char c : text) {
-    if (c == ',' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out;
 }
 
 /// The command line of another program for the same mount, wherever it is started.
