@@ -63,7 +63,7 @@ class Readers {
   void join();
 
  private:
-  void add(const MutexLock&);
+  void add(const MutexLock&) REQUIRES(mutex_);
 
   // Constant after start.
   std::size_t count_ = 0;
