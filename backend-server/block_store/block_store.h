@@ -1,6 +1,7 @@
 // BlockStore: keeps sealed blocks by (volume, block id). The front door of this room.
 #pragma once
 #include <compare>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -76,9 +77,22 @@ class BlockStore {
   /// Blocks: on the disk.
   virtual Status put(const VolumeId& volume, std::span<const NewBlock> blocks) = 0;
 
-  /// The sealed bytes, checked against the store's checksum. Errors: NotFound, Corrupt or Io (the copy here is lost: it
-  /// counts as missing from now on, and `put` replaces it), Unavailable.
-  virtual Result<Bytes> get(const VolumeId& volume, const BlockId& id) = 0;
+  /// Reads the sealed bytes to where `place` says when it is told how many they are (in pieces, one after the other, that
+  /// together take them; it may be asked again), checked against the store's checksum. After an error nothing in there
+  /// counts. Errors: NotFound, Corrupt or Io (the copy here is lost: it counts as missing from now on, and `put` replaces
+  /// it), TooLarge (`place` has no room), Unavailable.
+  using Places = std::vector<std::span<std::uint8_t>>;
+  using Placing = std::function<Places(std::uint32_t)>;
+  virtual Status read(const VolumeId& volume, const BlockId& id, const Placing& place) = 0;
+  /// The same into memory of its own.
+  Result<Bytes> get(const VolumeId& volume, const BlockId& id) {
+    Bytes bytes;
+    TRY(read(volume, id, [&](std::uint32_t size) {
+      bytes.resize(size);
+      return Places{bytes};
+    }));
+    return bytes;
+  }
 
   /// One flag per id: durable and not known to be damaged. Errors: Unavailable.
   virtual Result<std::vector<bool>> contains(const VolumeId& volume, std::span<const BlockId> ids) = 0;

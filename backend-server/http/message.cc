@@ -23,7 +23,8 @@ std::optional<std::string_view> Request::query_value(std::string_view key) const
 
 ByteView Response::body_view() const {
   if (const auto* text = std::get_if<std::string>(&body)) return as_bytes(*text);
-  return std::get<Bytes>(body);
+  if (const auto* bytes = std::get_if<Bytes>(&body)) return *bytes;
+  return std::get<Body>(body);
 }
 
 }  // namespace skymoor::server

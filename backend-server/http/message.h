@@ -7,27 +7,14 @@
 #include <variant>
 #include <vector>
 
-#include "shared/base/bytes.h"
+#include "shared/base/buffer.h"
 
 namespace skymoor::server {
 
 class EventStream;
 
-/// A request's body. Not initialised when it is made: 8 MiB that will be overwritten at once need no zeros.
-class Body {
- public:
-  Body() = default;
-  explicit Body(std::size_t size) : data_(std::make_unique_for_overwrite<std::uint8_t[]>(size)), size_(size) {}
-  explicit Body(ByteView content) : Body(content.size()) { std::copy(content.begin(), content.end(), data_.get()); }
-  ByteView view() const { return {data_.get(), size_}; }
-  std::span<std::uint8_t> writable() { return {data_.get(), size_}; }
-  std::size_t size() const { return size_; }
-  void shrink(std::size_t size) { size_ = std::min(size_, size); }
-
- private:
-  std::unique_ptr<std::uint8_t[]> data_;
-  std::size_t size_ = 0;
-};
+/// A body: read into or filled as it is made.
+using Body = Buffer;
 
 using NamedText = std::pair<std::string, std::string>;
 
@@ -53,7 +40,7 @@ struct Request {
 struct Response {
   int status = 200;
   std::string content_type = "application/json";
-  std::variant<std::string, Bytes> body;
+  std::variant<std::string, Bytes, Body> body;
   std::vector<NamedText> headers;       ///< further ones; names and values must not hold CR or LF
 
   // A response that goes on as server-sent events: the body is ignored. The resource lives as long as the connection
@@ -68,7 +55,8 @@ struct Response {
     response.body = std::move(text);
     return response;
   }
-  static Response bytes(Bytes content) {
+  template <typename Content>   // Bytes or Body
+  static Response bytes(Content content) {
     Response response;
     response.content_type = "application/octet-stream";
     response.body = std::move(content);

@@ -57,7 +57,7 @@ Status admit_device(Tables& tables, const UserId& user, const protocol::DevicePu
     if (known->user != user || known->device.signing_key != device.signing_key ||
         known->device.sealing_key != device.sealing_key)
       return Error(Code::kForbidden, "the device id belongs to another device: make a new one");
-    if (known->revoked) return Error(Code::kForbidden, "this device was revoked: set it up again as a new device");
+    if (known->revoked) return Error(Code::kForbidden, "this device was revoked: 'skymoor login --new-device' makes it a new one");
     return tables.accounts.touch_device(device.id, device.name, now);
   }
   if (TRY(tables.accounts.list_devices(user)).size() >= max_devices)

@@ -13,20 +13,11 @@ namespace {
 using protocol::BlockState;
 using protocol::BlockStatus;
 
-/// Which of `ids` the volume holds, each flag beside its id; adds their sizes to `bytes`.
-Result<std::vector<bool>> registered(const BlockTable& blocks, VolumeNumber volume, const std::vector<BlockId>& ids,
-                                     std::uint64_t& bytes) {
-  std::vector<bool> flags(ids.size());
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    const auto row = TRY(blocks.find(volume, ids[i]));
-    flags[i] = row.has_value();
-    if (row) bytes += row->stored_bytes;
-  }
-  return flags;
-}
+/// Which of `ids` the volume holds, each flag beside its id.
 Result<std::vector<bool>> registered(const BlockTable& blocks, VolumeNumber volume, const std::vector<BlockId>& ids) {
-  std::uint64_t unused = 0;
-  return registered(blocks, volume, ids, unused);
+  std::vector<bool> flags(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) flags[i] = TRY(blocks.find(volume, ids[i])).has_value();
+  return flags;
 }
 
 BlockStatus partial_status(PartialBlocks& partial, const VolumeId& volume, const BlockId& id) {
@@ -203,25 +194,34 @@ Status BlockService::register_stored(const Caller& caller, Upload& upload) const
   });
 }
 
-Result<Bytes> BlockService::fetch(const Caller& caller, const VolumeId& volume, const std::vector<BlockId>& ids) {
+Result<Buffer> BlockService::fetch(const Caller& caller, const VolumeId& volume, const std::vector<BlockId>& ids) {
   if (ids.size() > kMaxFetchIds) return Error(Code::kTooLarge, "too many block ids at once");
-  std::uint64_t expected = 0;
-  auto known = read_from(store_, [&](const ReadTables& tables) -> Result<std::vector<bool>> {
+  auto sizes = read_from(store_, [&](const ReadTables& tables) -> Result<std::vector<std::uint32_t>> {
     auto access = TRY(require_role(tables.volumes, caller, volume, protocol::Role::kReader));
-    return registered(tables.blocks, access.volume.number, ids, expected);
+    std::vector<std::uint32_t> bytes(ids.size());   // 0: the volume has no such block
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      if (const auto row = TRY(tables.blocks.find(access.volume.number, ids[i]))) bytes[i] = row->stored_bytes;
+    return bytes;
   });
-  if (!known.ok()) return std::move(known).error();
-  block::PackWriter pack(std::min<std::uint64_t>(expected, options_.max_fetch_bytes));
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (!(*known)[i]) continue;
-    auto bytes = blocks_.get(volume, ids[i]);
-    // A later block that cannot be read is left out: asked for again, it comes first and tells why.
-    if (!bytes.ok() && pack.segments() == 0) return std::move(bytes).error();
-    if (!bytes.ok()) continue;
-    if (pack.segments() > 0 && pack.size() + bytes->size() > options_.max_fetch_bytes) break;
-    pack.add_block(ids[i], *bytes);
+  if (!sizes.ok()) return std::move(sizes).error();
+  // As many as fit, from the first on.
+  std::size_t expected = block::PackFiller::kFrameBytes, count = 0;
+  for (; count < ids.size(); ++count) {
+    const std::size_t space = (*sizes)[count] > 0 ? block::PackFiller::space_for((*sizes)[count]) : 0;
+    if (expected > block::PackFiller::kFrameBytes && expected + space > options_.max_fetch_bytes) break;
+    expected += space;
   }
-  return pack.take();
+  Buffer memory(expected);
+  block::PackFiller pack(memory.writable());
+  for (std::size_t i = 0; i < count; ++i) {
+    if ((*sizes)[i] == 0) continue;
+    Status read = blocks_.read(volume, ids[i], [&](std::uint32_t bytes) { return pack.place(bytes); });
+    if (read.ok()) pack.keep(ids[i]);
+    // A later block that cannot be read is left out: asked for again, it comes first and tells why.
+    else if (pack.segments() == 0) return std::move(read).error();
+  }
+  memory.shrink(pack.size());
+  return memory;
 }
 
 Result<Bytes> BlockService::get(const Caller& caller, const VolumeId& volume, const BlockId& block) {

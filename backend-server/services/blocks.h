@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "backend-server/services/caller.h"
+#include "shared/base/buffer.h"
 #include "shared/base/clock.h"
 #include "shared/protocol/blocks.h"
 
@@ -38,7 +39,7 @@ class BlockService {
 
   /// A pack of whole blocks in the order asked, as many as fit 8 MiB, at least one; unknown ones are left out.
   /// Errors: NotFound (volume), TooLarge (more than kMaxFetchIds), Io, Corrupt (the first block cannot be read).
-  Result<Bytes> fetch(const Caller& caller, const VolumeId& volume, const std::vector<BlockId>& ids);
+  Result<Buffer> fetch(const Caller& caller, const VolumeId& volume, const std::vector<BlockId>& ids);
   /// The sealed bytes of one block. Errors: NotFound, Io, Corrupt.
   Result<Bytes> get(const Caller& caller, const VolumeId& volume, const BlockId& block);
 

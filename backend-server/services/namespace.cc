@@ -36,6 +36,9 @@ Result<protocol::CommitReply> NamespaceService::commit(const Caller& caller, con
   auto key = read_from(store_, [&](const ReadTables& tables) { return find_signing_key(tables, caller, volume); });
   if (!key.ok()) return std::move(key).error();
   Commit commit = TRY(decode_commit(sealed.payload));
+  // Whether it is true only who holds the volume's key can tell; none at all every device would stop at.
+  if (!commit.key_proof)
+    return Error(Code::kInvalidArgument, "the commit does not prove that its device holds the volume's key: update skymoor");
   if (commit.volume != volume) return Error(Code::kUnprocessable, "the commit is for another volume");
   if (commit.device != caller.device) return Error(Code::kUnprocessable, "the commit is by another device");
   if (!crypto::ed25519_verify(*key, commit_signing_input(sealed.payload), sealed.signature))

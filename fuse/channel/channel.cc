@@ -135,6 +135,7 @@ Status FuseChannel::mount() {
       .read =
           [](int fd, void* buffer, std::size_t size, void* self) {
             auto& channel = *static_cast<FuseChannel*>(self);
+            keep_resident(buffer, size);
             ssize_t n = channel.passthrough_.read(fd, buffer, size);
             note_request(buffer, n);
             return channel.newer_protocol_.translate(buffer, n);

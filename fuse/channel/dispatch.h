@@ -3,6 +3,7 @@
 #include "fuse/channel/channel_impl.h"
 #include "fuse/channel/convert.h"
 #include "shared/base/log.h"
+#include "shared/base/must_finish.h"
 
 namespace skymoor::client {
 
@@ -17,8 +18,12 @@ void guarded(fuse_req_t req, Function&& function) {
   try {
     function();
   } catch (const std::exception& e) {
-    log_error("channel.exception", {{"what", e.what()}});
-    fuse_reply_err(req, EIO);
+    const Error error = error_of(e);
+    (void)contained([&]() -> Status {
+      log_error("channel.exception", {{"error", error}});
+      return {};
+    });
+    fuse_reply_err(req, errno_of(error));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "shared/base/executor.h"
+#include "shared/base/must_finish.h"
 
 namespace skymoor::client {
 namespace {
@@ -58,9 +59,13 @@ void Engine::run(std::stop_token stop) {
       reap_now_ = false;
     }
     if (stop.stop_requested()) return;
-    reap();
-    if (std::chrono::steady_clock::now() < next) continue;
-    tick();
+    const bool due = std::chrono::steady_clock::now() >= next;
+    (void)contained([&]() -> Status {
+      reap();
+      if (due) tick();
+      return {};
+    });
+    if (!due) continue;
     next = std::chrono::steady_clock::now() + options_.tick;
   }
 }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "fuse/journal/record.h"
+#include "fuse/journal/renumbering.h"
 #include "fuse/journal/tree_effect.h"
 #include "shared/base/clock.h"
 #include "shared/base/file.h"
@@ -51,9 +51,14 @@ struct VisibleChanges {
   };
   std::vector<Name> names;          ///< entries to forget
   std::vector<InodeId> attributes;  ///< inodes whose attributes changed
-  std::vector<InodeId> contents;    ///< inodes whose bytes changed
+  std::vector<InodeId> contents;    ///< inodes whose bytes (of directories: whose entries) changed
+  std::vector<InodeId> revealed;    ///< directories listed for the first time: no cache can be wrong about what came to light
   std::vector<InodeId> dead;        ///< inodes without a name now: to be erased (EraseInode) once nobody has them open
   bool replan = false;              ///< a foreign change touched something with pending local changes
+  /// Nothing that anybody sees has changed.
+  bool empty() const {
+    return names.empty() && attributes.empty() && contents.empty() && revealed.empty() && dead.empty();
+  }
 };
 
 /// One operation being made. Collects row changes; `commit` appends the record and applies it, or does neither.
@@ -112,6 +117,15 @@ class MetadataStore {
 
   /// Identity of an existing state directory. Errors: NotFound.
   static Result<StoreIdentity> read_identity(Disk& disk, const std::string& directory);
+
+  /// Writes the state of `options.directory` into `into` as `to`'s, another writer's: what the server has keeps its
+  /// numbers, and what it has not is as if `to` had made it. `options.directory` is left as it is, and not in use afterwards:
+  /// what else names its inodes (backing files, other rooms' files) has to follow. Durability: on return all of `into`
+  /// survives a power cut. Errors: as `open`; AlreadyExists (there is something in `into`).
+  static Status renumber(Disk& disk, Clock& clock, Options options, StoreIdentity to, const std::string& into,
+                         DataReplay* replay);
+  /// What came between two such states. Errors: NotFound, Corrupt.
+  static Result<Renumbering> read_renumbering(Disk& disk, const std::string& before, const std::string& after);
 
   virtual Mutex& mutex() = 0;
   virtual const StoreIdentity& identity() const = 0;

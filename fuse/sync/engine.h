@@ -55,6 +55,10 @@ class RunningSync final : public SyncEngine {
   Status compare_heads(const CallOptions& options);
   Status restore(const CallOptions& options);
   Status take_in(const CallOptions& options);
+  bool has_news(const MutexLock&) const REQUIRES(mutex_) { return head_ > taken_in_ && head_.value > shown_; }
+  bool note_news();
+  Result<bool> take_news(const CallOptions& options);
+  Status show(const CallOptions& options);
   bool gather(Instant latest, const std::stop_token& stop);
   void rest(const Status& outcome, const std::stop_token& stop);
   Status refresh_info(const CallOptions& options);
@@ -99,6 +103,7 @@ class RunningSync final : public SyncEngine {
   ContentPreparer preparer_;
   ContentComparer comparer_;
   BatchContents batch_contents_;
+  BaseCheck bases_;
   FeedOpener opener_;
   Applier applier_;
   Rebaser rebaser_;

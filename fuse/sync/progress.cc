@@ -2,24 +2,39 @@
 
 namespace skymoor::client {
 
-void Progress::begin(bool upload, InodeId inode, std::uint64_t total) {
-  MutexLock lock(mutex_);
-  if (running_.size() >= kMaxListed) return;
-  TransferProgress& transfer = running_[{upload, inode}];
-  transfer.upload = upload;
-  transfer.inode = inode;
-  transfer.bytes_total = total;
+Progress::Transfer::Transfer(Progress& progress, bool upload, InodeId inode, std::uint64_t total)
+    : progress_(progress), key_(upload, inode), total_(total) {
+  MutexLock lock(progress_.mutex_);
+  listed_ = progress_.running_.size() < kMaxListed || progress_.running_.contains(key_);
+  if (!listed_) return;
+  Listed& listed = progress_.running_[key_];
+  listed.shown.upload = upload;
+  listed.shown.inode = inode;
+  listed.shown.bytes_total += total;
+  ++listed.running;
 }
 
-void Progress::add(bool upload, InodeId inode, std::uint64_t bytes) {
-  MutexLock lock(mutex_);
-  auto it = running_.find({upload, inode});
-  if (it != running_.end()) it->second.bytes_done += bytes;
+Progress::Transfer::~Transfer() {
+  if (!listed_) return;
+  MutexLock lock(progress_.mutex_);
+  auto it = progress_.running_.find(key_);
+  if (--it->second.running == 0) progress_.running_.erase(it);
 }
 
-void Progress::end(bool upload, InodeId inode) {
-  MutexLock lock(mutex_);
-  running_.erase({upload, inode});
+void Progress::Transfer::moved(std::uint64_t bytes) {
+  if (!listed_) return;
+  MutexLock lock(progress_.mutex_);
+  progress_.running_.at(key_).shown.bytes_done += bytes;
+}
+
+void Progress::Transfer::expect(std::uint64_t total) {
+  if (!listed_) return;
+  MutexLock lock(progress_.mutex_);
+  progress_.running_.at(key_).shown.bytes_total += total - std::exchange(total_, total);
+}
+
+std::shared_ptr<Progress::Transfer> Progress::begin(bool upload, InodeId inode, std::uint64_t total) {
+  return std::make_shared<Transfer>(*this, upload, inode, total);
 }
 
 bool Progress::uploading(InodeId inode) {
@@ -30,7 +45,7 @@ bool Progress::uploading(InodeId inode) {
 std::vector<TransferProgress> Progress::transfers() {
   MutexLock lock(mutex_);
   std::vector<TransferProgress> all;
-  for (const auto& [key, transfer] : running_) all.push_back(transfer);
+  for (const auto& [key, listed] : running_) all.push_back(listed.shown);
   return all;
 }
 

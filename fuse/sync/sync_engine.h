@@ -85,6 +85,7 @@ class SyncEngine {
     std::chrono::milliseconds commit_delay{200};   ///< quiet time that lets changes gather in one commit
     std::size_t max_batch_records = 4000;
     std::size_t kept_manifests = 10000;            ///< read and stored, and not acknowledged yet
+    std::chrono::milliseconds longest_plan{60000}; ///< contents that took longer to send are planned for once more
     std::size_t max_restored_effects = 8000;       ///< of one commit that gives back what the server has lost
     std::size_t pack_bytes = 8u << 20;
     std::size_t list_ahead = 64;   ///< directories listed before a walk asks for them; 0: none
@@ -113,6 +114,12 @@ class SyncEngine {
   /// listener of an engine has them (TreeListener::moves_kept).
   static Result<std::vector<ContentMove>> recover(MetadataStore& store, BackingStore& backing, Disk& disk,
                                                   const std::string& state_directory);
+  /// The feed has told that this state is a copy, or was put back to an older one: the device goes on with it as another
+  /// writer only (`renumber`), and engines on it stop. Known from `state_directory` alone.
+  static bool was_copied(Disk& disk, const std::string& state_directory);
+  /// The room's files in `state_directory` after the state was given to another writer; after `recover`. Once more with the
+  /// same numbers changes nothing. Durability: survives a power cut on return. Errors: Corrupt, NoSpace, Io.
+  static Status renumber(Disk& disk, const std::string& state_directory, const Renumbering& numbers);
   virtual ~SyncEngine() = default;
 
   /// One round (pull, plan, upload, commit) on the caller's thread, for engines without one of their own. Errors: what

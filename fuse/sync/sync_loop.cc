@@ -1,6 +1,7 @@
 // The sync thread's rounds.
 #include "fuse/sync/engine.h"
 #include "shared/base/log.h"
+#include "shared/base/must_finish.h"
 
 namespace skymoor::client {
 namespace {
@@ -185,20 +186,43 @@ Status RunningSync::round(const CallOptions& options) {
   return push_all(options);
 }
 
+/// Others have sent something that was not taken in yet; from now on it counts as taken.
+bool RunningSync::note_news() {
+  MutexLock lock(mutex_);
+  const bool news = has_news(lock);
+  taken_in_ = head_;
+  return news;
+}
+
 /// What others have sent is shown.
 Status RunningSync::take_in(const CallOptions& options) {
-  {
-    MutexLock lock(mutex_);
-    taken_in_ = head_;
-  }
+  note_news();
   TRY(pull(options));
-  TRY(puller_.rebase_if_needed(options));
-  note_shown();
+  TRY(show(options));
   // Everything that the server took is in the feed that was just read.
   outstanding_.reset();
+  return {};
+}
+
+/// The same on the way through a large batch: a history that is not the one known here is the next round's business, and so
+/// is a server that is not reached.
+Result<bool> RunningSync::take_news(const CallOptions& options) {
+  if (!note_news()) return false;
+  const Sequence before = d_.store.position().cursor;
+  auto pulled = puller_.pull(options);
+  if (!pulled.ok() && !unreachable(pulled.error())) return std::move(pulled).error();
+  TRY(show(options));
+  return d_.store.position().cursor > before;
+}
+
+/// What was pulled shows everywhere.
+Status RunningSync::show(const CallOptions& options) {
+  TRY(puller_.rebase_if_needed(options));
+  note_shown();
   MutexLock lock(mutex_);
   head_ = std::max(head_, puller_.head());
   taken_in_ = std::max(taken_in_, puller_.head());
+  changed_.notify_all();   // for those in catch_up
   return {};
 }
 
@@ -210,7 +234,7 @@ bool RunningSync::gather(Instant latest, const std::stop_token& stop) {
   while (d_.store.pending().files < kManyFiles) {
     MutexLock lock(mutex_);
     if (urgent_ || stop.stop_requested()) return false;
-    if (head_ > taken_in_ && head_.value > shown_) return true;
+    if (has_news(lock)) return true;
     const Instant now = d_.clock.monotonic();
     const Instant due = std::min({latest, last_wake_ + options_.commit_delay});
     if (now >= due) return false;
@@ -260,11 +284,9 @@ void RunningSync::run(std::stop_token stop) {
   Watchdog::Watched watched(d_.watchdog, "sync");
   while (!stop.stop_requested() && !connection_.stopped()) {
     Status outcome;
-    try {
+    {
       Watchdog::Busy busy(watched);
-      outcome = round({.stop = stop, .patience = Patience::kWhileItMoves});
-    } catch (const std::exception& e) {
-      outcome = Error(Code::kInternal, std::string("the sync thread caught: ") + e.what());
+      outcome = contained([&] { return round({.stop = stop, .patience = Patience::kWhileItMoves}); });
     }
     if (stop.stop_requested()) return;
     if (!outcome.ok() && !unreachable(outcome.error()) && outcome.error().code() != Code::kConflict)
@@ -274,7 +296,10 @@ void RunningSync::run(std::stop_token stop) {
       urgent_ = false;
     }
     if (connection_.stopped()) break;
-    rest(outcome, stop);
+    (void)contained([&]() -> Status {
+      rest(outcome, stop);
+      return {};
+    });
   }
   MutexLock lock(mutex_);
   ++rounds_;

@@ -1,5 +1,6 @@
 #include "fuse/sync/sync_state.h"
 
+#include "fuse/sync/sync_engine.h"
 #include "shared/model/codec.h"
 
 namespace skymoor::client {
@@ -7,6 +8,7 @@ namespace {
 
 constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kMaxBytes = 256u << 20;
+constexpr std::string_view kCopiedName = "/copied";
 
 Bytes encode(const SyncState& state) {
   if (state.empty()) return {};
@@ -59,6 +61,35 @@ Status SyncStateFile::save(const SyncState& state) {
   TRY(write_file_durably(*disk_, path_, bytes));
   written_ = std::move(bytes);
   return {};
+}
+
+Status SyncStateFile::note_copied() {
+  if (!disk_) return {};
+  return write_file_durably(*disk_, path_.substr(0, path_.rfind('/')) + std::string(kCopiedName), {});
+}
+
+bool SyncStateFile::noted_as_copied(Disk& disk, const std::string& directory) {
+  return disk.exists(directory + std::string(kCopiedName));
+}
+
+Status SyncStateFile::forget_copied(Disk& disk, const std::string& directory) {
+  if (!noted_as_copied(disk, directory)) return {};
+  TRY(disk.unlink(directory + std::string(kCopiedName)));
+  return disk.sync_directory(directory);
+}
+
+bool SyncEngine::was_copied(Disk& disk, const std::string& state_directory) {
+  return SyncStateFile::noted_as_copied(disk, state_directory);
+}
+
+Status SyncEngine::renumber(Disk& disk, const std::string& state_directory, const Renumbering& numbers) {
+  SyncStateFile file(&disk, state_directory);
+  SyncState state = TRY(file.load());
+  state.moves.clear();   // `recover` has finished them
+  state.aliases = state.aliases.renumbered(numbers);
+  state.visible = state.visible.renumbered(numbers);
+  TRY(file.save(state));
+  return SyncStateFile::forget_copied(disk, state_directory);
 }
 
 }  // namespace skymoor::client

@@ -26,6 +26,10 @@ class SyncStateFile {
       : disk_(directory.empty() ? nullptr : disk), path_(directory + "/sync_state") {}
   /// Errors: Corrupt, Io.
   Result<SyncState> load();
+  /// Remembers that this state is a copy of one that has gone on, or an older one put back. Durability: as save.
+  Status note_copied();
+  static bool noted_as_copied(Disk& disk, const std::string& directory);
+  static Status forget_copied(Disk& disk, const std::string& directory);
   /// Writes only what differs from what was written last. Durability: on return the state survives a power cut.
   Status save(const SyncState& state);
 

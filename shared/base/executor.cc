@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "shared/base/log.h"
+#include "shared/base/must_finish.h"
 
 namespace skymoor {
 namespace {
@@ -44,11 +45,11 @@ void Executor::run() {
     queue_.pop_front();
     ++running_;
     lock.unlock();
-    try {
+    const Status done = contained([&]() -> Status {
       task();
-    } catch (const std::exception& e) {
-      log_error("executor.task_threw", {{"pool", options_.name}, {"what", e.what()}});
-    }
+      return {};
+    });
+    if (!done.ok()) log_error("executor.task_threw", {{"pool", options_.name}, {"error", done.error()}});
     task = nullptr;
     lock.lock();
     --running_;

@@ -34,7 +34,7 @@ std::string quote(std::string_view text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-void write(spdlog::level::level_enum level, std::string_view event, LogFields fields) {
+void write_line(spdlog::level::level_enum level, std::string_view event, LogFields fields) {
   Target& out = target();
   if (!out.logger->should_log(level)) return;
   std::string line;
@@ -54,7 +54,25 @@ void write(spdlog::level::level_enum level, std::string_view event, LogFields fi
   out.logger->log(level, "{}", line);
 }
 
+std::string text_of(const Error& error) noexcept {
+  try {
+    return error.to_string();
+  } catch (const std::exception&) {
+    return "no memory";   // short enough for a string to hold in itself
+  }
+}
+
+/// A log that cannot be written is no reason to fail.
+void write(spdlog::level::level_enum level, std::string_view event, LogFields fields) noexcept {
+  try {
+    write_line(level, event, fields);
+  } catch (const std::exception&) {
+  }
+}
+
 }  // namespace
+
+LogField::LogField(std::string_view k, const Error& v) noexcept : key(k), value(text_of(v)), quoted(true) {}
 
 void log_error(std::string_view event, LogFields fields) { write(spdlog::level::err, event, fields); }
 void log_warn(std::string_view event, LogFields fields) { write(spdlog::level::warn, event, fields); }

@@ -19,7 +19,7 @@ struct LogField {
   LogField(std::string_view k, const std::string& v) : key(k), value(v), quoted(true) {}
   LogField(std::string_view k, const char* v) : key(k), value(v), quoted(true) {}
   LogField(std::string_view k, bool v) : key(k), value(v ? "true" : "false") {}
-  LogField(std::string_view k, const Error& v) : key(k), value(v.to_string()), quoted(true) {}
+  LogField(std::string_view k, const Error& v) noexcept;   ///< where there is no memory, that is what it says
   template <typename N>
     requires std::is_arithmetic_v<N> && (!std::is_same_v<N, bool>)
   LogField(std::string_view k, N v) : key(k), value(std::to_string(v)) {}

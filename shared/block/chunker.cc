@@ -67,15 +67,18 @@ Chunker::Chunker(ByteView key, ChunkSizes sizes) : sizes_(sane(sizes)) {
   mask_late_ = top_bits(bits - kNormalisation);
 }
 
-std::size_t Chunker::first_cut(ByteView data, bool at_end) const {
+std::size_t Chunker::first_cut(ByteView data, bool at_end, std::size_t without_cut) const {
   if (data.size() <= sizes_.min) return at_end ? data.size() : 0;
   const std::size_t limit = std::min<std::size_t>(data.size(), sizes_.max);
   const std::size_t normal = std::min<std::size_t>(limit, sizes_.average);
+  const std::size_t begin = std::clamp<std::size_t>(without_cut, sizes_.min, limit);
   // The window is full when the first cut may come, so that a cut depends on what is there, not on where a chunk began.
   std::uint64_t hash = 0;
-  for (std::size_t i = sizes_.min - kWindowBytes; i < sizes_.min; ++i) hash = (hash << 1) + gear_[data[i]];
-  if (std::size_t cut = find_cut(data.data(), sizes_.min, normal, gear_.data(), mask_early_, hash)) return cut;
-  if (std::size_t cut = find_cut(data.data(), normal, limit, gear_.data(), mask_late_, hash)) return cut;
+  for (std::size_t i = begin - kWindowBytes; i < begin; ++i) hash = (hash << 1) + gear_[data[i]];
+  const std::size_t late = std::max(begin, normal);
+  if (begin < normal)
+    if (std::size_t cut = find_cut(data.data(), begin, normal, gear_.data(), mask_early_, hash)) return cut;
+  if (std::size_t cut = find_cut(data.data(), late, limit, gear_.data(), mask_late_, hash)) return cut;
   return limit == sizes_.max || at_end ? limit : 0;
 }
 

@@ -19,8 +19,9 @@ class Chunker {
  public:
   explicit Chunker(ByteView key, ChunkSizes sizes = {});
   /// Length of the first chunk of `data`: between min and max, or all of `data` when that is shorter than a cut and
-  /// `at_end` is set. Needs max bytes, or the rest of the file with `at_end`; 0 when it has too few to tell, or none.
-  std::size_t first_cut(ByteView data, bool at_end) const;
+  /// `at_end` is set. Needs max bytes, or the rest of the file with `at_end`; 0 when it has too few to tell, or none: then
+  /// there is no cut in them, and the next call, with more of the file behind them, need not look for one (`without_cut`).
+  std::size_t first_cut(ByteView data, bool at_end, std::size_t without_cut = 0) const;
   const ChunkSizes& sizes() const { return sizes_; }
 
  private:

@@ -48,32 +48,24 @@ Error bad_frame(const char* what) { return Error(Code::kCorrupt, std::string("bl
 
 }  // namespace
 
-Result<bool> compress_if_smaller(ByteView chunk, int zstd_level, Bytes& out) {
+Result<std::size_t> compress_if_smaller(ByteView chunk, int zstd_level, std::span<std::uint8_t> out) {
   ZSTD_CCtx* context = thread_compressor();
   if (!context) return Error(Code::kOutOfMemory, "no memory for a zstd context");
-  if (chunk.size() < 2) return false;
-  if (chunk.size() >= kSampledFrom && !looks_compressible(context, chunk)) return false;
-  const std::size_t before = out.size();
+  if (chunk.size() < 2) return std::size_t{0};
+  if (chunk.size() >= kSampledFrom && !looks_compressible(context, chunk)) return std::size_t{0};
   // One byte less than the chunk: what does not fit is not smaller.
-  out.resize(before + chunk.size() - 1);
-  std::size_t n = compress(context, zstd_level, chunk, std::span(out).subspan(before));
-  out.resize(before + n);
-  return n != 0;
+  return compress(context, zstd_level, chunk, out.first(chunk.size() - 1));
 }
 
-Status decompress_exactly(ByteView frame, std::uint32_t plain_bytes, Bytes& out) {
+Status decompress_exactly(ByteView frame, std::span<std::uint8_t> out) {
   ZSTD_DCtx* context = thread_decompressor();
   if (!context) return Error(Code::kOutOfMemory, "no memory for a zstd context");
-  if (ZSTD_getFrameContentSize(frame.data(), frame.size()) != plain_bytes) return bad_frame("lies about its size");
+  if (ZSTD_getFrameContentSize(frame.data(), frame.size()) != out.size()) return bad_frame("lies about its size");
   // One frame only: zstd would go on through skippable and further ones.
   if (ZSTD_findFrameCompressedSize(frame.data(), frame.size()) != frame.size())
     return bad_frame("is not one zstd frame");
-  const std::size_t before = out.size();
-  out.resize(before + plain_bytes);
-  std::size_t n = ZSTD_decompressDCtx(context, out.data() + before, plain_bytes, frame.data(), frame.size());
-  if (n == plain_bytes) return {};
-  out.resize(before);
-  return bad_frame("does not decompress");
+  const std::size_t n = ZSTD_decompressDCtx(context, out.data(), out.size(), frame.data(), frame.size());
+  return n == out.size() ? Status() : bad_frame("does not decompress");
 }
 
 }  // namespace skymoor::block

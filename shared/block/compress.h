@@ -1,18 +1,18 @@
 // Compression of one chunk. Private to this room.
 #pragma once
-#include <optional>
+#include <span>
 
 #include "shared/base/bytes.h"
 
 namespace skymoor::block {
 
-/// Appends one zstd frame to `out` and returns true when that is smaller than `chunk`; else leaves `out` as it was.
-/// Gives up early when samples of a large chunk do not shrink. Uses one context per thread. Thread-safe.
-/// Errors: OutOfMemory.
-Result<bool> compress_if_smaller(ByteView chunk, int zstd_level, Bytes& out);
+/// Writes one zstd frame to the front of `out` and returns its size when that is smaller than `chunk`; else 0. Gives up early
+/// when samples of a large chunk do not shrink. Needs room for all of the chunk but one byte. Uses one context per thread.
+/// Thread-safe. Errors: OutOfMemory.
+Result<std::size_t> compress_if_smaller(ByteView chunk, int zstd_level, std::span<std::uint8_t> out);
 
-/// Decompresses exactly one frame to exactly `plain_bytes` appended to `out`. Memory: the output and a fixed context,
-/// whatever window the frame asks for, because the output is the window. Errors: Corrupt; `out` is then as it was.
-Status decompress_exactly(ByteView frame, std::uint32_t plain_bytes, Bytes& out);
+/// Decompresses exactly one frame to exactly all of `out`. Memory: a fixed context, whatever window the frame asks for,
+/// because the output is the window. Errors: Corrupt; what stands in `out` is then of no use.
+Status decompress_exactly(ByteView frame, std::span<std::uint8_t> out);
 
 }  // namespace skymoor::block

@@ -10,6 +10,7 @@ namespace {
 constexpr std::uint8_t kMagic[4] = {'S', 'K', 'P', 'K'};
 constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kCheckedHeaderBytes = 44;  // all but the checksum
+constexpr std::size_t kHeaderBytes = 48;
 
 /// How long segment `index` of a block of that size is; 0 when there is no such segment.
 std::uint32_t expected_bytes(std::uint32_t block_bytes, std::uint32_t index) {
@@ -19,7 +20,7 @@ std::uint32_t expected_bytes(std::uint32_t block_bytes, std::uint32_t index) {
 
 /// One segment from the front of `in`. False when its header cannot be right or its bytes are not all there. Size,
 /// index and length determine each other, so that damage to them is seen before the length is trusted.
-bool read_segment(ByteReader& in, ByteView pack, Segment& out) {
+bool read_segment(ByteReader& in, ByteView pack, Checksums checksums, Segment& out) {
   const std::size_t start = in.position();
   ByteView id = in.raw(BlockId::kSize);
   out.block_bytes = in.u32();
@@ -30,28 +31,37 @@ bool read_segment(ByteReader& in, ByteView pack, Segment& out) {
   out.bytes = in.raw(length);
   if (in.failed()) return false;
   std::copy(id.begin(), id.end(), out.block.value.begin());
-  out.intact = crc32c(out.bytes, crc32c(pack.subspan(start, kCheckedHeaderBytes))) == checksum;
+  out.intact = checksums == Checksums::kLeave ||
+               crc32c(out.bytes, crc32c(pack.subspan(start, kCheckedHeaderBytes))) == checksum;
   return true;
 }
 
-}  // namespace
-
-PackWriter::PackWriter(std::size_t expected_bytes) {
-  if (expected_bytes > 0) out_.reserve(std::min(expected_bytes + expected_bytes / 64 + kSegmentBytes, kMaxPackBytes));
-  ByteWriter header;
-  header.raw(kMagic);
-  header.u32(kVersion);
-  append(out_, header.view());
+Bytes frame() {
+  ByteWriter out;
+  out.raw(kMagic);
+  out.u32(kVersion);
+  return out.take();
 }
 
-void PackWriter::add_segment(const BlockId& block, std::uint32_t block_bytes, std::uint32_t index, ByteView bytes) {
+Bytes segment_header(const BlockId& block, std::uint32_t block_bytes, std::uint32_t index, ByteView bytes) {
   ByteWriter header;
   header.raw(block.view());
   header.u32(block_bytes);
   header.u32(index);
   header.u32(static_cast<std::uint32_t>(bytes.size()));
   header.u32(crc32c(bytes, crc32c(header.view())));
-  append(out_, header.view());
+  return header.take();
+}
+
+}  // namespace
+
+PackWriter::PackWriter(std::size_t expected_bytes) {
+  if (expected_bytes > 0) out_.reserve(std::min(expected_bytes + expected_bytes / 64 + kSegmentBytes, kMaxPackBytes));
+  append(out_, frame());
+}
+
+void PackWriter::add_segment(const BlockId& block, std::uint32_t block_bytes, std::uint32_t index, ByteView bytes) {
+  append(out_, segment_header(block, block_bytes, index, bytes));
   append(out_, bytes);
   ++segments_;
 }
@@ -68,7 +78,41 @@ Bytes PackWriter::take() {
   return pack;
 }
 
-Result<ParsedPack> parse_pack(ByteView pack) {
+std::size_t PackFiller::space_for(std::uint32_t block_bytes) {
+  return block_bytes + segment_count(block_bytes) * kHeaderBytes;
+}
+
+PackFiller::PackFiller(std::span<std::uint8_t> memory) : memory_(memory) {
+  const Bytes begin = frame();
+  static_assert(kFrameBytes == sizeof kMagic + sizeof kVersion);
+  std::copy(begin.begin(), begin.end(), memory_.begin());
+}
+
+std::vector<std::span<std::uint8_t>> PackFiller::place(std::uint32_t block_bytes) {
+  std::vector<std::span<std::uint8_t>> places;
+  placed_bytes_ = 0;
+  if (block_bytes == 0 || block_bytes > kMaxBlockBytes || space_for(block_bytes) > memory_.size() - size_) return places;
+  placed_bytes_ = block_bytes;
+  std::size_t at = size_;
+  for (std::uint32_t i = 0; i < segment_count(block_bytes); ++i) {
+    places.push_back(memory_.subspan(at + kHeaderBytes, expected_bytes(block_bytes, i)));
+    at += kHeaderBytes + places.back().size();
+  }
+  return places;
+}
+
+void PackFiller::keep(const BlockId& block) {
+  for (std::uint32_t i = 0; i < segment_count(placed_bytes_); ++i) {
+    const ByteView bytes = memory_.subspan(size_ + kHeaderBytes, expected_bytes(placed_bytes_, i));
+    const Bytes header = segment_header(block, placed_bytes_, i, bytes);
+    std::copy(header.begin(), header.end(), memory_.begin() + static_cast<std::ptrdiff_t>(size_));
+    size_ += kHeaderBytes + bytes.size();
+    ++segments_;
+  }
+  placed_bytes_ = 0;
+}
+
+Result<ParsedPack> parse_pack(ByteView pack, Checksums checksums) {
   if (pack.size() > kMaxPackBytes) return Error(Code::kInvalidArgument, "pack is larger than allowed");
   ByteReader in(pack);
   ByteView magic = in.raw(sizeof kMagic);
@@ -81,7 +125,7 @@ Result<ParsedPack> parse_pack(ByteView pack) {
     if (parsed.segments.size() == kMaxPackSegments)
       return Error(Code::kInvalidArgument, "pack has more segments than allowed");
     Segment segment;
-    if (!read_segment(in, pack, segment)) {
+    if (!read_segment(in, pack, checksums, segment)) {
       parsed.truncated = true;
       break;
     }

@@ -1,5 +1,6 @@
 // Pack: blocks on the wire, cut into checked segments, so that only damaged or missing segments travel again.
 #pragma once
+#include <span>
 #include <vector>
 
 #include "shared/base/ids.h"
@@ -36,6 +37,28 @@ class PackWriter {
   std::size_t segments_ = 0;
 };
 
+/// Makes a pack of whole blocks in memory that the caller has, so that they are read straight to where they travel.
+class PackFiller {
+ public:
+  /// What the pack takes beside its blocks' own space, and what a block takes.
+  static constexpr std::size_t kFrameBytes = 8;
+  static std::size_t space_for(std::uint32_t block_bytes);
+
+  /// `memory` has room for the frame and outlives the filler.
+  explicit PackFiller(std::span<std::uint8_t> memory);
+  /// Where the segments of a block of that size go; none when it does not fit. They are the pack's with `keep`, of the
+  /// last one placed, and free again without.
+  std::vector<std::span<std::uint8_t>> place(std::uint32_t block_bytes);
+  void keep(const BlockId& block);
+  std::size_t size() const { return size_; }
+  std::size_t segments() const { return segments_; }
+
+ private:
+  std::span<std::uint8_t> memory_;
+  std::size_t size_ = kFrameBytes, segments_ = 0;
+  std::uint32_t placed_bytes_ = 0;
+};
+
 /// Reads as many whole segments as are there. A damaged payload gives `intact = false`; a damaged header ends the pack
 /// (`truncated`): the sender is told what is missing and sends it again. Errors: InvalidArgument (not a pack, other
 /// version, more than the limits allow).
@@ -43,7 +66,11 @@ struct ParsedPack {
   std::vector<Segment> segments;
   bool truncated = false;
 };
-Result<ParsedPack> parse_pack(ByteView pack);
+enum class Checksums : std::uint8_t {
+  kCompare,
+  kLeave,   ///< for who authenticates the blocks with their keys, and so finds whatever is wrong: all count as intact
+};
+Result<ParsedPack> parse_pack(ByteView pack, Checksums checksums = Checksums::kCompare);
 
 inline std::uint32_t segment_count(std::uint32_t block_bytes) {
   return (block_bytes + kSegmentBytes - 1) / kSegmentBytes;

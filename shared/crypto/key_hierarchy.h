@@ -42,12 +42,15 @@ struct VolumeKey {
   SecretBytes name_key() const;      ///< K_name, 64 bytes
   SecretBytes token_key() const;     ///< K_token, 32 bytes
   SecretBytes chunker_key() const;   ///< K_cdc, 32 bytes: gear table
+  SecretBytes commit_key() const;    ///< K_commit, 32 bytes: key proofs of commits
 };
 
-/// Seals a volume key for a member (HPKE to the member's sealing key). Empty when the member's key is of low order.
-/// Errors of open: Corrupt.
-Bytes seal_volume_key(const VolumeKey& key, const PublicKey& member, Random& random);
-Result<VolumeKey> open_volume_key(VolumeId volume, std::uint32_t epoch, const KeyPair& member, ByteView sealed);
+/// Seals a volume key for a member (HPKE to the member's sealing key), signed by the user who gives it: anybody can seal to a
+/// public key, so that without this a server could give a key of its own. Empty when the member's key is of low order.
+/// Errors of open: BadSignature (not by `giver`), Corrupt.
+Bytes seal_volume_key(const VolumeKey& key, const PublicKey& member, const KeyPair& giver, Random& random);
+Result<VolumeKey> open_volume_key(VolumeId volume, std::uint32_t epoch, const KeyPair& member, const PublicKey& giver,
+                                  ByteView sealed);
 
 /// Recovery code: 256 bits in base32 with a checksum, in groups of four, shown once.
 struct RecoveryCode {

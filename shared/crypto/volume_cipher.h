@@ -1,4 +1,4 @@
-// VolumeCipher: seals and opens the metadata of one volume (names, symlink targets, xattrs, manifests).
+// VolumeCipher: seals and opens the metadata of one volume (names, symlink targets, xattrs, manifests), proves its commits.
 #pragma once
 #include <string>
 #include <string_view>
@@ -37,12 +37,16 @@ class VolumeCipher {
   Bytes seal_manifest(InodeId inode, OpId content, ByteView manifest) const;
   Result<Bytes> open_manifest(InodeId inode, OpId content, ByteView sealed) const;
 
+  /// HMAC(K_commit, payload): tells a commit of whoever holds the volume's key from one that a server, or a device that it
+  /// made up, put into the feed. `proven` is the payload without the proof.
+  Hash256 commit_proof(ByteView proven) const;
+
   const VolumeId& volume() const { return volume_; }
 
  private:
   VolumeId volume_;
   std::uint32_t epoch_;
-  SecretBytes metadata_key_, name_key_, token_key_;
+  SecretBytes metadata_key_, name_key_, token_key_, commit_key_;
 };
 
 }  // namespace skymoor::crypto

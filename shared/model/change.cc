@@ -5,8 +5,14 @@
 namespace skymoor {
 namespace {
 
-constexpr std::uint8_t kCommitVersion = 1;
-constexpr std::uint8_t kRestoringCommitVersion = 2;   // with Commit::restored
+// Commits are of version 1, or 2 with Commit::restored; with a key proof at their end, of 3 and 4.
+constexpr std::uint8_t kLastCommitVersion = 4;
+constexpr std::uint8_t kProven = 2;                   // added to the version
+constexpr bool has_restored(std::uint8_t version) { return version % 2 == 0; }
+constexpr bool has_proof(std::uint8_t version) { return version > kProven; }
+constexpr std::uint8_t version_of(const Commit& c) {
+  return static_cast<std::uint8_t>((c.restored ? 2 : 1) + (c.key_proof ? kProven : 0));
+}
 constexpr std::uint8_t kFeedVersion = 1;
 constexpr std::size_t kMaxBlocksPerPut = kMaxCommitBytes / 32;
 enum class Kind : std::uint8_t { kNew = 1, kLink = 2, kUnlink = 3, kPut = 4, kAttributes = 5, kXattr = 6 };
@@ -113,6 +119,15 @@ Effect decode_effect(ByteReader& in) {
   return NewInode{};
 }
 
+void encode_restored(ByteWriter& out, const Restored& restored) {
+  out.u32(restored.epoch.value);
+  out.varint(restored.states.size());
+  for (const Restored::State& state : restored.states) {
+    codec::put(out, state.inode);
+    codec::put(out, state.version);
+  }
+}
+
 Restored decode_restored(ByteReader& in) {
   Restored restored{Epoch{in.u32()}, {}};
   restored.states.resize(in.count(kMaxRestoredStates, 16));
@@ -127,7 +142,7 @@ Restored decode_restored(ByteReader& in) {
 
 Bytes encode_commit(const Commit& c) {
   ByteWriter out;
-  out.u8(c.restored ? kRestoringCommitVersion : kCommitVersion);
+  out.u8(version_of(c));
   codec::put(out, c.volume);
   out.u32(c.epoch.value);
   codec::put(out, c.device);
@@ -143,21 +158,21 @@ Bytes encode_commit(const Commit& c) {
   }
   out.varint(c.effects.size());
   for (const Effect& effect : c.effects) std::visit([&](const auto& e) { encode_effect(out, e); }, effect);
-  if (!c.restored) return out.take();
-  out.u32(c.restored->epoch.value);
-  out.varint(c.restored->states.size());
-  for (const Restored::State& state : c.restored->states) {
-    codec::put(out, state.inode);
-    codec::put(out, state.version);
-  }
+  if (c.restored) encode_restored(out, *c.restored);
+  if (c.key_proof) codec::put(out, *c.key_proof);
   return out.take();
+}
+
+ByteView proven_part(ByteView payload) {
+  const std::size_t proof = sizeof(Hash256::value);
+  return payload.size() < proof ? ByteView() : payload.first(payload.size() - proof);
 }
 
 Result<Commit> decode_commit(ByteView payload) {
   if (payload.size() > kMaxCommitBytes) return Error(Code::kTooLarge, "commit larger than 8 MiB");
   ByteReader in(payload);
   const std::uint8_t version = in.u8();
-  if (version != kCommitVersion && version != kRestoringCommitVersion)
+  if (version == 0 || version > kLastCommitVersion)
     return Error(Code::kInvalidArgument, "commit of an unknown version");
   Commit c;
   codec::get(in, c.volume);
@@ -177,7 +192,8 @@ Result<Commit> decode_commit(ByteView payload) {
   }
   std::size_t effects = in.count(kMaxCommitEffects, 10);
   for (std::size_t i = 0; i < effects && !in.failed(); ++i) c.effects.push_back(decode_effect(in));
-  if (version == kRestoringCommitVersion) c.restored = decode_restored(in);
+  if (has_restored(version)) c.restored = decode_restored(in);
+  if (has_proof(version)) codec::get(in, c.key_proof.emplace());
   if (Status done = in.finish("commit"); !done.ok()) return Error(Code::kInvalidArgument, done.error().message());
   return c;
 }

@@ -100,6 +100,9 @@ struct Commit {
   std::vector<ReadRef> reads;
   std::vector<Effect> effects;
   std::optional<Restored> restored;
+  /// Made with the volume's key, which the server does not have, over all of the payload that comes before it. The server
+  /// can tell only whether it is there; commits of versions 1 and 2 had none.
+  std::optional<Hash256> key_proof;
 };
 
 inline constexpr std::size_t kMaxCommitBytes = 8u << 20;
@@ -114,6 +117,8 @@ inline constexpr std::size_t kMaxSealedXattrBytes = 66 * 1024;
 Bytes encode_commit(const Commit& commit);
 /// Errors: InvalidArgument (malformed), TooLarge (limits above).
 Result<Commit> decode_commit(ByteView payload);
+/// What the key proof of a payload covers: all but the proof. Nothing if the payload is too short for one.
+ByteView proven_part(ByteView payload);
 
 using SignatureBytes = std::array<std::uint8_t, 64>;
 /// What a device signs to say that it has seen more of a volume's history than the server has: the chain hash that it

@@ -107,4 +107,9 @@ def test_damaged_metadata_of_the_client():
         end_all(a, left)
         os.rename(state, w.root / "damaged")
         left = a.mount("home")
-        assert_soon_same_tree(left, b.mount("home"))
+        right = b.mount("home")
+        assert_soon_same_tree(left, right)
+        # Under numbers that the lost state cannot have given.
+        (left / "new").write_text("after the new start")
+        a.sync(left)
+        assert_soon_same_tree(left, right)

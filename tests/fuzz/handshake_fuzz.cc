@@ -75,7 +75,7 @@ void try_sealed(Choices choices) {
     }
     case 4: {
       const KeyPair member = x25519_from_seed(Bytes(32, 9));
-      check(!open_volume_key(VolumeId{{1}}, 1, member, choices.rest()).ok(), "a key that nobody sealed");
+      check(!open_volume_key(VolumeId{{1}}, 1, member, ed25519_from_seed(Bytes(32, 8)).public_key, choices.rest()).ok(), "a key that nobody sealed");
       return;
     }
     default: check(!unwrap_key(Bytes(32, 1), {.purpose = "volume"}, choices.rest()).ok(), "a wrap of nobody"); return;

@@ -14,8 +14,9 @@ void try_format(ByteView bytes, Encode encode, Decode decode, const char* what) 
   if (value.ok()) check_round_trip(*value, encode, [&](const Bytes& b) { return decode(ByteView(b)); }, what);
 }
 
-Commit some_commit() {
+Commit some_commit(bool proven = false) {
   Commit commit;
+  if (proven) commit.key_proof = Hash256{{7}};
   commit.op = {WriterId{3}, 9};
   commit.base = Sequence{4};
   const InodeId inode = make_inode_id(WriterId{3}, 7);
@@ -74,6 +75,7 @@ std::vector<Bytes> seeds() {
   InodePage inodes{Epoch{1}, Sequence{5}, {some_inode()}};
   return {with_choice(0, encode_manifest(small)),        with_choice(0, encode_manifest(large)),
           with_choice(1, encode_extents(extents)),       with_choice(2, encode_commit(some_commit())),
+          with_choice(2, encode_commit(some_commit(true))),
           with_choice(3, encode_signed_commit(signed_commit)), with_choice(4, encode_feed_page(feed)),
           with_choice(5, encode_directory_page(page)),   with_choice(6, encode_inode_page(inodes))};
 }

@@ -119,7 +119,7 @@ Result<std::vector<protocol::BlockStatus>> ServiceRemote::upload_pack(ByteView p
 Result<Bytes> ServiceRemote::fetch_pack(const std::vector<BlockId>& ids, CallOptions) {
   auto handle = [volume = volume_](Services& s, const Caller& c, ByteView body) -> Result<Bytes> {
     const auto asked = TRY(protocol::decode_block_ids(body, server::kMaxFetchIds));
-    return s.blocks().fetch(c, volume, asked);
+    return to_bytes(TRY(s.blocks().fetch(c, volume, asked)).view());
   };
   return ask("fetch", protocol::encode_block_ids(ids), handle);
 }

@@ -118,6 +118,7 @@ class ApiClient {
     commit.base = info.head;
     commit.base_hash = info.head_hash;
     commit.effects = std::move(effects);
+    commit.key_proof.emplace();
     SignedCommit sealed{encode_commit(commit), {}};
     sealed.signature = crypto::ed25519_sign(key_, commit_signing_input(sealed.payload));
     return encode_signed_commit(sealed);

@@ -30,13 +30,20 @@ class FakeBlockStore final : public BlockStore {
     return {};
   }
 
-  Result<Bytes> get(const VolumeId& volume, const BlockId& id) override {
+  Status read(const VolumeId& volume, const BlockId& id, const Placing& place) override {
     MutexLock lock(mutex_);
     if (closed_) return gone();
     auto it = blocks_.find({volume, id});
     if (it == blocks_.end()) return Error(Code::kNotFound, "no such block");
     if (it->second.damaged) return Error(Code::kCorrupt, "block is damaged");
-    return it->second.bytes;
+    const Places places = place(static_cast<std::uint32_t>(it->second.bytes.size()));
+    if (places.empty()) return Error(Code::kTooLarge, "no room for the block");
+    auto from = it->second.bytes.begin();
+    for (std::span<std::uint8_t> part : places) {
+      std::copy_n(from, part.size(), part.begin());
+      from += static_cast<std::ptrdiff_t>(part.size());
+    }
+    return {};
   }
 
   Result<std::vector<bool>> contains(const VolumeId& volume, std::span<const BlockId> ids) override {

@@ -172,7 +172,7 @@ Result<std::vector<protocol::BlockStatus>> FakeVolumeRemote::missing_blocks(cons
 }
 
 Result<std::vector<protocol::BlockStatus>> FakeVolumeRemote::upload_pack(ByteView pack, CallOptions) {
-  TRY(line());
+  TRY(line("pack"));
   ++packs;
   pack_bytes += pack.size();
   Bytes arrived = to_bytes(pack);

@@ -184,6 +184,12 @@ class Device:
         """Returns when the server holds everything."""
         return self.skymoor("sync", point, "--timeout", f"{timeout}s", timeout=timeout + 30)
 
+    def fsck(self):
+        """Checks the state here, once a mount that has just ended has closed it."""
+        last = []
+        wait_until(lambda: last.append(self.skymoor("fsck", check=False, timeout=600)) or last[-1].returncode != 7, 60, "state closed")
+        assert last[-1].returncode == 0, last[-1].stdout + last[-1].stderr
+
     def pid(self, point):
         """The daemon's process id."""
         return int(self.status(point)["pid"])

@@ -1,8 +1,11 @@
-"""A line between a device and the server that can be cut, held or made slow: a TCP proxy on loopback."""
+"""Lines between a device and the server: TCP proxies on loopback that can be cut, held, or made slow."""
 
+import contextlib
+import queue
 import select
 import socket
 import threading
+import time
 
 
 class Line:
@@ -88,3 +91,83 @@ class Line:
         for end in list(self.pairs):
             self._drop(end)
         self.listener.close()
+
+
+class SlowLine:
+    """A line that carries so many bytes a second each way, for all connections together, and takes so long from end to end.
+    As fast as loopback until it is told otherwise."""
+
+    def __init__(self, server_port):
+        self.server_port = server_port
+        self.bytes_per_s, self.delay = None, 0.0
+        self.carried = [0, 0]              # to the server, from it
+        self.free_at = [0.0, 0.0]          # when the line has sent what it was given
+        self.lock = threading.Lock()
+        self.stopping = False
+        self.ends = []
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self):
+        """What a device is told."""
+        return f"https://127.0.0.1:{self.port}"
+
+    def slow(self, bytes_per_s=None, delay=0.0):
+        """From now on."""
+        self.bytes_per_s, self.delay = bytes_per_s, delay
+
+    def close(self):
+        """Ends it."""
+        self.stopping = True
+        self.listener.close()
+        for end in self.ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self):
+        while not self.stopping:
+            try:
+                here, _ = self.listener.accept()
+                there = socket.create_connection(("127.0.0.1", self.server_port), 5)
+            except OSError:
+                continue
+            there.settimeout(None)
+            self.ends += [here, there]
+            for way, (source, target) in enumerate(((here, there), (there, here))):
+                waiting = queue.Queue(64)
+                threading.Thread(target=self._take, args=(way, source, waiting), daemon=True).start()
+                threading.Thread(target=self._give, args=(target, waiting), daemon=True).start()
+
+    def _take(self, way, source, waiting):
+        """Reads no more than the line can take: what is behind it stays with the sender."""
+        data = b"x"
+        while data:
+            try:
+                data = source.recv(2048)
+            except OSError:
+                data = b""
+            with self.lock:
+                now = time.monotonic()
+                sent = max(now, self.free_at[way])
+                if self.bytes_per_s:
+                    sent += len(data) / self.bytes_per_s
+                self.free_at[way] = sent
+                self.carried[way] += len(data)
+            waiting.put((sent + self.delay, data))
+            time.sleep(max(0.0, sent - now))
+
+    @staticmethod
+    def _give(target, waiting):
+        while True:
+            due, data = waiting.get()
+            time.sleep(max(0.0, due - time.monotonic()))
+            try:
+                if not data:
+                    target.shutdown(socket.SHUT_WR)
+                    return
+                target.sendall(data)
+            except OSError:
+                if not data:
+                    return

@@ -45,7 +45,7 @@ Status SegmentBlockStore::submit_if_full(std::unique_ptr<CommitRequest>& move, b
 Result<bool> SegmentBlockStore::move_blocks(std::uint32_t segment) {
   auto move = std::make_unique<CommitRequest>(CommitRequest::Kind::kMove);
   for (const auto& [name, place] : catalogue_.blocks_in(segment)) {
-    auto bytes = read_or_mark(name, false);
+    auto bytes = get(name.volume, name.block);
     if (!bytes.ok() && bytes.error().code() == Code::kNotFound) continue;  // removed meanwhile
     if (!bytes.ok() && bytes.error().code() == Code::kCorrupt) return false;
     if (!bytes.ok()) return bytes.error();

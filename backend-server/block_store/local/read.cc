@@ -5,6 +5,7 @@
 #include "backend-server/block_store/local/segment_block_store.h"
 #include "shared/base/log.h"
 #include "shared/block/seal.h"
+#include "shared/crypto/hash.h"
 
 namespace skymoor::server {
 namespace {
@@ -22,23 +23,42 @@ bool is_loss(const Error& error) {
 
 }  // namespace
 
-Result<Bytes> SegmentBlockStore::read_block(const BlockName& name, const Catalogue::Located& at) {
+Status SegmentBlockStore::read_block(const BlockName& name, const Catalogue::Located& at, const Placing& place) {
   auto opened = open_segments_.open(at.place.segment);
   if (!opened.ok() && opened.error().code() == Code::kNotFound)
     return Error(Code::kCorrupt, "segment " + std::to_string(at.place.segment) + " is missing");
   auto file = TRY(std::move(opened));
   std::uint8_t start[segment::kRecordHeaderBytes];
-  std::size_t n = TRY(file->read_at(at.place.offset, start));
-  Bytes bytes(at.place.bytes);
-  bytes.resize(TRY(file->read_at(at.place.offset + segment::kRecordHeaderBytes, bytes)));
+  const std::size_t n = TRY(file->read_at(at.place.offset, start));
+  const Places places = place(at.place.bytes);
+  if (places.empty()) return Error(Code::kTooLarge, "no room for the block");
+  std::uint64_t offset = at.place.offset + segment::kRecordHeaderBytes;
+  std::uint32_t checksum = 0;
+  bool whole = true;
+  for (std::span<std::uint8_t> part : places) {
+    whole &= TRY(file->read_at(offset, part)) == part.size();
+    checksum = crc32c(part, checksum);   // while the part is in the processor's cache
+    offset += part.size();
+  }
   auto header = segment::decode_record_header(ByteView(start, n), at.salt);
-  if (bytes.size() == at.place.bytes) {
-    if (header && header->name == name && header->payload_crc == crc32c(bytes)) return bytes;
+  if (whole && header && header->name == name && header->payload_crc == checksum) return {};
+  if (whole) {
     // The damage may be in the header alone.
-    if (block::block_id_matches(name.block, bytes)) return bytes;
+    crypto::Sha256 hash;
+    for (std::span<std::uint8_t> part : places) hash.update(part);
+    if (hash.finish().value == name.block.value) return {};
   }
   return Error(Code::kCorrupt, "block " + name.block.hex() + " is damaged in segment " +
                                    std::to_string(at.place.segment) + " at " + std::to_string(at.place.offset));
+}
+
+Result<Bytes> SegmentBlockStore::read_block(const BlockName& name, const Catalogue::Located& at) {
+  Bytes bytes;
+  TRY(read_block(name, at, [&](std::uint32_t size) {
+    bytes.resize(size);
+    return Places{bytes};
+  }));
+  return bytes;
 }
 
 void SegmentBlockStore::mark_damaged(const BlockName& name, const Place& place, const Error& why) {
@@ -84,26 +104,26 @@ Status SegmentBlockStore::remember_damage() {
   return {};
 }
 
-Result<Bytes> SegmentBlockStore::read_or_mark(const BlockName& name, bool compare_hash) {
+template <typename Read>
+Status SegmentBlockStore::read_or_mark(const BlockName& name, const Read& read) {
   for (int attempt = 1;; ++attempt) {
     auto at = catalogue_.find(name);
     if (!at) return Error(Code::kNotFound, "no such block");
     if (at->place.damaged) return Error(Code::kCorrupt, "block " + name.block.hex() + " is damaged");
-    auto bytes = read_block(name, *at);
-    if (bytes.ok() && compare_hash && !block::block_id_matches(name.block, *bytes))
-      bytes = Error(Code::kCorrupt, "block " + name.block.hex() + " does not have its hash");
-    if (bytes.ok()) return bytes;
+    Status outcome = read(*at);
+    if (outcome.ok()) return outcome;
     auto now = catalogue_.find(name);
     const bool moved = !now || !(now->place == at->place);
     if (moved && attempt < kAttempts) continue;
-    if (!moved && is_loss(bytes.error())) mark_damaged(name, at->place, bytes.error());
-    return bytes;
+    if (!moved && is_loss(outcome.error())) mark_damaged(name, at->place, outcome.error());
+    return outcome;
   }
 }
 
-Result<Bytes> SegmentBlockStore::get(const VolumeId& volume, const BlockId& id) {
+Status SegmentBlockStore::read(const VolumeId& volume, const BlockId& id, const Placing& place) {
   TRY(check_open());
-  return read_or_mark({volume, id}, false);
+  const BlockName name{volume, id};
+  return read_or_mark(name, [&](const Catalogue::Located& at) { return read_block(name, at, place); });
 }
 
 Result<ScrubReport> SegmentBlockStore::scrub(const ScrubRequest& request) {
@@ -116,12 +136,15 @@ Result<ScrubReport> SegmentBlockStore::scrub(const ScrubRequest& request) {
     BlockPage page = catalogue_.list(ask);
     for (const StoredBlock& b : page.blocks) {
       ask.after = b.name;
-      auto bytes = read_or_mark(b.name, true);
-      if (!bytes.ok() && bytes.error().code() == Code::kNotFound) continue;  // removed meanwhile
-      if (!bytes.ok() && !is_loss(bytes.error())) return bytes.error();
+      const Status read = read_or_mark(b.name, [&](const Catalogue::Located& at) -> Status {
+        if (block::block_id_matches(b.name.block, TRY(read_block(b.name, at)))) return {};
+        return Error(Code::kCorrupt, "block " + b.name.block.hex() + " does not have its hash");
+      });
+      if (!read.ok() && read.error().code() == Code::kNotFound) continue;  // removed meanwhile
+      if (!read.ok() && !is_loss(read.error())) return read.error();
       ++report.blocks;
       report.bytes += b.bytes;
-      if (!bytes.ok()) report.damaged.push_back(b.name);
+      if (!read.ok()) report.damaged.push_back(b.name);
       if (report.bytes < request.max_bytes) continue;
       report.next = ask.after;
       return report;

@@ -52,6 +52,10 @@ Status SegmentBlockStore::put(const VolumeId& volume, std::span<const NewBlock> 
   std::unordered_set<BlockId> seen;
   for (std::size_t i = 0; i < blocks.size();) {
     CommitRequest part(CommitRequest::Kind::kPut);
+    std::size_t room = 0;
+    for (std::size_t j = i; j < blocks.size() && room < kPartBytes; ++j)
+      if (!there[j]) room += segment::record_bytes(static_cast<std::uint32_t>(blocks[j].sealed.size()));
+    part.encoded.reserve(room);
     for (; i < blocks.size() && part.encoded.size() < kPartBytes; ++i)
       if (!there[i] && seen.insert(blocks[i].id).second) part.add_block({volume, blocks[i].id}, blocks[i].sealed);
     if (!part.records.empty()) TRY(queue_.submit(part));

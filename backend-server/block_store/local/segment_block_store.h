@@ -34,7 +34,7 @@ class SegmentBlockStore final : public BlockStore {
   ~SegmentBlockStore() override;
 
   Status put(const VolumeId& volume, std::span<const NewBlock> blocks) override;
-  Result<Bytes> get(const VolumeId& volume, const BlockId& id) override;
+  Status read(const VolumeId& volume, const BlockId& id, const Placing& place) override;
   Result<std::vector<bool>> contains(const VolumeId& volume, std::span<const BlockId> ids) override;
   Result<std::size_t> remove(const VolumeId& volume, std::span<const BlockId> ids) override;
   Result<BlockPage> list(const ListRequest& request) override;
@@ -53,8 +53,10 @@ class SegmentBlockStore final : public BlockStore {
   Status set_aside(std::uint32_t number, const Error& why);
 
   // read.cc
+  Status read_block(const BlockName& name, const Catalogue::Located& at, const Placing& place);
   Result<Bytes> read_block(const BlockName& name, const Catalogue::Located& at);
-  Result<Bytes> read_or_mark(const BlockName& name, bool compare_hash);
+  template <typename Read>
+  Status read_or_mark(const BlockName& name, const Read& read);
   void mark_damaged(const BlockName& name, const Place& place, const Error& why);
   Status remember_damage();
 

@@ -5,6 +5,7 @@
 #include "backend-server/metadata_store/sqlite/lock_ranks.h"
 #include "shared/base/executor.h"
 #include "shared/base/log.h"
+#include "shared/base/must_finish.h"
 
 namespace skymoor::server {
 
@@ -35,7 +36,9 @@ Status GroupWriter::run(const std::function<Status()>& work) {
 
 void GroupWriter::serve() {
   set_thread_name(options_.thread_name);
+  MustFinish finishing;   // each job is answered
   for (;;) {
+    (void)MustFinish::ready();
     std::deque<Job*> group = next_group();
     if (group.empty()) return;
     while (!group.empty()) {
@@ -87,12 +90,9 @@ std::size_t GroupWriter::apply(std::deque<Job*>& group) {
 /// Gives the job its result. Errors: the transaction itself is lost (SQLite rolls all of it back when the disk is full).
 Status GroupWriter::apply_one(Job& job) {
   TRY(connection_.run("SAVEPOINT job"));
-  try {
-    job.result = (*job.work)();
-  } catch (const std::exception& e) {
-    log_error("metadata.update_threw", {{"what", e.what()}});
-    job.result = Error(Code::kInternal, "an update failed unexpectedly");
-  }
+  job.result = contained(*job.work);
+  if (!job.result.ok() && job.result.error().code() == Code::kInternal)
+    log_error("metadata.update_threw", {{"error", job.result.error()}});
   if (!job.result.ok()) TRY(connection_.run("ROLLBACK TO job"));
   return connection_.run("RELEASE job");
 }

@@ -4,6 +4,7 @@
 #include "backend-server/metadata_store/sqlite/schema.h"
 #include "backend-server/metadata_store/sqlite/tables.h"
 #include "shared/base/log.h"
+#include "shared/base/must_finish.h"
 
 namespace skymoor::server {
 namespace {
@@ -19,13 +20,8 @@ class SqliteMetadataStore final : public MetadataStore {
     ReadPool::Lease lease = readers_.take();
     Connection& connection = *lease;
     TRY(connection.run("BEGIN"));
-    Status done;
-    try {
-      done = read(SqliteTables(connection).for_reading());
-    } catch (const std::exception& e) {
-      log_error("metadata.read_threw", {{"what", e.what()}});
-      done = Error(Code::kInternal, "a read failed unexpectedly");
-    }
+    Status done = contained([&] { return read(SqliteTables(connection).for_reading()); });
+    if (!done.ok() && done.error().code() == Code::kInternal) log_error("metadata.read_threw", {{"error", done.error()}});
     // Ending a read cannot lose anything; a connection that could not end it fails at its next BEGIN.
     if (Status ended = connection.run("COMMIT"); !ended.ok() && done.ok()) return ended;
     return done;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "shared/crypto/hash.h"
 #include "shared/crypto/volume_cipher.h"
 
 namespace skymoor::client {
@@ -17,10 +18,13 @@ ListedVolume open_listed(const Account& account, protocol::VolumeInfo info) {
     listed.why_closed = "this device is logged out";
     return listed;
   }
+  // A user's volumes have keys that one of the user's own devices made: nobody else signs them.
   auto key = crypto::open_volume_key(listed.info.id, listed.info.key_epoch, account.user_key.sealing_key(),
-                                     listed.info.sealed_key);
+                                     account.user_key.signing_key().public_key, listed.info.sealed_key);
   if (!key.ok()) {
-    listed.why_closed = "its key is not sealed to this user";
+    listed.why_closed = key.error().code() == Code::kBadSignature
+                            ? key.error().message() + ": do not trust this server with anything new"
+                            : "its key is not sealed to this user";
     return listed;
   }
   auto label = crypto::VolumeCipher(*key).open_name(kLabelDirectory, kLabelDirectory, listed.info.sealed_label);
@@ -62,11 +66,15 @@ Result<ListedVolume> create_volume(AccountRemote& remote, const Account& account
   request.id = id;
   request.kind = kind;
   request.key_epoch = key.epoch;
-  request.sealed_key = crypto::seal_volume_key(key, account.user_key.sealing_key().public_key, random);
+  request.sealed_key = crypto::seal_volume_key(key, account.user_key.sealing_key().public_key,
+                                               account.user_key.signing_key(), random);
   request.sealed_label = crypto::VolumeCipher(key).seal_name(kLabelDirectory, kLabelDirectory, label);
   request.root_uid = ::geteuid();
   request.root_gid = ::getegid();
-  return open_listed(account, TRY(remote.create_volume(request, options)));
+  ListedVolume made = open_listed(account, TRY(remote.create_volume(request, options)));
+  if (made.info.id != id || !crypto::constant_time_equal(made.key.seed.view(), key.seed.view()))
+    return Error(Code::kBadSignature, "the server answers with another volume than the one that was made: do not use it");
+  return made;
 }
 
 Result<std::vector<ListedVolume>> list_volumes(AccountRemote& remote, const Account& account, CallOptions options) {
@@ -79,15 +87,16 @@ Result<std::vector<ListedVolume>> list_volumes(AccountRemote& remote, const Acco
 Result<ListedVolume> find_volume(AccountRemote& remote, const Account& account, const std::string& name,
                                  CallOptions options) {
   std::vector<ListedVolume> matches;
-  std::string labels;
+  std::string labels, closed;
   for (auto& volume : TRY(list_volumes(remote, account, options))) {
+    if (!volume.why_closed.empty()) closed += "; volume " + volume.info.id.hex() + " does not open: " + volume.why_closed;
     if (!volume.label.empty()) labels += (labels.empty() ? "" : ", ") + volume.label;
     if (volume.label == name || volume.info.id.hex() == name) matches.push_back(std::move(volume));
   }
   if (matches.empty())
     return Error(Code::kNotFound, "there is no volume '" + name + "'; " +
                                       (labels.empty() ? "make one: skymoor volume create " + name
-                                                      : "there are: " + labels));
+                                                      : "there are: " + labels) + closed);
   if (matches.size() > 1) {
     std::string ids;
     for (const auto& volume : matches) ids += "\n  " + volume.info.id.hex();

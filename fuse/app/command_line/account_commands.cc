@@ -41,6 +41,9 @@ void declare_login(CLI::App& app, Declared& declared) {
   add_password_file(c, a->password_file);
   add_trust_options(c, a->fingerprint, a->trust_first);
   c->add_option("--device-name", a->device_name, "this device's name (default: the machine's)")->type_name("NAME");
+  c->add_flag("--new-device", a->new_device,
+              "go on as a new device (after this one was revoked); what is unsent is kept. A state directory that was copied or "
+              "taken back to an older state does so by itself");
   choose_on_parse(c, declared, a);
 }
 

@@ -14,7 +14,7 @@ struct SignupArguments {
 };
 struct LoginArguments {
   std::string url, user, password_file, fingerprint, device_name;
-  bool trust_first = false;
+  bool trust_first = false, new_device = false;
 };
 struct LogoutArguments {
   bool forget = false, force = false;

@@ -46,8 +46,15 @@ Status VolumeHistory::write_content(InodeId inode, const VersionRecord& version,
       }
       offset += chunk.length;
     }
-    TRY(blocks_->read(chunks, options,
-                      [&](std::size_t index, ByteView plain) { return write_at(fd, offsets[index], plain); }));
+    auto write = [&](std::size_t index, BlockReader::Pieces plain) -> Status {
+      std::uint64_t at = offsets[index];
+      for (ByteView piece : plain) {
+        TRY(write_at(fd, at, piece));
+        at += piece.size();
+      }
+      return {};
+    };
+    TRY(blocks_->read(chunks, options, write));
   }
   return {};
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "fuse/app/mount/backing_replay.h"
+#include "fuse/app/mount/new_writer.h"
 #include "fuse/app/host/mount_table.h"
 #include "fuse/app/host/passthrough_support.h"
 #include "fuse/app/host/unmount.h"
@@ -93,6 +94,10 @@ Status MountSession::open_identity() {
   server_ = TRY(ServerConnection::open(disk_, clock_, paths, account_));
   volume_ = TRY(open_volume(disk_, paths, account_, server_->account(), options_.volume, stop_.get_token()));
   TRY(lock_volume());
+  if (!taken_over_) {
+    TRY(finish_new_writer(disk_, paths, volume_));
+    TRY(give_to_device(disk_, clock_, paths, volume_, account_.device, server_->account(), stop_.get_token()));
+  }
   remote_ = std::make_unique<HttpVolumeRemote>(server_->session(), random_, volume_.id);
   return {};
 }
@@ -112,7 +117,10 @@ Status MountSession::lock_volume() {
     lock_ = std::move(*lock);
     // Two first mounts at once may each have leased a writer id: the one that the state was made with counts.
     auto identity = MetadataStore::read_identity(disk_, options_.paths.metadata(volume_.id));
-    if (identity.ok()) volume_.writer = identity->writer;
+    if (identity.ok()) {
+      volume_.writer = identity->writer;
+      volume_.device = identity->device;
+    }
     return {};
   }
   if (lock.error().code() != Code::kBusy) return lock.error();

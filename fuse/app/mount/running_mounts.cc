@@ -44,6 +44,16 @@ Result<std::vector<RunningMount>> running_mounts(Disk& disk, const StatePaths& p
   return mounts;
 }
 
+Status require_unmounted(Disk& disk, const StatePaths& paths) {
+  std::vector<std::string> silent;
+  const auto mounts = TRY(running_mounts(disk, paths, &silent));
+  if (!mounts.empty())
+    return Error(Code::kBusy, "volume '" + mounts.front().volume + "' is mounted on " + mounts.front().mount_point +
+                                  ": 'skymoor umount " + mounts.front().mount_point + "' first");
+  if (!silent.empty()) return Error(Code::kBusy, "a mount does not answer: " + silent.front());
+  return {};
+}
+
 Result<RunningMount> find_running_mount(Disk& disk, const StatePaths& paths, const std::string& path) {
   const std::string full = absolute_mount_point(path);
   const auto table = TRY(read_mount_table());

@@ -18,6 +18,8 @@ struct RunningMount {
 /// Asks each for its status. A mount that does not answer in time is left out and named in `silent`, if given.
 Result<std::vector<RunningMount>> running_mounts(Disk& disk, const StatePaths& paths,
                                                  std::vector<std::string>* silent = nullptr);
+/// Errors: Busy, naming a mount that runs with this state or does not answer.
+Status require_unmounted(Disk& disk, const StatePaths& paths);
 /// The one whose mount point holds `path`; nothing: not ours.
 Result<RunningMount> find_running_mount(Disk& disk, const StatePaths& paths, const std::string& path);
 

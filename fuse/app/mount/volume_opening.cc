@@ -11,13 +11,6 @@ Error first_time(const Error& why) {
   return why.wrap("the first mount of a volume on a device needs the server");
 }
 
-Status check_device(const LocalVolume& volume, const Account& account, const StatePaths& paths) {
-  if (volume.device == account.device) return {};
-  return Error(Code::kUnknownServer, "the state of volume '" + volume.label + "' in " + paths.volume(volume.id) +
-                                         " was made by another login of this machine: put that login's account.json back "
-                                         "to send what it holds, or move that directory away to start anew");
-}
-
 Result<LocalVolume> open_at_server(Disk& disk, const StatePaths& paths, const Account& account, AccountRemote& remote,
                                    const std::string& name, const CallOptions& options) {
   ListedVolume listed = TRY(find_volume(remote, account, name, options));
@@ -37,7 +30,6 @@ Result<LocalVolume> open_at_server(Disk& disk, const StatePaths& paths, const Ac
   volume.quota_bytes = listed.info.quota_bytes;
   volume.stored_bytes = listed.info.stored_bytes;
   volume.free_bytes = listed.info.free_bytes;
-  TRY(check_device(volume, account, paths));
   if (!volume.writer && volume.role != protocol::Role::kReader)
     volume.writer = TRY(remote.lease_writer(volume.id, options)).writer;
   TRY(make_private_directory(disk, paths.volumes()));
@@ -63,10 +55,7 @@ Result<LocalVolume> open_volume(Disk& disk, const StatePaths& paths, const Accou
                                 const std::string& name, std::stop_token stop) {
   auto local = find_local_volume(disk, paths, name);
   if (!local.ok() && local.error().code() != Code::kNotFound) return local.error();
-  if (local.ok()) {
-    TRY(check_device(*local, account, paths));
-    if (!local->key.seed.empty()) return local;
-  }
+  if (local.ok() && !local->key.seed.empty()) return local;
   auto opened = open_at_server(disk, paths, account, remote, name, {30s, stop});
   if (!opened.ok()) return first_time(opened.error());
   return opened;

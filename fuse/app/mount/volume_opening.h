@@ -8,8 +8,8 @@ namespace skymoor::client {
 
 /// With a volume this device knows, nothing waits for the network. Otherwise the server is asked, a writer id is leased
 /// and both are stored.
-/// Errors: Offline and TimedOut ("the first mount needs the server"), NotFound, Unauthenticated, Corrupt, and
-/// UnknownServer (the state here was made by another login of this machine).
+/// The state may be another device's of the user's: see `give_to_device`.
+/// Errors: Offline and TimedOut ("the first mount needs the server"), NotFound, Unauthenticated, Corrupt.
 Result<LocalVolume> open_volume(Disk& disk, const StatePaths& paths, const Account& account, AccountRemote& remote,
                                 const std::string& name, std::stop_token stop);
 

@@ -3,6 +3,7 @@
 
 #include "fuse/journal/confirmed/confirmed_edit.h"
 #include "shared/base/log.h"
+#include "shared/base/must_finish.h"
 
 namespace skymoor::client {
 namespace {
@@ -17,6 +18,7 @@ constexpr std::size_t kMaxCleaned = 16384;
 Result<VisibleChanges> JournaledMetadataStore::edit_confirmed(const MutexLock& lock, const MutexLock& writer,
                                                               const SyncPosition& position, bool depended,
                                                               ConfirmedEdit& edit, const std::function<Status()>& fill) {
+  TRY(MustFinish::ready());
   settle(lock, writer);
   VisibleChanges changes;
   auto transaction = TRY(sqlite::Transaction::begin(writer_->db()));
@@ -27,11 +29,13 @@ Result<VisibleChanges> JournaledMetadataStore::edit_confirmed(const MutexLock& l
   if (depended) TRY(writer_->put_meta("transaction", transaction_ + 1));
   TRY(disk_.fault("journal.confirm"));
   TRY(transaction.commit());
+  MustFinish finishing;   // what the database says memory has to say
   ++database_writes_;
   if (depended) {
     ++transaction_;
     dependency_write_ = database_writes_.load();
   }
+  note_unfolded(edit.rows());
   edit.publish();
   acknowledged_ = position.acknowledged.value;
   std::erase_if(replaced_, [&](const auto& one) { return one.second <= position.acknowledged; });
@@ -96,6 +100,20 @@ Status JournaledMetadataStore::begin_listing(const MutexLock&, InodeId directory
   return {};
 }
 
+/// The server can have nothing in this writer's name that was not sent from here. Another state of the device has sent it,
+/// then (this one was copied, or put back), and these numbers stand for other things: the feed will tell, and ends sync.
+Status JournaledMetadataStore::expect_sent(ConfirmedEdit& edit, const InodeRow& row) const {
+  const std::uint64_t sent = std::max(offered_.load(), acknowledged_.load());
+  bool unsent = writer_of(row.id) == identity_.writer && counter_of(row.id) > sent;
+  // A full commit takes what a file holds by then, ahead of the records behind its cut: the feed has told of it.
+  if (!unsent && row.content.writer == identity_.writer && row.content.counter > sent) {
+    const ConfirmedEdit::Inode* known = TRY(edit.inode(row.id));
+    unsent = !known || !known->row || known->row->content != row.content;
+  }
+  if (!unsent) return {};
+  return Error(Code::kUnknownServer, "the server has something of this device that this state directory has not sent");
+}
+
 Result<VisibleChanges> JournaledMetadataStore::merge_listing(InodeId directory, Sequence sequence,
                                                              const ListedRow& listed,
                                                              const std::vector<ListedRow>& rows, bool complete,
@@ -111,13 +129,17 @@ Result<VisibleChanges> JournaledMetadataStore::merge_listing(InodeId directory, 
   auto fill = [&]() -> Status {
     ListedRow self = listed;
     self.inode.id = directory;
+    TRY(expect_sent(edit, self.inode));
     TRY(edit.merge(self));
-    TRY(edit.expect_listing(directory));
+    TRY(edit.expect_listing(directory, first && complete));
     if (is_directory && first) TRY(begin_listing(lock, directory, sequence, edit));
     auto listing = listing_now_.find(directory);
     for (const ListedRow& row : rows) {
-      TRY(edit.merge(row));
-      TRY(edit.merge_name(directory, row));
+      TRY(expect_sent(edit, row.inode));
+      if (!is_directory || !TRY(edit.add_unheard(directory, row))) {
+        TRY(edit.merge(row));
+        TRY(edit.merge_name(directory, row));
+      }
       if (listing != listing_now_.end()) listing->second.unseen.erase(row.name);
     }
     if (!is_directory) return {};
@@ -135,6 +157,8 @@ Result<VisibleChanges> JournaledMetadataStore::merge_listing(InodeId directory, 
     return put.bind(1, directory.value).bind(2, listing->second.sequence.value).run();
   };
   VisibleChanges changes = TRY(edit_confirmed(lock, writer, position, true, edit, fill));
+  MustFinish finishing;
+  if (is_directory && complete && edit.reveals()) changes.revealed.push_back(directory);
   if (auto listing = listing_now_.find(directory); listing != listing_now_.end()) {
     if (listing->second.sequence > position.cursor) listings_[directory] = listing->second.sequence;
     if (complete) listing_now_.erase(listing);

@@ -82,6 +82,8 @@ Status ConfirmedEdit::write(VisibleChanges& changes) {
   for (InodeId id : orphans_)
     if (!inodes_.at(id).row) changes.dead.push_back(id);
   for (auto& [key, dentry] : dentries_) TRY(write_dentry(key, dentry, changes));
+  for (const NameKey& key : doubted_) changes.names.push_back({key.owner, key.name});
+  changes.attributes.insert(changes.attributes.end(), remembered_.begin(), remembered_.end());
   for (auto& [key, xattr] : xattrs_) TRY(write_xattr(key, xattr, changes));
   for (auto& [id, listed] : listed_) patches_[id].listed = listed;
   for (auto& [id, has] : has_xattrs_) patches_[id].has_xattrs = has;
@@ -237,7 +239,11 @@ Status ConfirmedEdit::write_clean(InodeId id, Inode& inode, const Visible& seen,
     if (inode.last_place) row->parent = inode.last_place->directory;
   }
   if (seen.row && same(*row, *seen.row) && inode.stored) return {};
-  if (!seen.row || !looks_same(*row, *seen.row)) changes.attributes.push_back(id);
+  if (seen.row ? !looks_same(*row, *seen.row) : store_.outlived_.may_contain(id)) changes.attributes.push_back(id);
+  if (seen.row && seen.row->listed && !row->listed) {
+    unlisted_.push_back(id);
+    changes.contents.push_back(id);
+  }
   auto before = JournaledMetadataStore::weight_of(seen.row ? &*seen.row : nullptr);
   auto after = JournaledMetadataStore::weight_of(&*row);
   more_inodes_ += after.inodes - before.inodes;
@@ -303,7 +309,8 @@ Status ConfirmedEdit::write_dentry(const NameKey& key, Dentry& dentry, VisibleCh
   }
   if (dentry.base) TRY(sql_.erase_base_dentry(key.owner, key.name));
   if (inode_of(dentry.row) == inode_of(seen)) return {};
-  changes.names.push_back({key.owner, key.name});
+  // What was never there for anybody, in a directory that was never known in full, nobody takes for absent.
+  if (seen || !reveals_ || key.owner != listing_) changes.names.push_back({key.owner, key.name});
   if (dentry.row) {
     dentry.row->changed = Lsn{};
     TRY(sql_.put_dentry(*dentry.row));
@@ -340,16 +347,32 @@ Status ConfirmedEdit::write_xattr(const NameKey& key, Xattr& xattr, VisibleChang
                      : sql_.erase_xattr(key.owner, key.name);
 }
 
+void ConfirmedEdit::publish_names() {
+  // Only new entries, in the order of their cookies: that is what the directory shows now.
+  const bool lists = whole_ && dentries_.empty() && !store_.pinned_names_.of(listing_);
+  std::vector<NameLists::Row> rows;
+  if (lists) rows.reserve(new_dentries_.size());
+  for (auto& [key, row] : new_dentries_) {
+    auto shared = row ? std::make_shared<DentryRow>(std::move(*row)) : nullptr;
+    if (lists) {
+      rows.push_back(std::move(shared));   // nobody has asked for these names: the kernel learns them with the listing
+      continue;
+    }
+    store_.name_lists_.forget(key.owner);
+    store_.dentries_.fill(key, std::move(shared), Lsn{});
+  }
+  if (!lists) return;
+  store_.resident_.erase(listing_);   // these names are in the database, and not in memory one by one
+  store_.name_lists_.keep(listing_, rows, NameLists::kAll);
+}
+
 void ConfirmedEdit::publish() {
   for (auto& [id, row] : new_inodes_) {
     auto shared = row ? std::make_shared<InodeRow>(std::move(*row)) : nullptr;
-    auto* entry = store_.inodes_.peek(id);
-    Lsn changed = shared ? shared->changed : Lsn{};
-    if (entry && entry->pinned) store_.inodes_.pin(id, std::move(shared), entry->changed);
-    else store_.inodes_.fill(id, std::move(shared), changed);
+    const auto& entry = store_.inodes_.fill(id, shared, shared ? shared->changed : Lsn{});
+    if (entry.pinned) store_.inodes_.pin(id, std::move(shared), entry.changed);
   }
-  for (auto& [key, row] : new_dentries_)
-    store_.dentries_.fill(key, row ? std::make_shared<DentryRow>(std::move(*row)) : nullptr, Lsn{});
+  publish_names();
   for (ContentState& state : new_contents_) {
     InodeId id = state.row.inode;
     auto* entry = store_.contents_.peek(id);
@@ -365,8 +388,17 @@ void ConfirmedEdit::publish() {
     store_.contents_.pin_again(*entry);
   }
   for (InodeId id : stale_contents_) store_.contents_.forget(id);
+  for (InodeId id : unlisted_) {
+    store_.resident_.erase(id);
+    store_.name_lists_.forget(id);
+    store_.outlived_.add(id);
+  }
   for (auto& [id, patch] : patches_) {
-    if (patch.listed == false) store_.resident_.erase(id);
+    if (patch.listed == false) {
+      store_.resident_.erase(id);
+      store_.name_lists_.forget(id);
+      store_.outlived_.add(id);
+    }
     auto* entry = store_.inodes_.peek(id);
     if (!entry || !entry->row) continue;
     auto row = std::make_shared<InodeRow>(*entry->row);

@@ -56,12 +56,17 @@ class ConfirmedEdit {
 
   /// Applies an effect of a commit, in order.
   Status apply(const TreeEffect& effect);
-  /// A listing of the directory is about to be merged.
-  Status expect_listing(InodeId directory);
+  /// A page of a listing of the directory is about to be merged; `whole`: the only one.
+  Status expect_listing(InodeId directory, bool whole);
+  /// Whether nobody can have been told what is not in that directory: it was never listed.
+  bool reveals() const { return reveals_; }
   /// The inode's version is a number of a history that counts no more: whatever a listing says is newer.
   Status forget_version(InodeId id);
   /// The server does not have the inode.
   Status remove(InodeId id);
+  /// Writes an entry of a listing whose inode and name were never heard of here, as nearly all are. False: it has to be
+  /// merged (some of it may be written; merging finds that).
+  Result<bool> add_unheard(InodeId directory, const MetadataStore::ListedRow& listed);
   /// Takes over an inode as the server listed it, if that is newer than what is known.
   Status merge(const MetadataStore::ListedRow& listed);
   Status merge_name(InodeId directory, const MetadataStore::ListedRow& listed);
@@ -75,6 +80,8 @@ class ConfirmedEdit {
   Status set_listed(InodeId directory, bool listed);
 
   Status write(VisibleChanges& changes);
+  /// Inodes and names that were written.
+  std::size_t rows() const { return new_inodes_.size() + new_dentries_.size(); }
   void publish();
 
  private:
@@ -88,9 +95,11 @@ class ConfirmedEdit {
   Status settle_unsent();
   Status revive(InodeId id, Inode& inode);
   Result<bool> any_base();
+  Result<bool> any_xattr();
   bool known_before(const Inode& inode) const;  ///< a listing brought a state that includes this commit
   bool listed_since(InodeId directory) const;
   Status fit_names(InodeId id, const NameKey& put);
+  Status doubt_absence(InodeId directory, const std::string& name);
   Result<bool> knows_slot(InodeId directory, const std::string& slot_name, const Dentry& slot);
 
   struct Patch {
@@ -122,6 +131,7 @@ class ConfirmedEdit {
   Result<Lsn> waits_for(InodeId id);
   Status write_dentry(const NameKey& key, Dentry& dentry, VisibleChanges& changes);
   Status write_xattr(const NameKey& key, Xattr& xattr, VisibleChanges& changes);
+  void publish_names();
 
   JournaledMetadataStore& store_;
   const MutexLock& lock_;
@@ -131,11 +141,16 @@ class ConfirmedEdit {
   std::unordered_map<NameKey, Dentry, NameHash, NameEqual> dentries_;
   std::unordered_map<NameKey, Xattr, NameHash, NameEqual> xattrs_;
   std::unordered_map<InodeId, Lsn> waiting_;            // pending inodes that this edit has written, and their last records
-  std::optional<bool> any_base_;
+  std::optional<bool> any_base_, any_xattr_;
   InodeId empty_directory_;                             // the database holds none of its entries
   InodeId listing_;                                     // a page of its listing is being merged
+  bool reveals_ = false;                                // and nobody was told an absence in it
+  bool whole_ = false;                                  // and all of it, in a directory without any entry before
   std::unordered_map<InodeId, bool> listed_;            // new value of the flag
   std::unordered_map<InodeId, bool> has_xattrs_;
+  std::vector<NameKey> doubted_;                        // names whose absence somebody may remember
+  std::vector<InodeId> remembered_;                     // inodes of which somebody may remember what once was
+  std::vector<InodeId> unlisted_;                       // directories that were known in full, and are not
   std::vector<InodeId> orphans_;                        // that nothing pending can bring back
 
   // What to tell memory after the transaction.

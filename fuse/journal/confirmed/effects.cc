@@ -23,21 +23,32 @@ Result<ConfirmedEdit::Inode*> ConfirmedEdit::inode(InodeId id) {
 
 // With nothing pending there is nothing to look for in the base tables: that halves the work for a listing.
 Result<bool> ConfirmedEdit::any_base() {
-  if (!any_base_) {
-    auto find = TRY(sql_.db().prepare("SELECT EXISTS(SELECT 1 FROM base_inode) OR EXISTS(SELECT 1 FROM base_dentry) OR "
-                                      "EXISTS(SELECT 1 FROM base_xattr)"));
-    TRY(find.step());
-    any_base_ = find.i64(0) != 0;
-  }
+  if (!any_base_) any_base_ = TRY(sql_.any_base());
   return *any_base_;
 }
 
-Status ConfirmedEdit::expect_listing(InodeId directory) {
+Result<bool> ConfirmedEdit::any_xattr() {
+  if (!any_xattr_) any_xattr_ = TRY(sql_.any_xattr());
+  return *any_xattr_;
+}
+
+Status ConfirmedEdit::expect_listing(InodeId directory, bool whole) {
   listing_ = directory;
   bool empty = true;
   auto visit = [&](DentryRow&&, std::optional<InodeRow>&&) { return empty = false; };
   TRY(sql_.entries(directory, 0, false, visit));
   if (empty) empty_directory_ = directory;
+  whole_ = whole && empty;
+  const Visible seen = visible(directory, *TRY(inode(directory)));
+  reveals_ = !(seen.row && seen.row->listed) && !store_.outlived_.may_contain(directory);
+  return {};
+}
+
+/// A name has come into a directory where it does not show yet. Who was told that it is not there, when the directory was
+/// known in full, must ask again, which makes it be listed.
+Status ConfirmedEdit::doubt_absence(InodeId directory, const std::string& name) {
+  const Visible seen = visible(directory, *TRY(inode(directory)));
+  if ((seen.row && seen.row->listed) || store_.outlived_.may_contain(directory)) doubted_.emplace_back(directory, name);
   return {};
 }
 
@@ -160,8 +171,9 @@ Status ConfirmedEdit::apply_one(const LinkEffect& effect) {
   bool in_known_slot = TRY(knows_slot(effect.directory, effect.name, slot));
   if (!inode.row) {
     // It was moved here from a part of the tree that is not known. Listing the directory again will bring it.
-    if (in_known_slot && !options_.own && !listed_since(effect.directory)) TRY(set_listed(effect.directory, false));
-    return {};
+    if (options_.own || listed_since(effect.directory)) return {};
+    if (in_known_slot) TRY(set_listed(effect.directory, false));
+    return doubt_absence(effect.directory, effect.name);
   }
   bool is_directory = inode.row->attributes.type == FileType::kDirectory;
   bool already = slot.row && slot.row->inode == effect.inode;
@@ -184,7 +196,7 @@ Status ConfirmedEdit::apply_one(const LinkEffect& effect) {
   if (is_directory && directory.row && !already) ++directory.row->links;
   // Nor does it show in a new directory that itself lies where nobody has looked.
   const bool shows = in_known_slot && (!directory.fresh || directory.reachable);
-  if (!shows && !options_.own) return {};
+  if (!shows && !options_.own) return doubt_absence(effect.directory, effect.name);
   inode.reachable = true;
   if (is_directory) inode.row->parent = effect.directory;
   slot.row = DentryRow{effect.directory, effect.name, effect.inode, inode.row->attributes.type, 0, Lsn{}};
@@ -260,6 +272,36 @@ Status ConfirmedEdit::remove(InodeId id) {
   return {};
 }
 
+Result<bool> ConfirmedEdit::add_unheard(InodeId directory, const MetadataStore::ListedRow& listed) {
+  const InodeId id = listed.inode.id;
+  const NameView name{directory, listed.name};
+  if (TRY(any_base()) || !listed.xattrs.empty()) return false;
+  // What memory knows, pending or not, and what this edit has met.
+  if (inodes_.contains(id) || dentries_.contains(name) || store_.inodes_.peek(id) || store_.dentries_.peek(name)) return false;
+  // Of an inode that died here xattrs may be left, which are not the server's.
+  if (TRY(any_xattr()) && !TRY(sql_.xattr_names(id)).empty()) return false;
+  InodeRow row = listed.inode;
+  row.changed = Lsn{};
+  row.listed = row.has_xattrs = false;
+  if (row.attributes.type == FileType::kDirectory) row.links = 2;
+  if (!row.parent) row.parent = directory;
+  if (!TRY(sql_.add_inode(row))) return false;
+  if (row.content != OpId{}) TRY(sql_.put_manifest(id, {row.content, listed.manifest}));
+  stale_contents_.push_back(id);
+  if (store_.outlived_.may_contain(id)) remembered_.push_back(id);
+  const auto weight = JournaledMetadataStore::weight_of(&row);
+  more_inodes_ += weight.inodes;
+  more_bytes_ += weight.bytes;
+  DentryRow dentry{directory, listed.name, id, row.attributes.type, store_.next_cookie_, Lsn{}};
+  new_inodes_.emplace_back(id, std::move(row));
+  empty_directory_ = {};
+  if (!TRY(sql_.add_dentry(dentry))) return false;
+  ++store_.next_cookie_;
+  if (!reveals_) doubted_.emplace_back(directory, listed.name);
+  new_dentries_.emplace_back(NameKey(name), std::move(dentry));
+  return true;
+}
+
 Status ConfirmedEdit::merge(const MetadataStore::ListedRow& listed) {
   const InodeRow& news = listed.inode;
   Inode& inode = *TRY(this->inode(news.id));
@@ -293,14 +335,7 @@ Status ConfirmedEdit::merge_name(InodeId directory, const MetadataStore::ListedR
 }
 
 Result<std::unordered_set<std::string>> ConfirmedEdit::known_names(InodeId directory) {
-  std::unordered_set<std::string> names;
-  auto find = TRY(sql_.db().prepare(
-      "SELECT name FROM base_dentry WHERE directory=?1 AND present=1 UNION ALL SELECT d.name FROM dentry d "
-      "WHERE d.directory=?1 AND d.changed<=?2 AND NOT EXISTS "
-      "(SELECT 1 FROM base_dentry b WHERE b.directory=d.directory AND b.name=d.name)"));
-  find.bind(1, directory.value).bind(2, store_.acknowledged_.load());
-  while (TRY(find.step())) names.emplace(as_text(find.blob(0)));
-  return names;
+  return sql_.confirmed_names(directory, Lsn{store_.acknowledged_});
 }
 
 Status ConfirmedEdit::drop_name(InodeId directory, std::string_view name) {

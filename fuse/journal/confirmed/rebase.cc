@@ -5,6 +5,7 @@
 
 #include "fuse/journal/confirmed/confirmed_edit.h"
 #include "fuse/journal/tables/row_codec.h"
+#include "shared/base/must_finish.h"
 
 namespace skymoor::client {
 namespace {
@@ -108,6 +109,7 @@ Status Rebase::revert_inodes() {
       if (visible) accessed_[id] = visible->attributes.atime;
       store_.count(lock_, visible ? &*visible : nullptr, row ? &*row : nullptr);
       TRY(row ? sql_.put_inode(*row) : sql_.erase_inode(id));
+      if (!row) store_.outlived_.add(id);
       put_.insert(id);
       TRY(sql_.erase_base_inode(id));
       changes_.attributes.push_back(id);
@@ -333,6 +335,7 @@ Result<VisibleChanges> JournaledMetadataStore::rebase(const Redo& redo,
   if (closed_) return Error(Code::kIo, "the metadata store is closed");
   MutexLock writer(writer_mutex_);
   TRY(checkpoint_inline(lock, writer));
+  TRY(MustFinish::ready());
   Totals totals = totals_;
   VisibleChanges changes;
   bool moved = false;
@@ -349,8 +352,9 @@ Result<VisibleChanges> JournaledMetadataStore::rebase(const Redo& redo,
   };
   forget_everything(lock);
   reads_ = writer_.get();
-  Status done = run();
+  Status done = contained(run);
   reads_ = reader_.get();
+  MustFinish finishing;
   forget_everything(lock);
   if (!done.ok()) {
     totals_ = totals_on_disk_ = totals;
@@ -375,6 +379,7 @@ void JournaledMetadataStore::forget_everything(const MutexLock&) {
   contents_.clear();
   xattrs_.clear();
   resident_.clear();
+  name_lists_.clear();
 }
 
 Status JournaledMetadataStore::reset_mirror(Epoch epoch, Sequence head, const Hash256& hash, const InodeRow& root) {
@@ -408,6 +413,7 @@ Status JournaledMetadataStore::reset_mirror(Epoch epoch, Sequence head, const Ha
   ++transaction_;
   dependency_write_ = ++database_writes_;
   forget_everything(lock);
+  if (totals_.inodes > 0) outlived_.add_all();
   listings_.clear();
   listing_now_.clear();
   cleaned_.clear();

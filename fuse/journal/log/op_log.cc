@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "shared/base/log.h"
+#include "shared/base/must_finish.h"
 
 namespace skymoor::client {
 namespace {
@@ -21,6 +22,15 @@ constexpr std::uint64_t kSmallSyncBytes = 16 * 1024;
 std::shared_ptr<OpLog::Segment> OpLog::current() {
   MutexLock lock(segments_mutex_);
   return segments_.back();
+}
+
+/// What cannot be done without memory is done before the frame is in the file. Who appends is the only one to change the index,
+/// and may look at it without the lock.
+void OpLog::make_index_room(Segment& segment) {
+  auto& index = segment.index;
+  if (index.size() < index.capacity()) return;
+  MutexLock lock(segments_mutex_);
+  index.reserve(2 * index.size() + 8);
 }
 
 void OpLog::note_index(Segment& segment, Lsn lsn, std::uint64_t offset) {
@@ -44,6 +54,7 @@ Status OpLog::append() {
     segment = current();
   }
   seal_frame(buffer_, segment->seed);
+  make_index_room(*segment);
   if (Status written = segment->file->write_at(segment->end, buffer_.view()); !written.ok()) {
     // Part of the frame may be there. It must go: a later, shorter frame would not cover all of it.
     ready_end_ = 0;
@@ -70,7 +81,7 @@ void OpLog::keep_room_ready(Segment& segment) {
   end = std::min<std::uint64_t>(end, options_.segment_bytes);
   if (end <= segment.end) return;
   // A failure costs speed alone: zeros behind the last frame say nothing.
-  const bool written = segment.file->write_at(segment.end, Bytes(end - segment.end)).ok();
+  const bool written = contained([&] { return segment.file->write_at(segment.end, Bytes(end - segment.end)); }).ok();
   ready_end_ = written ? end : segment.end;
   if (!written) small_syncs_ = false;
 }
@@ -136,10 +147,12 @@ Status OpLog::sync(Lsn lsn) {
     segment = segments_.back();
     end = segment->end;
   }
-  Status done = sync_dependencies_ ? sync_dependencies_() : Status{};
-  if (done.ok()) done = segment->file->sync();
+  // Those who wait must hear of it, whatever happens.
+  Status done = contained([&] { return sync_dependencies_ ? sync_dependencies_() : Status{}; });
+  if (done.ok()) done = contained([&] { return segment->file->sync(); });
   lock.lock();
   syncing_ = false;
+  sync_done_.notify_all();
   if (done.ok()) {
     synced_.store(std::max(synced().value, target.value), std::memory_order_release);
     frames_synced_ = std::max(frames_synced_.load(), frames);
@@ -151,7 +164,6 @@ Status OpLog::sync(Lsn lsn) {
     sync_failure_ = done.error();
     log_error("journal.sync_failed", {{"file", segment->path}, {"error", done.error()}});
   }
-  sync_done_.notify_all();
   return done;
 }
 

@@ -92,6 +92,7 @@ class OpLog {
   Status rotate();
   void keep_room_ready(Segment& segment);
   std::shared_ptr<Segment> current();
+  void make_index_room(Segment& segment);
   void note_index(Segment& segment, Lsn lsn, std::uint64_t offset);
 
   // Constant after construction.

@@ -67,6 +67,8 @@ void JournaledMetadataStore::put_dentry(const MutexLock&, const NameView& key, s
   auto* entry = dentries_.peek(key);
   bool was_pinned = entry && entry->pinned;
   std::shared_ptr<DentryRow> before = was_pinned ? entry->row : nullptr;
+  if (entry && entry->row && (!row || row->cookie != entry->row->cookie)) name_lists_.remove(key.owner, entry->row->cookie);
+  if (row) name_lists_.put(row);
   entry = &dentries_.pin(key, row, changed);
   pinned_names_.change(key.owner, entry->key->name, before.get(), was_pinned, row, true);
 }
@@ -102,6 +104,7 @@ void JournaledMetadataStore::apply_one(const MutexLock& lock, const PutInode& pu
   } else if (row->attributes.type == FileType::kDirectory && created_since_checkpoint(row->id)) {
     if (resident_.size() > options_.cached_inodes) resident_.clear();
     resident_.insert(row->id);
+    name_lists_.keep(row->id, {}, NameLists::kAll);
   }
   InodeId id = row->id;
   put_inode(lock, id, std::move(row), lsn);
@@ -109,7 +112,9 @@ void JournaledMetadataStore::apply_one(const MutexLock& lock, const PutInode& pu
 
 void JournaledMetadataStore::apply_one(const MutexLock& lock, const EraseInode& erase, Lsn lsn) {
   put_inode(lock, erase.inode, nullptr, lsn);
+  outlived_.add(erase.inode);
   resident_.erase(erase.inode);
+  name_lists_.forget(erase.inode);
   auto* content = contents_.peek(erase.inode);
   if (content && content->row) put_content(lock, erase.inode, nullptr, lsn);
 }

@@ -9,8 +9,22 @@
 #include "fuse/journal/store/store.h"
 #include "shared/base/executor.h"
 #include "shared/base/log.h"
+#include "shared/base/must_finish.h"
 
 namespace skymoor::client {
+namespace {
+
+constexpr std::uint64_t kUnfoldedRows = 32768;   // about 32 MiB of the WAL
+
+}  // namespace
+
+/// A device that only looks makes no records, and would else never fold what listings and the feed put into the WAL.
+void JournaledMetadataStore::note_unfolded(std::size_t rows) {
+  const std::uint64_t before = unfolded_.fetch_add(rows);
+  if (before < kUnfoldedRows && before + rows >= kUnfoldedRows) wake_housekeeper();
+}
+
+bool JournaledMetadataStore::wal_is_long() const { return unfolded_ >= kUnfoldedRows; }
 
 Status JournaledMetadataStore::checkpoint() {
   MutexLock one(checkpoint_mutex_);
@@ -31,7 +45,7 @@ Status JournaledMetadataStore::checkpoint_locked() {
     data_lsn = in_flight_->data_lsn;
     lock.unlock();
     outcome = log_->sync(in_flight_->lsn);
-    if (outcome.ok()) outcome = write_batch(*in_flight_, *writer_);
+    if (outcome.ok()) outcome = contained([&] { return write_batch(*in_flight_, *writer_); });
     in_flight_->outcome = outcome;
   }
   {
@@ -48,7 +62,7 @@ Status JournaledMetadataStore::checkpoint_inline(const MutexLock& lock, const Mu
   settle(lock, writer);
   in_flight_ = take_batch(lock);
   Status outcome = log_->sync(in_flight_->lsn);
-  if (outcome.ok()) outcome = write_batch(*in_flight_, *writer_);
+  if (outcome.ok()) outcome = contained([&] { return write_batch(*in_flight_, *writer_); });
   in_flight_->outcome = outcome;
   settle(lock, writer);
   return outcome;
@@ -58,17 +72,20 @@ Status JournaledMetadataStore::checkpoint_inline(const MutexLock& lock, const Mu
 // of ours may be held: the cache may be waiting for somebody who wants the namespace.
 Status JournaledMetadataStore::make_data_durable() {
   std::vector<InodeId> inodes;
+  std::unordered_set<InodeId> taken;
   Lsn up_to;
   {
     MutexLock lock(mutex_);
     inodes.assign(logged_data_.begin(), logged_data_.end());
-    logged_data_.clear();
+    taken.swap(logged_data_);
     up_to = memory_lsn_;
   }
   if (replay_ && !inodes.empty()) {
-    if (Status done = replay_->make_durable(inodes); !done.ok()) {
+    if (Status done = contained([&] { return replay_->make_durable(inodes); }); !done.ok()) {
       MutexLock lock(mutex_);
-      logged_data_.insert(inodes.begin(), inodes.end());
+      taken.swap(logged_data_);   // what came meanwhile is the smaller part
+      MustFinish finishing;
+      logged_data_.merge(taken);
       return done.error().wrap("sync logged file data");
     }
   }
@@ -84,7 +101,6 @@ JournaledMetadataStore::Batch JournaledMetadataStore::take_batch(const MutexLock
   batch.first_of_current = log_->first_of_current();
   batch.next_cookie = next_cookie_;
   batch.totals = totals_;
-  noted_ = 0;
   batch.transaction = transaction_;
   batch.inodes.reserve(inodes_.pinned_count());
   inodes_.each_pinned([&](auto& e) {
@@ -92,6 +108,8 @@ JournaledMetadataStore::Batch JournaledMetadataStore::take_batch(const MutexLock
   });
   batch.dentries.reserve(dentries_.pinned_count());
   dentries_.each_pinned([&](auto& e) { batch.dentries.push_back({&e, e.version, e.row, e.changed}); });
+  for (const auto& [key, row] : xattrs_) batch.xattrs.push_back({key, row});
+  batch.contents.reserve(contents_.pinned_count());   // nothing may fail once a row's flags are in the batch
   contents_.each_pinned([&](auto& e) {
     Batch::Content item{&e, e.version, *e.key, e.row, e.changed, false, false, false};
     if (e.row) {
@@ -103,7 +121,7 @@ JournaledMetadataStore::Batch JournaledMetadataStore::take_batch(const MutexLock
     }
     batch.contents.push_back(std::move(item));
   });
-  for (const auto& [key, row] : xattrs_) batch.xattrs.push_back({key, row});
+  noted_ = 0;
   return batch;
 }
 
@@ -182,6 +200,7 @@ Status JournaledMetadataStore::write_xattr(const Batch::Xattr& item, SqlTables& 
 // ahead of what memory believes of it.
 void JournaledMetadataStore::settle(const MutexLock& lock, const MutexLock&) {
   if (!in_flight_) return;
+  MustFinish finishing;
   Batch batch = std::move(*in_flight_);
   in_flight_.reset();
   if (!batch.outcome || !batch.outcome->ok()) {
@@ -231,6 +250,7 @@ Status JournaledMetadataStore::release_segments(Lsn first_needed) {
   }
   // Without synchronous: the WAL moves into the database when there is something to move; readers do not wait.
   constexpr std::uint64_t kWalBytes = 8u << 20;
+  unfolded_ = 0;
   if (TRY(wal_file_->size()) < kWalBytes) return {};
   MutexLock writer(writer_mutex_);
   if (Status moved = writer_->db().execute("PRAGMA wal_checkpoint(PASSIVE)"); !moved.ok())
@@ -262,8 +282,8 @@ void JournaledMetadataStore::housekeep(std::chrono::milliseconds interval, bool 
     if (stopping_) return;
     if (checkpoints) checkpoint_due_ = false;
     lock.unlock();
-    bool work = checkpoints ? log_->last().value > applied_seen_ || noted_ > 0 : log_->synced() < log_->last();
-    Status done = !work ? Status{} : checkpoints ? checkpoint() : log_->sync(log_->last());
+    bool work = checkpoints ? log_->last().value > applied_seen_ || noted_ > 0 || wal_is_long() : log_->synced() < log_->last();
+    Status done = contained([&] { return !work ? Status{} : checkpoints ? checkpoint() : log_->sync(log_->last()); });
     if (!done.ok()) log_error("journal.housekeeping", {{"checkpoint", checkpoints}, {"error", done.error()}});
     lock.lock();
   }

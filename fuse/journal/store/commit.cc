@@ -3,6 +3,7 @@
 
 #include "fuse/journal/store/store.h"
 #include "fuse/journal/tables/row_codec.h"
+#include "shared/base/must_finish.h"
 
 namespace skymoor::client {
 namespace {
@@ -49,10 +50,12 @@ Status JournaledMetadataStore::commit(const MutexLock& lock, Change change) {
     MutexLock writer(writer_mutex_);
     TRY(checkpoint_inline(lock, writer));
   }
+  TRY(MustFinish::ready());
   TRY(complete(lock, record.changes));
   TRY(prepare(lock, record.changes));
   TRY(note_manifests_first(lock, record.changes));
   TRY(append(lock, record));
+  MustFinish finishing;   // the record stands
   apply(lock, record.changes, record.lsn);
   note_replaced(lock, record);
   memory_lsn_ = record.lsn;
@@ -115,7 +118,9 @@ Status JournaledMetadataStore::note_content(const MutexLock& lock, InodeId inode
   std::vector<RowChange> note;
   for (const Extent& part : entry->row->row.dirty.missing(extent))
     note.emplace_back(MarkContent{inode, part, false, false});
+  TRY(MustFinish::ready());
   TRY(append_note(lock, note));
+  MustFinish finishing;
   apply_note(lock, note);
   return {};
 }

@@ -18,14 +18,6 @@ std::size_t content_weight(const CachedContent* content) {
   return 4 + (content->row.manifest.size() + 48 * (content->row.valid.size() + content->row.dirty.size())) / 64;
 }
 
-Bytes encode_identity(const StoreIdentity& identity) {
-  ByteWriter out;
-  codec::put(out, identity.volume);
-  codec::put(out, identity.device);
-  out.u32(identity.writer.value);
-  return out.take();
-}
-
 Result<StoreIdentity> decode_identity(ByteView bytes) {
   ByteReader in(bytes);
   StoreIdentity identity;
@@ -41,6 +33,14 @@ bool same(const StoreIdentity& a, const StoreIdentity& b) {
 }
 
 }  // namespace
+
+Bytes encode_identity(const StoreIdentity& identity) {
+  ByteWriter out;
+  codec::put(out, identity.volume);
+  codec::put(out, identity.device);
+  out.u32(identity.writer.value);
+  return out.take();
+}
 
 Result<std::unique_ptr<MetadataStore>> MetadataStore::open(Disk& disk, Clock& clock, Options options,
                                                            StoreIdentity identity, DataReplay* replay) {
@@ -73,7 +73,8 @@ JournaledMetadataStore::JournaledMetadataStore(Disk& disk, Clock& clock, Options
                 [this](const NameKey& key, const DentryTable::Entry& entry) {
                   if (entry.row) resident_.erase(key.owner);
                 }),
-      contents_(kManifestBytesCached / 64, content_weight) {}
+      contents_(kManifestBytesCached / 64, content_weight),
+      name_lists_(options_.cached_dentries / 2) {}
 
 JournaledMetadataStore::~JournaledMetadataStore() {
   if (Status done = close(); !done.ok()) log_error("journal.close", {{"error", done.error()}});
@@ -89,6 +90,9 @@ Status JournaledMetadataStore::open_all() {
   TRY(replay_log());
   TRY(find_replaced());
   if (!options_.keep_orphans) TRY(remove_orphans());
+  // A fresh mount remembers nothing; of what one that is taken over was told nothing is known here.
+  outlived_ = {};
+  if (options_.keep_orphans) outlived_.add_all();
   opened_ = true;
   auto start = [this](std::jthread& thread, std::chrono::milliseconds interval, bool checkpoints) {
     if (interval.count() > 0)

@@ -84,6 +84,19 @@ Result<DentryRow> JournaledMetadataStore::dentry(const MutexLock& lock, InodeId 
   return row;
 }
 
+/// False: some of it stands in the database only.
+bool JournaledMetadataStore::list_from_memory(const MutexLock&, InodeId directory, std::uint64_t after, std::size_t limit,
+                                              bool with_inodes, std::vector<DentryRow>& rows) {
+  bool all = true;
+  const std::uint64_t through = name_lists_.visit(directory, after, [&](const NameLists::Row& row) {
+    all = rows.size() == limit || !with_inodes || inodes_.peek(row->inode);
+    if (!all || rows.size() == limit) return false;
+    rows.push_back(*row);
+    return true;
+  });
+  return all && (rows.size() == limit || through == NameLists::kAll);
+}
+
 // The database's rows in cookie order, with the pinned ones laid over: a name that is pinned counts only as pinned.
 Result<std::vector<DentryRow>> JournaledMetadataStore::list(const MutexLock& lock, InodeId directory,
                                                             std::uint64_t after, std::size_t limit,
@@ -91,29 +104,39 @@ Result<std::vector<DentryRow>> JournaledMetadataStore::list(const MutexLock& loc
   auto* entry = TRY(inode_entry(lock, directory));
   if (!entry->row) return Error(Code::kNotFound, "no such directory");
   if (!entry->row->listed) return Error(Code::kNotPresent, "directory is not listed");
+  std::vector<DentryRow> rows;
+  rows.reserve(std::min(limit, kReserveListed));
+  if (list_from_memory(lock, directory, after, limit, with_inodes, rows)) return rows;
+  rows.clear();
   std::vector<PinnedNames::Row> pinned = pinned_names_.after(directory, after, limit);
   const PinnedNames::Names* overlaid = pinned_names_.of(directory);
   bool keep = after == 0;
-  std::vector<DentryRow> rows;
-  rows.reserve(std::min(limit, kReserveListed));
+  std::vector<NameLists::Row> listed;
+  listed.reserve(std::min(limit, kReserveListed));
+  const auto take = [&](NameLists::Row row) {
+    rows.push_back(*row);
+    listed.push_back(std::move(row));
+  };
   std::size_t next = 0;
   TRY(reads_->entries(directory, after, with_inodes, [&](DentryRow&& row, std::optional<InodeRow>&& inode) {
     if (overlaid)
-      while (next < pinned.size() && pinned[next]->cookie < row.cookie && rows.size() < limit)
-        rows.push_back(*pinned[next++]);
+      while (next < pinned.size() && pinned[next]->cookie < row.cookie && rows.size() < limit) take(pinned[next++]);
     if (rows.size() >= limit) return false;
     if (overlaid && overlaid->count(row.name) != 0) return true;
     if (inode && !inodes_.peek(row.inode)) {
       Lsn changed = inode->changed;
       inodes_.fill(row.inode, std::make_shared<InodeRow>(std::move(*inode)), changed);
     }
-    if (rows.size() < kKeepListed && keep)
-      dentries_.fill(NameView{directory, row.name}, std::make_shared<DentryRow>(row), row.changed);
-    rows.push_back(std::move(row));
+    auto shared = std::make_shared<DentryRow>(std::move(row));
+    if (rows.size() < kKeepListed && keep) dentries_.fill(NameView{directory, shared->name}, shared, shared->changed);
+    take(std::move(shared));
     return true;
   }));
-  while (next < pinned.size() && rows.size() < limit) rows.push_back(*pinned[next++]);
+  while (next < pinned.size() && rows.size() < limit) take(pinned[next++]);
   if (keep && rows.size() < limit && rows.size() <= kKeepListed) resident_.insert(directory);
+  const std::uint64_t through = rows.size() < limit ? NameLists::kAll : rows.empty() ? after : rows.back().cookie;
+  if (keep) name_lists_.keep(directory, listed, through);
+  else name_lists_.extend(directory, after, listed, through);
   trim(lock);
   return rows;
 }

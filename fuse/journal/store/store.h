@@ -10,7 +10,9 @@
 #include "fuse/journal/lock_ranks.h"
 #include "fuse/journal/log/op_log.h"
 #include "fuse/journal/metadata_store.h"
+#include "fuse/journal/store/name_lists.h"
 #include "fuse/journal/store/offers.h"
+#include "fuse/journal/store/outlived_ids.h"
 #include "fuse/journal/store/pinned_names.h"
 #include "fuse/journal/tables/row_table.h"
 #include "fuse/journal/tables/sql_tables.h"
@@ -33,6 +35,9 @@ struct CachedXattr {
   Lsn changed;
   std::uint64_t version = 0;
 };
+
+/// As in meta.identity.
+Bytes encode_identity(const StoreIdentity& identity);
 
 /// Totals that are read without a lock.
 struct SharedTotals {
@@ -173,6 +178,8 @@ class JournaledMetadataStore final : public MetadataStore {
   Result<DentryTable::Entry*> dentry_entry(const MutexLock&, InodeId directory, std::string_view name);
   Result<ContentTable::Entry*> content_entry(const MutexLock&, InodeId inode);
   Error missing(const MutexLock&, InodeId directory, std::string_view name);
+  bool list_from_memory(const MutexLock&, InodeId directory, std::uint64_t after, std::size_t limit, bool with_inodes,
+                        std::vector<DentryRow>& rows);
   bool created_since_checkpoint(InodeId id) const;
   void trim(const MutexLock&);
 
@@ -220,6 +227,8 @@ class JournaledMetadataStore final : public MetadataStore {
   void restore_flags(const MutexLock&, const Batch& batch);
   Status make_data_durable();
   Status release_segments(Lsn first_needed);
+  bool wal_is_long() const;
+  void note_unfolded(std::size_t rows);
   Status sync_database();
   void housekeep(std::chrono::milliseconds interval, bool checkpoints);
   void wake_housekeeper();
@@ -227,6 +236,7 @@ class JournaledMetadataStore final : public MetadataStore {
   // confirmed/
   Result<VisibleChanges> edit_confirmed(const MutexLock&, const MutexLock& writer, const SyncPosition& position,
                                         bool depended, ConfirmedEdit& edit, const std::function<Status()>& fill);
+  Status expect_sent(ConfirmedEdit& edit, const InodeRow& row) const;
   Status forget_listings(Sequence cursor);
   Status begin_listing(const MutexLock&, InodeId directory, Sequence sequence, ConfirmedEdit& edit);
   Status write_position(SqlTables& sql, const SyncPosition& position);
@@ -260,6 +270,7 @@ class JournaledMetadataStore final : public MetadataStore {
   std::atomic<std::size_t> cleaned_count_{0};
   SharedTotals totals_;                                   // changed under mutex_
   std::atomic<std::uint64_t> noted_{0};                   // since the last checkpoint, without a record
+  std::atomic<std::uint64_t> unfolded_{0};                // rows of the feed and of listings since the WAL was folded
 
   Mutex checkpoint_mutex_{kCheckpointRank, "checkpoint"};
   // Guarded by mutex_.
@@ -271,6 +282,7 @@ class JournaledMetadataStore final : public MetadataStore {
   ContentTable contents_;
   XattrTable xattrs_;
   PinnedNames pinned_names_;
+  NameLists name_lists_;
   std::unordered_set<InodeId> resident_;                  // directories whose every entry is in dentries_
   std::unordered_map<InodeId, std::uint64_t> cleaned_;    // content that became clean in a transaction not yet synced
   std::uint64_t cleaned_checked_ = 0;                     // transactions synced when it was last gone through
@@ -283,6 +295,7 @@ class JournaledMetadataStore final : public MetadataStore {
     std::unordered_set<std::string> unseen; // names known before that no page has had so far
   };
   std::unordered_map<InodeId, Listing> listing_now_;      // begun, not complete: the feed's names belong in there
+  OutlivedIds outlived_;
   Totals totals_on_disk_;
   std::uint64_t next_cookie_ = 1;
   std::uint64_t transaction_ = 0;   // last one that records depend on

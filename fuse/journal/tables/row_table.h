@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 
@@ -158,9 +159,12 @@ class RowTable {
  private:
   template <typename K>
   Entry& slot(const K& key) {
-    if (Entry* entry = peek(key)) return *entry;
-    auto it = map_.emplace(Key(key), Entry{}).first;
+    // A key that allocates is made only where there is none.
+    if constexpr (!std::is_trivially_copyable_v<Key>)
+      if (Entry* entry = peek(key)) return *entry;
+    auto [it, fresh] = map_.try_emplace(Key(key));
     Entry& entry = it->second;
+    if (!fresh) return entry;
     entry.key = &it->first;
     entry.weight = 1;
     clean_weight_ += 1;

@@ -7,10 +7,10 @@ namespace {
 
 using sqlite::Statement;
 
-Bytes inode_body(const InodeRow& row) {
-  ByteWriter out;
-  encode_inode_body(out, row);
-  return out.take();
+ByteView inode_body(ByteWriter& room, const InodeRow& row) {
+  room.clear();
+  encode_inode_body(room, row);
+  return room.view();
 }
 
 Result<InodeRow> inode_from_body(InodeId id, Lsn changed, ByteView body) {
@@ -49,12 +49,12 @@ Result<std::optional<InodeRow>> SqlTables::inode(InodeId id) {
 }
 
 Status SqlTables::put_inode(const InodeRow& row) {
-  return inode_.put.bind(1, row.id.value).bind(2, row.links).bind(3, row.changed.value).bind_blob(4, inode_body(row))
+  return inode_.put.bind(1, row.id.value).bind(2, row.links).bind(3, row.changed.value).bind_blob(4, inode_body(body_, row))
       .run();
 }
 
 Result<bool> SqlTables::add_inode(const InodeRow& row) {
-  TRY(inode_.add.bind(1, row.id.value).bind(2, row.links).bind(3, row.changed.value).bind_blob(4, inode_body(row))
+  TRY(inode_.add.bind(1, row.id.value).bind(2, row.links).bind(3, row.changed.value).bind_blob(4, inode_body(body_, row))
           .run());
   return db_->changed_rows() > 0;
 }
@@ -73,7 +73,7 @@ Result<std::optional<BaseRow<InodeRow>>> SqlTables::base_inode(InodeId id) {
 
 Status SqlTables::put_base_inode(InodeId id, const BaseRow<InodeRow>& base) {
   return inode_.put_base.bind(1, id.value).bind(2, base.row ? 1 : 0).bind(3, base.changed.value)
-      .bind_blob(4, base.row ? inode_body(*base.row) : Bytes{}).run();
+      .bind_blob(4, base.row ? inode_body(body_, *base.row) : ByteView{}).run();
 }
 
 Status SqlTables::erase_base_inode(InodeId id) { return inode_.erase_base.bind(1, id.value).run(); }
@@ -295,6 +295,30 @@ Result<SqlTables::Content> SqlTables::content(InodeId inode, std::uint64_t era) 
   return out;
 }
 
+// ---- what there is at all ----
+
+namespace {
+
+Result<bool> any(Statement& s) {
+  ResetOnExit reset(s);
+  TRY(s.step());
+  return s.i64(0) != 0;
+}
+
+}  // namespace
+
+Result<bool> SqlTables::any_base() { return any(any_base_); }
+Result<bool> SqlTables::any_xattr() { return any(any_xattr_); }
+
+Result<std::unordered_set<std::string>> SqlTables::confirmed_names(InodeId directory, Lsn acknowledged) {
+  Statement& s = confirmed_names_;
+  ResetOnExit reset(s);
+  s.bind(1, directory.value).bind(2, acknowledged.value);
+  std::unordered_set<std::string> names;
+  while (TRY(s.step())) names.emplace(as_text(s.blob(0)));
+  return names;
+}
+
 // ---- tombstones and meta ----
 
 Result<std::optional<Tombstone>> SqlTables::tombstone(InodeId id) {
@@ -309,7 +333,7 @@ Result<std::optional<Tombstone>> SqlTables::tombstone(InodeId id) {
 }
 
 Status SqlTables::put_tombstone(const Tombstone& t) {
-  return tombstone_.put.bind(1, t.row.id.value).bind(2, t.last.value).bind_blob(3, inode_body(t.row))
+  return tombstone_.put.bind(1, t.row.id.value).bind(2, t.last.value).bind_blob(3, inode_body(body_, t.row))
       .bind(4, t.place.directory.value).bind_blob(5, as_bytes(t.place.name)).run();
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "fuse/journal/rows.h"
@@ -96,6 +97,11 @@ class SqlTables {
   Status put_base_manifest(InodeId inode, const ManifestRow& row);
   Status erase_base_manifest(InodeId inode);
 
+  Result<bool> any_base();    ///< of an inode, a name, an xattr or a manifest
+  Result<bool> any_xattr();
+  /// The names of the confirmed tree that are known here of a directory.
+  Result<std::unordered_set<std::string>> confirmed_names(InodeId directory, Lsn acknowledged);
+
   // Keeps the visible row aside before its first pending change: does nothing if a base row is there already (only
   // its `changed` moves on) or if the visible row is itself pending (changed after `acknowledged`). Answers whether
   // there is a base row now.
@@ -127,7 +133,8 @@ class SqlTables {
     sqlite::Statement get, put, erase;
   } extents_, manifest_, base_manifest_, tombstone_;
   sqlite::Statement entries_, entries_with_inodes_, links_, xattr_names_, capture_manifest_, erase_tombstones_,
-      get_meta_, put_meta_;
+      get_meta_, put_meta_, any_base_, any_xattr_, confirmed_names_;
+  ByteWriter body_;   // of the row that is being written
 };
 
 /// Resets a statement when the scope ends: a statement left open would hold its snapshot of the database.

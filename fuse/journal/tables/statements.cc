@@ -69,6 +69,12 @@ Status SqlTables::prepare() {
       {&tombstone_.put, "INSERT OR REPLACE INTO tombstone(id,last,body,directory,name) VALUES(?1,?2,?3,?4,?5)"},
       {&tombstone_.erase, "DELETE FROM tombstone WHERE id=?1"},
       {&erase_tombstones_, "DELETE FROM tombstone WHERE last<=?1"},
+      {&any_base_, "SELECT EXISTS(SELECT 1 FROM base_inode) OR EXISTS(SELECT 1 FROM base_dentry) OR "
+                   "EXISTS(SELECT 1 FROM base_xattr) OR EXISTS(SELECT 1 FROM base_manifest)"},
+      {&any_xattr_, "SELECT EXISTS(SELECT 1 FROM xattr)"},
+      {&confirmed_names_, "SELECT name FROM base_dentry WHERE directory=?1 AND present=1 UNION ALL "
+                          "SELECT d.name FROM dentry d WHERE d.directory=?1 AND d.changed<=?2 AND NOT EXISTS "
+                          "(SELECT 1 FROM base_dentry b WHERE b.directory=d.directory AND b.name=d.name)"},
       {&get_meta_, "SELECT value FROM meta WHERE key=?1"},
       {&put_meta_, "INSERT OR REPLACE INTO meta(key,value) VALUES(?1,?2)"},
   };

@@ -1,7 +1,6 @@
 #include "fuse/sync/download/block_reader.h"
 
 #include <algorithm>
-#include <cstring>
 #include <unordered_map>
 
 #include "shared/base/log.h"
@@ -12,28 +11,25 @@ namespace skymoor::client {
 namespace {
 constexpr int kMaxFruitless = 3;   // requests that brought nothing whole, before it is an error
 
-/// The blocks of which every segment is there and intact, each moved together inside the pack.
-std::unordered_map<BlockId, std::span<std::uint8_t>> whole_blocks(Bytes& pack, const block::ParsedPack& parsed) {
+/// The segments of one block, in order, where they lie in the pack.
+using Segments = std::vector<std::span<std::uint8_t>>;
+
+/// The blocks of which every segment is there. Checksums are left alone: whatever is wrong, a block's tag shows.
+std::unordered_map<BlockId, Segments> whole_blocks(Bytes& pack, const block::ParsedPack& parsed) {
   struct Arriving {
-    std::uint8_t* begin = nullptr;
-    std::uint32_t size = 0, intact = 0;   ///< intact segments so far, in order from the first
-    std::size_t bytes = 0;
+    std::uint32_t size = 0;
+    Segments segments;   ///< so far, from the first on
   };
   std::unordered_map<BlockId, Arriving> arriving;
   for (const block::Segment& segment : parsed.segments) {
-    if (!segment.intact || segment.block_bytes > block::kMaxBlockBytes) continue;
     Arriving& block = arriving[segment.block];
-    std::uint8_t* from = pack.data() + (segment.bytes.data() - pack.data());
-    if (segment.index == 0) block = {from, segment.block_bytes, 0, 0};
-    if (segment.index != block.intact || segment.block_bytes != block.size) continue;
-    // Segments come in order: what is moved lands on headers and on what was moved before.
-    std::memmove(block.begin + block.bytes, from, segment.bytes.size());
-    block.bytes += segment.bytes.size();
-    ++block.intact;
+    if (segment.index == 0) block = {segment.block_bytes, {}};
+    if (segment.index != block.segments.size() || segment.block_bytes != block.size) continue;
+    block.segments.emplace_back(pack.data() + (segment.bytes.data() - pack.data()), segment.bytes.size());
   }
-  std::unordered_map<BlockId, std::span<std::uint8_t>> whole;
-  for (const auto& [id, block] : arriving)
-    if (block.size > 0 && block.intact == block::segment_count(block.size)) whole.emplace(id, std::span(block.begin, block.size));
+  std::unordered_map<BlockId, Segments> whole;
+  for (auto& [id, block] : arriving)
+    if (block.size > 0 && block.segments.size() == block::segment_count(block.size)) whole.emplace(id, std::move(block.segments));
   return whole;
 }
 
@@ -69,21 +65,14 @@ Status BlockReader::read(std::span<const Chunk> chunks, const CallOptions& optio
 /// Opens what came whole, where it lies. Answers how many that were.
 Result<std::size_t> BlockReader::take(Bytes pack, std::span<const Chunk> chunks, std::vector<bool>& done,
                                       const Sink& sink) {
-  std::unordered_map<BlockId, std::span<std::uint8_t>> arrived = whole_blocks(pack, TRY(block::parse_pack(pack)));
-  std::vector<block::NamedBlock> claims;
-  for (const auto& [id, sealed] : arrived) claims.push_back({id, sealed});
-  const std::vector<bool> match = block::block_ids_match(claims);
-  for (std::size_t i = 0; i < claims.size(); ++i) {
-    if (match[i]) continue;
-    log_warn("sync.block.refused", {{"block", claims[i].id.hex()}, {"error", "is not the one its id names"}});
-    arrived.erase(claims[i].id);
-  }
+  std::unordered_map<BlockId, Segments> arrived =
+      whole_blocks(pack, TRY(block::parse_pack(pack, block::Checksums::kLeave)));
   std::size_t got = 0;
   Bytes scratch;
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     auto it = done[i] ? arrived.end() : arrived.find(chunks[i].block);
     if (it == arrived.end()) continue;
-    auto plain = block::open_checked_block(chunks[i].key, it->second, static_cast<std::uint32_t>(chunks[i].length), scratch);
+    auto plain = block::open_in_place(chunks[i].key, it->second, static_cast<std::uint32_t>(chunks[i].length), scratch);
     if (!plain.ok())
       log_warn("sync.block.refused", {{"block", chunks[i].block.hex()}, {"error", plain.error()}});
     // One block may be several chunks of the file, and is open now.
@@ -102,8 +91,9 @@ Result<std::size_t> BlockReader::take(Bytes pack, std::span<const Chunk> chunks,
 
 Result<Bytes> BlockReader::read_one(const Chunk& chunk, const CallOptions& options) {
   Bytes plain;
-  TRY(read({&chunk, 1}, options, [&](std::size_t, ByteView bytes) -> Status {
-    plain = to_bytes(bytes);
+  plain.reserve(chunk.length);
+  TRY(read({&chunk, 1}, options, [&](std::size_t, Pieces pieces) -> Status {
+    for (ByteView piece : pieces) append(plain, piece);
     return {};
   }));
   return plain;

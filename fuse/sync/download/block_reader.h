@@ -18,10 +18,11 @@ class BlockReader {
   BlockReader(VolumeRemote& remote, Throttle& throttle, Progress& progress, Connection& connection)
       : remote_(remote), throttle_(throttle), progress_(progress), connection_(connection) {}
 
-  /// Gets the blocks of `chunks` (no holes) and hands each chunk's plaintext, with its index, to `sink` as it comes; the
-  /// bytes are gone when the sink returns.
+  /// Gets the blocks of `chunks` (no holes) and hands each chunk's plaintext, with its index, to `sink` as it comes: the
+  /// bytes lie in pieces, one after the other, and are gone when the sink returns.
   /// Errors: Offline, TimedOut, Cancelled, Io (the server does not have a block, or gives it damaged), those of `sink`.
-  using Sink = std::function<Status(std::size_t, ByteView)>;
+  using Pieces = std::span<const ByteView>;
+  using Sink = std::function<Status(std::size_t, Pieces)>;
   Status read(std::span<const Chunk> chunks, const CallOptions& options, const Sink& sink);
   Result<Bytes> read_one(const Chunk& chunk, const CallOptions& options);
 

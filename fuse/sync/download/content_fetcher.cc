@@ -5,6 +5,7 @@
 #include "fuse/sync/upload/byte_source.h"
 #include "fuse/sync/waiting.h"
 #include "shared/base/log.h"
+#include "shared/base/must_finish.h"
 
 namespace skymoor::client {
 namespace {
@@ -93,8 +94,8 @@ Status ContentFetcher::fetch_chunks(const Wanted& wanted, Instant deadline, cons
     const std::uint64_t end = layout.manifest.inline_data.size();
     for (const Extent& range : wanted.missing) {
       const Extent carried{std::min(range.begin, end), std::min(range.end, end)};
-      if (carried.begin < carried.end)
-        TRY(write(wanted.inode, layout, carried, ByteView(layout.manifest.inline_data).subspan(carried.begin, carried.length())));
+      const ByteView data = ByteView(layout.manifest.inline_data).subspan(carried.begin, carried.length());
+      if (carried.begin < carried.end) TRY(write(wanted.inode, layout, carried, {&data, 1}));
       if (range.end > end) TRY(write(wanted.inode, layout, {std::max(range.begin, end), range.end}, {}));
     }
     return {};
@@ -112,34 +113,17 @@ Status ContentFetcher::fetch_chunks(const Wanted& wanted, Instant deadline, cons
     if (range.end > end) TRY(write(wanted.inode, layout, {std::max(range.begin, end), range.end}, {}));
   }
   // A few requests at a time: what is fetched first is what was asked for first, and memory stays bounded.
-  std::size_t next = 0;
-  while (next < chunks.size()) {
+  for (std::size_t next = 0; next < chunks.size();) {
     std::vector<std::vector<std::size_t>> requests;
     std::vector<std::shared_ptr<Flight>> flights;
-    {
-      MutexLock lock(mutex_);
-      std::uint64_t bytes = 0;
-      while (next < chunks.size() && requests.size() <= d_.parallel * 2) {
-        auto [it, fresh] = flights_.try_emplace(FlightKey{wanted.inode, layout.content, chunks[next]});
-        if (fresh) {
-          it->second = std::make_shared<Flight>();
-          const std::uint64_t size = layout.manifest.chunks[chunks[next]].stored_bytes;
-          if (requests.empty() || bytes + size > kRequestBytes || requests.back().size() >= kRequestChunks) {
-            if (requests.size() == d_.parallel * 2) {
-              flights_.erase(it);
-              break;
-            }
-            requests.emplace_back();
-            bytes = 0;
-          }
-          bytes += size;
-          requests.back().push_back(chunks[next]);
-        }
-        flights.push_back(it->second);
-        ++next;
-      }
-    }
-    Status launched;
+    std::vector<std::size_t> fresh;
+    fresh.reserve(chunks.size() - next);
+    Status launched = contained([&]() -> Status {
+      next = gather(wanted, chunks, next, requests, flights, fresh);
+      return {};
+    });
+    if (!launched.ok()) land(wanted, fresh, launched);   // nobody will ask for them
+    TRY(launched);
     for (const auto& request : requests)
       if (Status one = launch(wanted, request); !one.ok()) launched = std::move(one);
     TRY(std::move(launched));
@@ -148,24 +132,62 @@ Status ContentFetcher::fetch_chunks(const Wanted& wanted, Instant deadline, cons
   return {};
 }
 
-Status ContentFetcher::launch(const Wanted& wanted, const std::vector<std::size_t>& chunks) {
-  auto land = [this, inode = wanted.inode, content = wanted.layout->content, chunks](const Status& outcome) {
-    MutexLock lock(mutex_);
-    for (std::size_t chunk : chunks) {
-      auto it = flights_.find(FlightKey{inode, content, chunk});
-      if (it == flights_.end()) continue;
-      it->second->done = true;
-      it->second->outcome = outcome;
-      flights_.erase(it);
+/// Chunks from `next` on that may be asked for now: `flights` of all, `requests` for those that are not on their way yet
+/// (`fresh`, which has room for them). The first one that has to wait.
+std::size_t ContentFetcher::gather(const Wanted& wanted, const std::vector<std::size_t>& chunks, std::size_t next,
+                                   std::vector<std::vector<std::size_t>>& requests,
+                                   std::vector<std::shared_ptr<Flight>>& flights, std::vector<std::size_t>& fresh) {
+  MutexLock lock(mutex_);
+  std::uint64_t bytes = 0;
+  for (; next < chunks.size() && requests.size() <= d_.parallel * 2; ++next) {
+    const FlightKey key{wanted.inode, wanted.layout->content, chunks[next]};
+    auto it = flights_.find(key);
+    if (it == flights_.end()) {
+      const std::uint64_t size = wanted.layout->manifest.chunks[chunks[next]].stored_bytes;
+      if (requests.empty() || bytes + size > kRequestBytes || requests.back().size() >= kRequestChunks) {
+        if (requests.size() == d_.parallel * 2) break;
+        requests.emplace_back();
+        bytes = 0;
+      }
+      it = flights_.emplace(key, std::make_shared<Flight>()).first;
+      fresh.push_back(chunks[next]);
+      bytes += size;
+      requests.back().push_back(chunks[next]);
     }
-    landed_.notify_all();
-  };
+    flights.push_back(it->second);
+  }
+  return next;
+}
+
+/// These requests have ended, or will not be made: whoever waits for them hears of it.
+void ContentFetcher::land(const Wanted& wanted, const std::vector<std::size_t>& chunks, const Status& outcome) {
+  MustFinish finishing;
+  MutexLock lock(mutex_);
+  for (std::size_t chunk : chunks) {
+    auto it = flights_.find(FlightKey{wanted.inode, wanted.layout->content, chunk});
+    if (it == flights_.end()) continue;
+    it->second->done = true;
+    try {
+      it->second->outcome = outcome;
+    } catch (const std::bad_alloc& e) {
+      it->second->outcome = error_of(e);
+    }
+    flights_.erase(it);
+  }
+  landed_.notify_all();
+}
+
+Status ContentFetcher::launch(const Wanted& wanted, const std::vector<std::size_t>& chunks) {
   // The request outlives an interrupted or impatient caller: others may wait for it, and the bytes are wanted anyway.
-  Status queued = d_.pool.submit([this, wanted, chunks, land] {
-    if (stopping_.stop_requested()) return land(Error(Code::kInterrupted, "stopping"));
-    land(run(wanted.inode, *wanted.layout, chunks, {.stop = stopping_.get_token()}));
+  Status queued = contained([&] {
+    return d_.pool.submit([this, wanted, chunks] {
+      Status done = stopping_.stop_requested() ? Status(Error(Code::kInterrupted, "stopping")) : contained([&] {
+        return run(wanted.inode, *wanted.layout, chunks, {.stop = stopping_.get_token()});
+      });
+      land(wanted, chunks, done);
+    });
   });
-  if (!queued.ok()) land(queued);
+  if (!queued.ok()) land(wanted, chunks, queued);
   return queued;
 }
 
@@ -177,13 +199,12 @@ Status ContentFetcher::run(InodeId inode, const Layout& layout, const std::vecto
     wanted.push_back(layout.manifest.chunks[i]);
     bytes += wanted.back().length;
   }
-  d_.progress.begin(false, inode, bytes);
-  Status done = d_.blocks.read(wanted, options, [&](std::size_t i, ByteView plain) -> Status {
-    d_.progress.add(false, inode, plain.size());
-    return write(inode, layout, {layout.offsets[chunks[i]], layout.offsets[chunks[i] + 1]}, plain);
+  const auto transfer = d_.progress.begin(false, inode, bytes);
+  return d_.blocks.read(wanted, options, [&](std::size_t i, BlockReader::Pieces plain) -> Status {
+    TRY(write(inode, layout, {layout.offsets[chunks[i]], layout.offsets[chunks[i] + 1]}, plain));
+    transfer->moved(wanted[i].length);
+    return {};
   });
-  d_.progress.end(false, inode);
-  return done;
 }
 
 Status ContentFetcher::wait(const std::vector<std::shared_ptr<Flight>>& flights, Instant deadline,
@@ -201,7 +222,24 @@ Status ContentFetcher::wait(const std::vector<std::shared_ptr<Flight>>& flights,
   return {};
 }
 
-Status ContentFetcher::write(InodeId inode, const Layout& layout, Extent range, ByteView data) {
+/// Writes what of `data`, which begins at `begin` of the file, lies in `part`. No data: zeros.
+Status ContentFetcher::write_part(BackingFile& file, Extent part, std::uint64_t begin, BlockReader::Pieces data) {
+  for (ByteView piece : data) {
+    const Extent here{std::max(part.begin, begin), std::min(part.end, begin + piece.size())};
+    if (here.begin < here.end) TRY(file.file().write_at(here.begin, piece.subspan(here.begin - begin, here.length())));
+    begin += piece.size();
+  }
+  if (!data.empty()) return {};
+  if (file.fd() >= 0 && ::fallocate(file.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(part.begin),
+                                    static_cast<off_t>(part.length())) == 0)
+    return {};
+  const Bytes zeros(1u << 20);
+  for (std::uint64_t at = part.begin; at < part.end; at += zeros.size())
+    TRY(file.file().write_at(at, ByteView(zeros).first(std::min<std::uint64_t>(zeros.size(), part.end - at))));
+  return {};
+}
+
+Status ContentFetcher::write(InodeId inode, const Layout& layout, Extent range, BlockReader::Pieces data) {
   const Extent offered = range;
   for (int attempt = 0; attempt < 16; ++attempt) {
     auto file = TRY(d_.backing.open_file(inode, true));
@@ -224,17 +262,7 @@ Status ContentFetcher::write(InodeId inode, const Layout& layout, Extent range, 
     if (missing.empty()) return {};
     // A clean file that was longer once must not show more than it has.
     if (clean && TRY(file->file().size()) != size) TRY(file->file().truncate(size));
-    for (const Extent& part : missing) {
-      if (!data.empty()) {
-        TRY(file->file().write_at(part.begin, data.subspan(part.begin - offered.begin, part.length())));
-      } else if (file->fd() < 0 ||
-                 ::fallocate(file->fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(part.begin),
-                             static_cast<off_t>(part.length())) != 0) {
-        const Bytes zeros(1u << 20);
-        for (std::uint64_t at = part.begin; at < part.end; at += zeros.size())
-          TRY(file->file().write_at(at, ByteView(zeros).first(std::min<std::uint64_t>(zeros.size(), part.end - at))));
-      }
-    }
+    for (const Extent& part : missing) TRY(write_part(*file, part, offered.begin, data));
     {
       MutexLock lock(d_.store.mutex());
       const auto content = d_.store.content(lock, inode);

@@ -50,11 +50,16 @@ class ContentFetcher {
   Result<std::optional<Wanted>> look(InodeId inode, Extent extent);
   Result<std::shared_ptr<const Layout>> layout(InodeId inode, OpId content, const Bytes& manifest);
   Status fetch_chunks(const Wanted& wanted, Instant deadline, const std::stop_token& stop);
+  std::size_t gather(const Wanted& wanted, const std::vector<std::size_t>& chunks, std::size_t next,
+                     std::vector<std::vector<std::size_t>>& requests, std::vector<std::shared_ptr<Flight>>& flights,
+                     std::vector<std::size_t>& fresh);
   Status launch(const Wanted& wanted, const std::vector<std::size_t>& chunks);
+  void land(const Wanted& wanted, const std::vector<std::size_t>& chunks, const Status& outcome);
   Status run(InodeId inode, const Layout& layout, const std::vector<std::size_t>& chunks, const CallOptions& options);
   Status wait(const std::vector<std::shared_ptr<Flight>>& flights, Instant deadline, const std::stop_token& stop);
-  /// `data` empty: zeros.
-  Status write(InodeId inode, const Layout& layout, Extent range, ByteView data);
+  /// `data`: the range's bytes in pieces; none: zeros.
+  Status write(InodeId inode, const Layout& layout, Extent range, BlockReader::Pieces data);
+  static Status write_part(BackingFile& file, Extent part, std::uint64_t begin, BlockReader::Pieces data);
 
   Dependencies d_;
   std::stop_source stopping_;

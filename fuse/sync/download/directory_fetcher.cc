@@ -1,6 +1,7 @@
 #include "fuse/sync/download/directory_fetcher.h"
 
 #include "fuse/sync/waiting.h"
+#include "shared/base/must_finish.h"
 
 namespace skymoor::client {
 namespace {
@@ -11,8 +12,7 @@ constexpr int kMaxRestarts = 10;                  // of a listing that the feed 
 
 void DirectoryFetcher::show(const VisibleChanges& changes) {
   if (changes.replan) replan_ = true;
-  if (!changes.names.empty() || !changes.attributes.empty() || !changes.contents.empty() || !changes.dead.empty())
-    listener_.tree_changed(changes);
+  if (!changes.empty()) listener_.tree_changed(changes);
 }
 
 Result<MetadataStore::ListedRow> DirectoryFetcher::open_row(const InodeRecord& record, InodeId parent) const {
@@ -116,7 +116,7 @@ Status DirectoryFetcher::fetch_directory(InodeId directory, const CallOptions& o
     ~Ending() { fetcher.end_listing(directory); }
   } ending{*this, directory};
   for (int round = 1;; ++round) {
-    Status done = fetch_pages(directory, options);
+    Status done = contained([&] { return fetch_pages(directory, options); });
     if (!done.ok()) store_.abandon_listing(directory);  // before anybody else may begin one
     if (done.ok() || done.error().code() != Code::kConflict || round == kMaxRestarts) return done;
     if (options.stop.stop_requested()) return Error(Code::kCancelled, "stopped");

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "shared/base/executor.h"
+#include "shared/base/must_finish.h"
 
 namespace skymoor::client {
 namespace {
@@ -107,14 +108,17 @@ void DirectoryWalk::run(std::stop_token stop) {
       next = queue_.front();
       queue_.pop_front();
     }
-    if (!d_.connection.ready().ok()) continue;
-    {
-      MutexLock lock(d_.store.mutex());
-      auto row = d_.store.inode(lock, next);
-      if (!row.ok() || row->listed) continue;   // somebody was faster
-    }
-    (void)d_.fetcher.fetch_directory(next, {kPatience, stop});
-    d_.after_listing();
+    (void)contained([&]() -> Status {
+      TRY(d_.connection.ready());
+      {
+        MutexLock lock(d_.store.mutex());
+        const auto row = TRY(d_.store.inode(lock, next));
+        if (row.listed) return {};   // somebody was faster
+      }
+      (void)d_.fetcher.fetch_directory(next, {kPatience, stop});
+      d_.after_listing();
+      return {};
+    });
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include "fuse/sync/waiting.h"
 #include "shared/base/executor.h"
+#include "shared/base/must_finish.h"
 
 namespace skymoor::client {
 
@@ -46,7 +47,7 @@ void Prefetcher::run(std::stop_token stop) {
       queue_.pop_front();
     }
     if (!connection_.ready().ok()) continue;
-    (void)fetcher_.fetch(next.first, next.second, clock_.monotonic() + std::chrono::seconds(30), stop);
+    (void)contained([&] { return fetcher_.fetch(next.first, next.second, clock_.monotonic() + std::chrono::seconds(30), stop); });
   }
 }
 

@@ -7,8 +7,7 @@ namespace skymoor::client {
 
 void Applier::show(const VisibleChanges& changes) {
   if (changes.replan) rebase_needed_ = true;
-  if (!changes.names.empty() || !changes.attributes.empty() || !changes.contents.empty() || !changes.dead.empty())
-    listener_.tree_changed(changes);
+  if (!changes.empty()) listener_.tree_changed(changes);
 }
 
 /// Before the acknowledgement: planned again with these entries, the records come to the same.

@@ -28,6 +28,16 @@ Result<crypto::PublicKey> FeedOpener::key_of(const DeviceId& device, const CallO
   return Error(Code::kBadSignature, "a change is signed by device " + device.hex() + ", which is not of this volume");
 }
 
+Status FeedOpener::check_key_proof(const Commit& commit, ByteView payload, const std::string& place) const {
+  const std::string device = "device " + commit.device.hex();
+  if (!commit.key_proof)
+    return Error(Code::kBadSignature, place + " by " + device + " is of an older version of skymoor, which did not prove that "
+                                          "it holds the volume's key");
+  if (!crypto::constant_time_equal(cipher_.commit_proof(proven_part(payload)).view(), commit.key_proof->view()))
+    return Error(Code::kBadSignature, place + " was not made with the volume's key: " + device + " is not one of its owner's");
+  return {};
+}
+
 Result<FeedOpener::Opened> FeedOpener::open(const FeedEntry& entry, const SyncPosition& at, NameFinder& names,
                                             const CallOptions& options) {
   const std::string place = "change " + std::to_string(entry.sequence.value);
@@ -39,9 +49,11 @@ Result<FeedOpener::Opened> FeedOpener::open(const FeedEntry& entry, const SyncPo
   Commit& commit = *decoded;
   if (commit.volume != identity_.volume || commit.base >= entry.sequence)
     return Error(Code::kCorrupt, place + " is of another volume or history");
+  TRY(check_key_proof(commit, entry.commit.payload, place));
   const crypto::PublicKey key = TRY(key_of(commit.device, options));
   if (!crypto::ed25519_verify(key, commit_signing_input(entry.commit.payload), entry.commit.signature))
     return Error(Code::kBadSignature, place + " is not signed by the device it names");
+  if (Status based = bases_.check(commit, at, options); !based.ok()) return based.error().wrap(place + " does not belong here");
   Opened opened;
   opened.op = commit.op;
   opened.own = commit.op.writer == identity_.writer;
@@ -53,6 +65,7 @@ Result<FeedOpener::Opened> FeedOpener::open(const FeedEntry& entry, const SyncPo
     if (!tree_effect.ok()) return tree_effect.error().wrap(place + " does not open");
     if (*tree_effect) opened.effects.push_back(std::move(**tree_effect));
   }
+  bases_.note(at, entry.sequence, entry.hash, opened.op);
   return opened;
 }
 

@@ -17,6 +17,14 @@ Error Puller::stop(std::string reason) {
   return Error(Code::kUnknownServer, std::move(reason));
 }
 
+/// Only with the password can it become a device of its own, and only while nothing is mounted may its numbers change.
+Error Puller::stop_as_copied() {
+  if (Status noted = d_.state_file.note_copied(); !noted.ok()) return std::move(noted).error();
+  return stop("the server has changes of this device that this state directory has not sent: it was copied or taken back to "
+              "an older state. Nothing was changed, and what is unsent is kept: unmount it, run 'skymoor login' here, and "
+              "mount it again: then it goes on as a new device");
+}
+
 Status Puller::check(const FeedPage& page, const SyncPosition& at) {
   if (page.epoch != at.epoch)
     return Error(Code::kResync, "the server is in epoch " + std::to_string(page.epoch.value) + ", this device in " +
@@ -63,13 +71,14 @@ Result<std::size_t> Puller::pull(const CallOptions& options) {
 Status Puller::take(const FeedEntry& entry, NameFinder& names, const CallOptions& options) {
   auto opened = d_.opener.open(entry, d_.store.position(), names, options);
   if (!opened.ok()) {
-    if (damaged(opened.error())) return stop("the server's history is damaged or forged: " + opened.error().to_string());
+    if (damaged(opened.error()))
+      return stop("the server's history is damaged or forged: " + opened.error().to_string() +
+                  "; nothing of it was shown, and nothing more is sent. See 'skymoor devices ls', and ask whoever runs the server");
     return std::move(opened).error();
   }
   if (!opened->own) return d_.applier.apply_foreign(entry.sequence, entry.hash, opened->effects);
   if (!d_.store.has_offered(Lsn{opened->op.counter}, crypto::sha256(entry.commit.payload)))
-    return stop("the server has changes of this device that this state directory has not sent: it was copied or taken back "
-                "to an older state. Nothing was changed here; keep it, and log in as a new device");
+    return stop_as_copied();
   // Given up for lost, its records sent again in another commit, and then it arrived after all: the server's order counts.
   if (opened->op.counter <= d_.store.position().acknowledged.value)
     return d_.applier.apply_foreign(entry.sequence, entry.hash, opened->effects);

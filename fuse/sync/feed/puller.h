@@ -30,6 +30,7 @@ class Puller {
     const crypto::VolumeCipher& cipher;
     const PlanContext& context;
     SyncState& state;
+    SyncStateFile& state_file;
     std::optional<Outstanding>& outstanding;
   };
   explicit Puller(Dependencies dependencies) : d_(dependencies) {}
@@ -47,6 +48,7 @@ class Puller {
   Status take(const FeedEntry& entry, NameFinder& names, const CallOptions& options);
   Result<Applier::Own> own_commit(OpId op);
   Error stop(std::string reason);
+  Error stop_as_copied();
 
   Dependencies d_;
   Sequence head_;

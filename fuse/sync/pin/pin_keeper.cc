@@ -54,13 +54,13 @@ Status PinKeeper::unpin(InodeId inode) {
 void PinKeeper::tree_changed(const VisibleChanges& changes) {
   if (d_.pins.empty()) return;
   MutexLock lock(mutex_);
-  const bool idle = inodes_.empty() && names_.empty() && !pass_wanted_;
-  for (const auto& name : changes.names) names_.emplace(name.directory, name.name);
-  for (InodeId inode : changes.contents) inodes_.insert(inode);
-  for (InodeId inode : changes.attributes) inodes_.insert(inode);
-  if (inodes_.size() + names_.size() > kMaxGathered) {
-    inodes_.clear();
-    names_.clear();
+  const bool idle = news_.size() == 0 && !pass_wanted_;
+  for (const auto& name : changes.names) news_.names.emplace(name.directory, name.name);
+  for (InodeId inode : changes.contents) news_.inodes.insert(inode);
+  for (InodeId inode : changes.attributes) news_.inodes.insert(inode);
+  for (InodeId directory : changes.revealed) news_.directories.insert(directory);
+  if (news_.size() > kMaxGathered) {
+    news_ = {};
     pass_wanted_ = true;
   }
   if (idle) not_before_ = std::max(not_before_, d_.clock.monotonic() + options_.gather);
@@ -75,16 +75,14 @@ bool PinKeeper::is_pinned(InodeId inode) {
 void PinKeeper::run(const std::stop_token& stop) {
   NotifyOnStop wake(stop, mutex_, changed_);
   while (!stop.stop_requested()) {
-    std::set<InodeId> inodes;
-    std::set<std::pair<InodeId, std::string>> names;
+    News news;
     bool whole = false;
     {
       MutexLock lock(mutex_);
       if (stop.stop_requested()) return;   // asked before the lock was held: nobody notifies again
       if (d_.pins.empty()) {   // and until there is one nothing here has a time of its own
         pass_wanted_ = false;
-        inodes_.clear();
-        names_.clear();
+        news_ = {};
         trouble_.clear();
         changed_.wait(lock);
         continue;
@@ -94,19 +92,18 @@ void PinKeeper::run(const std::stop_token& stop) {
         next_look_ = now + options_.look_again;
         if (d_.store.last_lsn() != seen_) pass_wanted_ = true;
       }
-      const bool due = pass_wanted_ || !inodes_.empty() || !names_.empty();
+      const bool due = pass_wanted_ || news_.size() > 0;
       if (!due || now < not_before_) {
         changed_.wait_for(lock, std::clamp<std::chrono::nanoseconds>((due ? not_before_ : next_look_) - now,
                                                                      std::chrono::milliseconds(1), std::chrono::seconds(60)));
         continue;
       }
       whole = std::exchange(pass_wanted_, false);
-      inodes.swap(inodes_);
-      names.swap(names_);
+      news = std::exchange(news_, {});
       looking_ = true;
       if (whole) seen_ = d_.store.last_lsn();
     }
-    Status done = whole ? pass(stop) : look_at(inodes, names, stop);
+    Status done = whole ? pass(stop) : look_at(news, stop);
     MutexLock lock(mutex_);
     looking_ = false;
     if (whole) ++passes_;
@@ -136,7 +133,7 @@ PinKeeper::View PinKeeper::view(bool count) {
     view.pins.push_back(std::move(pin));
   }
   MutexLock lock(mutex_);
-  view.settled = !looking_ && !pass_wanted_ && inodes_.empty() && names_.empty() && trouble_.empty();
+  view.settled = !looking_ && !pass_wanted_ && news_.size() == 0 && trouble_.empty();
   view.trouble = trouble_;
   return view;
 }

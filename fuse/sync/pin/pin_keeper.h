@@ -69,10 +69,15 @@ class PinKeeper {
 
  private:
   struct Walk;
+  /// What was heard of and not looked at.
+  struct News {
+    std::set<InodeId> inodes, directories;   ///< changed; listed for the first time
+    std::set<std::pair<InodeId, std::string>> names;
+    std::size_t size() const { return inodes.size() + directories.size() + names.size(); }
+  };
   void run(const std::stop_token& stop);
   Status pass(const std::stop_token& stop);
-  Status look_at(const std::set<InodeId>& inodes, const std::set<std::pair<InodeId, std::string>>& names,
-                 const std::stop_token& stop);
+  Status look_at(const News& news, const std::stop_token& stop);
   Status fetch_below(InodeId top, const std::stop_token& stop);
   Status fetch_batch(const std::vector<InodeId>& files, const std::stop_token& stop);
   Status fetch_file(InodeId inode, const std::stop_token& stop);
@@ -92,8 +97,7 @@ class PinKeeper {
   CondVar changed_;
   bool pass_wanted_ GUARDED_BY(mutex_) = false;
   bool looking_ GUARDED_BY(mutex_) = false;
-  std::set<InodeId> inodes_ GUARDED_BY(mutex_);
-  std::set<std::pair<InodeId, std::string>> names_ GUARDED_BY(mutex_);
+  News news_ GUARDED_BY(mutex_);
   Instant not_before_ GUARDED_BY(mutex_){};
   Instant next_look_ GUARDED_BY(mutex_){};
   Lsn seen_ GUARDED_BY(mutex_);                 ///< newest local record at the last pass

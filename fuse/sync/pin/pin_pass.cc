@@ -56,17 +56,16 @@ Status PinKeeper::pass(const std::stop_token& stop) {
   return {};
 }
 
-Status PinKeeper::look_at(const std::set<InodeId>& inodes, const std::set<std::pair<InodeId, std::string>>& names,
-                          const std::stop_token& stop) {
+Status PinKeeper::look_at(const News& news, const std::stop_token& stop) {
   damaged_.reset();
-  std::set<InodeId> all;
-  for (InodeId inode : inodes) {
+  std::set<InodeId> all = news.directories;
+  for (InodeId inode : news.inodes) {
     // A directory's own attributes say nothing about what is below it: its names come by themselves.
     MutexLock lock(d_.store.mutex());
     auto row = d_.store.inode(lock, inode);
     if (row.ok() && row->attributes.type == FileType::kFile) all.insert(inode);
   }
-  for (const auto& [directory, name] : names) {
+  for (const auto& [directory, name] : news.names) {
     MutexLock lock(d_.store.mutex());
     auto dentry = d_.store.dentry(lock, directory, name);
     if (dentry.ok()) all.insert(dentry->inode);

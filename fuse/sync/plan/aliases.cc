@@ -65,6 +65,21 @@ void Aliases::merge(const Aliases& more) {
   for (const auto& [from, equal] : more.equals) equals[from] = equal;
 }
 
+Aliases Aliases::renumbered(const Renumbering& numbers) const {
+  const auto place = [&](Place at) {
+    at.directory = numbers.of(at.directory);
+    return at;
+  };
+  Aliases out;
+  for (const auto& [from, to] : inodes) out.inodes[numbers.of(from)] = numbers.of(to);
+  for (const auto& [from, to] : copies) out.copies[numbers.of(from)] = {numbers.of(to.inode), numbers.of(to.content)};
+  for (const auto& [from, to] : moved) out.moved[{place(from.first), numbers.of(from.second)}] = place(to);
+  for (InodeId inode : shown) out.shown.insert(numbers.of(inode));
+  for (const auto& [from, equal] : equals)
+    out.equals[{numbers.of(from.first), from.second}] = {equal.up_to, numbers.of(equal.theirs)};
+  return out;
+}
+
 Bytes encode_aliases(const Aliases& aliases) {
   ByteWriter out;
   out.u8(kVersion);

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "fuse/journal/renumbering.h"
 #include "fuse/sync/plan/tree_view.h"
 #include "shared/base/bytes.h"
 
@@ -46,6 +47,8 @@ struct Aliases {
   /// The content whose bytes the writes up to `lsn` end in; nothing when they end elsewhere.
   std::optional<OpId> equal_at(InodeId inode, Lsn lsn) const;
   bool empty() const;
+  /// The same of records that have become another writer's.
+  Aliases renumbered(const Renumbering& numbers) const;
   /// Takes over the entries of `more`; they win over older ones.
   void merge(const Aliases& more);
 };

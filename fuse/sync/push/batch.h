@@ -35,7 +35,9 @@ class Batch {
   const std::vector<InodeId>& late_births() const { return late_births_; }
   unsigned conflict_names() const { return conflict_names_; }
   std::optional<InodeId> lacking() const { return view_.lacking(); }
-  MetadataStore::Confirmed& confirmed() { return *confirmed_; }
+  /// Lets go of the snapshot that it was planned on, which keeps the database's log from starting over: only the cut, what
+  /// was counted and what was wanted are of use afterwards. Not to be extended any more.
+  void abandon() { confirmed_.reset(); }
 
  private:
   Batch(MetadataStore& store, std::unique_ptr<MetadataStore::Confirmed> confirmed, Aliases known,
@@ -46,7 +48,7 @@ class Batch {
 
   MetadataStore& store_;
   const PlanContext& context_;
-  const std::unique_ptr<MetadataStore::Confirmed> confirmed_;
+  std::unique_ptr<MetadataStore::Confirmed> confirmed_;
   ConfirmedView view_;
   Overlay tree_;
   Aliases known_, made_;

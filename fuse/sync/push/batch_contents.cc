@@ -70,7 +70,7 @@ Result<bool> BatchContents::let_rest(const CallOptions& options) {
 
 /// What the batch wants stays: it is not read again, and would be missing.
 void BatchContents::make_room(const std::vector<Wanted>& wanted) {
-  if (kept_.size() <= max_kept_) return;
+  if (kept_.size() <= options_.max_kept) return;
   std::unordered_map<InodeId, PreparedContent> needed;
   for (const Wanted& want : wanted)
     if (auto it = kept_.find(want.inode); it != kept_.end()) needed.insert(kept_.extract(it));
@@ -82,15 +82,37 @@ void BatchContents::accepted() {
   for (InodeId inode : inodes_) kept_.erase(inode);
 }
 
-Result<bool> BatchContents::prepare_all(const std::vector<Wanted>& wanted, ContentPreparer::Stillness stillness,
+/// What others sent meanwhile may have made the content another file's.
+Result<bool> BatchContents::still_wanted(const Wanted& wanted) {
+  MutexLock lock(store_.mutex());
+  auto row = store_.inode(lock, wanted.inode);
+  if (!row.ok() && row.error().code() != Code::kNotFound) return std::move(row).error();
+  return row.ok() && row->content.writer == writer_ && row->content.counter >= wanted.content.counter;
+}
+
+/// On the way.
+Status BatchContents::look_up(Batch& batch, Instant began, const CallOptions& options) {
+  const bool news = TRY(take_news_(options));
+  if (old_ || !(news || upload_.clock.monotonic() - began > options_.longest_plan)) return {};
+  old_ = true;
+  batch.abandon();
+  return {};
+}
+
+Result<bool> BatchContents::prepare_all(Batch& batch, const std::vector<Wanted>& wanted, ContentPreparer::Stillness stillness,
                                         const CallOptions& options) {
   make_room(wanted);
-  UploadRound round(upload_, options.stop);
+  const Instant began = upload_.clock.monotonic();
+  // A file that never rests is got hold of at last: nothing may make this batch old then.
+  UploadRound::Meanwhile meanwhile = [&] { return look_up(batch, began, options); };
+  if (stillness == ContentPreparer::Stillness::kFreeze) meanwhile = {};
+  UploadRound round(upload_, options.stop, std::move(meanwhile));
   bool all = true;
   std::vector<std::pair<InodeId, PreparedContent>> prepared;
   for (const Wanted& want : wanted) {
     auto it = kept_.find(want.inode);
     if (it != kept_.end() && it->second.content == want.content) continue;
+    if (old_ && !TRY(still_wanted(want))) continue;
     auto content = TRY(preparer_.prepare(want.inode, stillness, round, options));
     if (content && content->content.counter >= want.content.counter && content->content.writer == writer_)
       prepared.emplace_back(want.inode, std::move(*content));
@@ -105,7 +127,8 @@ Result<bool> BatchContents::prepare_all(const std::vector<Wanted>& wanted, Conte
 Result<BatchContents::Outcome> BatchContents::settle(Batch& batch, const Batch::Limits& limits,
                                                      const CallOptions& options) {
   bool rested = false;
-  for (int attempt = 0;; ++attempt) {
+  old_ = false;
+  for (int attempt = attempts_;; ++attempt) {
     std::vector<Wanted> want = wanted(batch);
     bool out_of_date = false;
     const Lsn needed = TRY(needed_cut(want, batch.cut(), out_of_date));
@@ -117,12 +140,16 @@ Result<BatchContents::Outcome> BatchContents::settle(Batch& batch, const Batch::
       continue;  // ends: each turn takes in records until a limit is reached
     }
     if (!std::exchange(rested, true) && TRY(let_rest(options))) {
-      attempt = -1;  // what happened meanwhile counts
+      attempt = attempts_ - 1;  // what happened meanwhile counts
       continue;
     }
     const bool all = TRY(prepare_all(
-        want, attempt < kHopefulAttempts ? ContentPreparer::Stillness::kHope : ContentPreparer::Stillness::kFreeze,
+        batch, want, attempt < kHopefulAttempts ? ContentPreparer::Stillness::kHope : ContentPreparer::Stillness::kFreeze,
         options));
+    if (old_) {
+      attempts_ = attempt + 1;
+      return Outcome::kOld;
+    }
     // Prepared while the cut stood still, each as the batch has it: done. Newer than the cut: take in what made it so.
     Lsn newest = batch.cut();
     for (const Wanted& w : want)
@@ -135,6 +162,7 @@ Result<BatchContents::Outcome> BatchContents::settle(Batch& batch, const Batch::
     if (!TRY(give_up_on(want, batch))) return Outcome::kOutOfDate;
     inodes_.clear();
     for (const Wanted& w : want) inodes_.push_back(w.inode);
+    attempts_ = 0;
     return Outcome::kReady;
   }
 }

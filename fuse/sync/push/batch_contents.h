@@ -10,16 +10,27 @@ namespace skymoor::client {
 /// Reads and uploads what the batch's files hold. A file that has changed past the cut pulls the cut forward, so that the
 /// commit stays a prefix of history; one that never rests is copied while its writers wait.
 ///
+/// What others send meanwhile does not wait for it: `TakeNews` is asked again and again. What the batch was planned for is
+/// the past then, but its contents are ready for the next one. So it is when they took longer than `longest_plan`.
+///
 /// Kept from one push to the next, so that what was read and stored is not read again after a conflict. Used by the sync
 /// thread alone. Bounded: `max_kept` manifests and those of the batch itself are kept, and none that is acknowledged.
 class BatchContents {
  public:
-  BatchContents(MetadataStore& store, ContentPreparer& preparer, UploadContext& upload, WriterId writer, std::size_t max_kept)
-      : store_(store), preparer_(preparer), upload_(upload), writer_(writer), max_kept_(max_kept) {}
+  /// Takes in what others have sent, if there is any: true.
+  using TakeNews = std::function<Result<bool>(const CallOptions&)>;
+  struct Options {
+    std::size_t max_kept = 10000;
+    std::chrono::milliseconds longest_plan{60000};
+  };
+  BatchContents(MetadataStore& store, ContentPreparer& preparer, UploadContext& upload, WriterId writer, Options options,
+                TakeNews take_news)
+      : store_(store), preparer_(preparer), upload_(upload), writer_(writer), options_(options), take_news_(std::move(take_news)) {}
 
   enum class Outcome {
     kReady,
     kOutOfDate,   ///< the visible tree is not what the batch was planned for: re-plan
+    kOld,         ///< others' changes came in, or it took long: another batch
   };
   /// Has every content of the batch stored at the server; may extend the batch.
   Result<Outcome> settle(Batch& batch, const Batch::Limits& limits, const CallOptions& options);
@@ -43,8 +54,10 @@ class BatchContents {
   std::vector<Wanted> wanted(Batch& batch) const;
   /// How far the cut must go for all contents to be what the batch says; the cut itself when they are.
   Result<Lsn> needed_cut(const std::vector<Wanted>& wanted, Lsn cut, bool& out_of_date);
-  Result<bool> prepare_all(const std::vector<Wanted>& wanted, ContentPreparer::Stillness stillness,
+  Result<bool> prepare_all(Batch& batch, const std::vector<Wanted>& wanted, ContentPreparer::Stillness stillness,
                            const CallOptions& options);
+  Result<bool> still_wanted(const Wanted& wanted);
+  Status look_up(Batch& batch, Instant began, const CallOptions& options);
   Result<bool> let_rest(const CallOptions& options);
   bool ready(const Wanted& wanted) const;
   void make_room(const std::vector<Wanted>& wanted);
@@ -54,7 +67,10 @@ class BatchContents {
   ContentPreparer& preparer_;
   UploadContext& upload_;
   const WriterId writer_;
-  const std::size_t max_kept_;
+  const Options options_;
+  const TakeNews take_news_;
+  bool old_ = false;               ///< the batch that is being settled
+  int attempts_ = 0;               ///< since a batch was ready, through those that became old
   std::unordered_map<InodeId, PreparedContent> kept_;
   std::vector<InodeId> inodes_, large_;
 };

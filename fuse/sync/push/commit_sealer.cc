@@ -74,7 +74,10 @@ Result<SignedCommit> CommitSealer::seal(const Request& request) const {
   }
   if (commit.reads.size() > kMaxCommitReads) return Error(Code::kTooLarge, "more reads than a commit may hold");
   SignedCommit sealed;
+  commit.key_proof.emplace();
   sealed.payload = encode_commit(commit);
+  const Hash256 proof = cipher_.commit_proof(proven_part(sealed.payload));
+  std::copy(proof.value.begin(), proof.value.end(), sealed.payload.end() - proof.value.size());
   if (sealed.payload.size() > kMaxCommitBytes) return Error(Code::kTooLarge, "the commit is larger than 8 MiB");
   sealed.signature = crypto::ed25519_sign(device_key_, commit_signing_input(sealed.payload));
   return sealed;

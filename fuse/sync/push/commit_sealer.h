@@ -1,4 +1,4 @@
-// CommitSealer: closes effects for the server: names, targets, xattrs and manifests sealed, the whole signed.
+// CommitSealer: closes effects for the server: names, targets, xattrs and manifests sealed, the whole proven and signed.
 #pragma once
 #include <set>
 

@@ -36,6 +36,7 @@ Result<Pusher::Outcome> Pusher::settle(Batch& batch, const CallOptions& options)
   limits.records = std::max<std::size_t>(record_limit_ * 8, 1000);
   if (record_limit_ < 100) limits.records = record_limit_;
   const auto contents = TRY(d_.contents.settle(batch, limits, options));
+  if (contents == BatchContents::Outcome::kOld) return Outcome::kAgain;
   if (contents == BatchContents::Outcome::kOutOfDate) return Outcome::kReplan;
   if (!batch.made().empty() && d_.state.visible.empty()) return Outcome::kReplan;
   TRY(add_late_xattrs(batch));
@@ -98,6 +99,7 @@ Result<Pusher::Outcome> Pusher::accepted(const protocol::CommitReply& reply, con
     d_.connection.stop_for_good(reason);
     return Error(Code::kUnknownServer, reason);
   }
+  d_.bases.note(at, reply.sequence, reply.hash, d_.outstanding->op);
   const Applier::Own own = std::move(d_.outstanding->own);
   d_.outstanding.reset();
   TRY(d_.applier.apply_own(reply.sequence, reply.hash, effects, own));

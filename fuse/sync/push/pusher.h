@@ -18,6 +18,7 @@ class Pusher {
     KnownBlocks& known;
     const CommitSealer& sealer;
     Applier& applier;
+    BaseCheck& bases;
     Connection& connection;
     Clock& clock;
     const PlanContext& context;

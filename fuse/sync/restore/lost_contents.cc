@@ -34,7 +34,7 @@ Result<bool> LostContents::is_clean(const Wanted& wanted) {
 }
 
 /// Reads a chunk that is here whole and unchanged.
-Result<bool> LostContents::read(const Sending& sending, BackingFile& file, std::uint64_t offset, Bytes& out) {
+Result<bool> LostContents::read(const Sending& sending, BackingFile& file, std::uint64_t offset, std::span<std::uint8_t> out) {
   auto frozen = file.freeze();
   {
     MutexLock lock(d_.store.mutex());
@@ -55,13 +55,14 @@ Status LostContents::send(Sending& sending, UploadRound& round) {
   sending.generation = (*file)->generation();
   for (const auto& [index, offset] : sending.lacking) {
     Chunk& chunk = sending.manifest.chunks[index];
-    Bytes bytes(static_cast<std::size_t>(chunk.length));
-    if (!TRY(read(sending, **file, offset, bytes))) return {};
-    TRY(round.seal(std::move(bytes), [&chunk](const block::SealedBlock& sealed) {
-      chunk.block = sealed.id;
-      chunk.key = sealed.key;
-      chunk.stored_bytes = static_cast<std::uint32_t>(sealed.bytes.size());
-    }));
+    Bytes bytes(block::kSealFront + static_cast<std::size_t>(chunk.length));
+    if (!TRY(read(sending, **file, offset, std::span(bytes).subspan(block::kSealFront)))) return {};
+    auto sealed = [&chunk](const block::SealedBlock& block) {
+      chunk.block = block.id;
+      chunk.key = block.key;
+      chunk.stored_bytes = static_cast<std::uint32_t>(block.bytes.size());
+    };
+    TRY(round.seal(std::move(bytes), {.sealed = std::move(sealed), .stored = {}}));
   }
   sending.whole = true;
   return {};

@@ -48,7 +48,7 @@ class LostContents {
   };
   Status ask(const std::vector<Sending>& all, const CallOptions& options);
   Status send(Sending& sending, UploadRound& round);
-  Result<bool> read(const Sending& sending, BackingFile& file, std::uint64_t offset, Bytes& out);
+  Result<bool> read(const Sending& sending, BackingFile& file, std::uint64_t offset, std::span<std::uint8_t> out);
   Result<bool> is_clean(const Wanted& wanted);
 
   Dependencies d_;

@@ -82,10 +82,7 @@ Result<std::optional<PreparedContent>> ContentPreparer::prepare(InodeId inode, S
   }
   if (reading.frozen) reading.frozen.unlock();
 
-  d_.progress.begin(true, inode, state->row.dirty.total());
-  Status done = cut_all(*state, reading, round, options);
-  d_.progress.end(true, inode);
-  TRY(std::move(done));
+  TRY(cut_all(*state, reading, round, options));
   if (reading.hope && !TRY(unchanged(*state, *reading.file, reading.generation)))
     return std::optional<PreparedContent>();
   return std::optional(std::move(state->prepared));
@@ -96,7 +93,9 @@ bool ContentPreparer::written_within(InodeId inode, std::chrono::nanoseconds spa
   struct stat st{};
   if (!opened.ok() || (*opened)->fd() < 0 || ::fstat((*opened)->fd(), &st) != 0) return false;
   const Timestamp written{std::chrono::seconds(st.st_mtim.tv_sec) + std::chrono::nanoseconds(st.st_mtim.tv_nsec)};
-  return written <= now && now - written < span;
+  if (written > now || now - written >= span) return false;
+  opened->reset();   // not one of those who may write it
+  return d_.backing.has_writers(inode);
 }
 
 Status ContentPreparer::cut_all(State& state, Reading& reading, UploadRound& round, const CallOptions& options) {
@@ -143,6 +142,9 @@ Status ContentPreparer::cut(State& state, ByteSource& source, UploadRound& round
   if (!trust_old_blocks_) dirty.add({0, size});
   Rechunker rechunker(d_.chunker, source, {state.old ? &*state.old : nullptr, &state.offsets, std::move(dirty)});
   auto guard = std::make_shared<std::mutex>();  // chunks grow while sealers fill in earlier ones
+  // Shown until the last of its blocks is stored.
+  auto transfer = d_.progress.begin(true, state.inode, state.row.dirty.total());
+  std::uint64_t sent = 0;
   while (auto piece = TRY(rechunker.next())) {
     if (piece->reused && !piece->chunk.is_hole()) d_.known.add(piece->chunk.block);
     std::size_t index;
@@ -151,16 +153,19 @@ Status ContentPreparer::cut(State& state, ByteSource& source, UploadRound& round
       index = manifest->chunks.size();
       manifest->chunks.push_back(piece->chunk);
     }
-    d_.progress.add(true, state.inode, piece->data.size());
     if (piece->data.empty()) continue;
-    TRY(round.seal(std::move(piece->data), [manifest, guard, index](const block::SealedBlock& block) {
+    const std::uint64_t bytes = piece->chunk.length;
+    sent += bytes;
+    auto sealed = [manifest, guard, index](const block::SealedBlock& block) {
       std::lock_guard held(*guard);
       Chunk& chunk = manifest->chunks[index];
       chunk.block = block.id;
       chunk.key = block.key;
       chunk.stored_bytes = static_cast<std::uint32_t>(block.bytes.size());
-    }));
+    };
+    TRY(round.seal(std::move(piece->data), {std::move(sealed), [transfer, bytes] { transfer->moved(bytes); }}));
   }
+  transfer->expect(sent);
   return {};
 }
 

@@ -44,7 +44,8 @@ class ContentPreparer {
   /// Errors: Io, NoSpace, those of the round and of reading blocks that are not here.
   Result<std::optional<PreparedContent>> prepare(InodeId inode, Stillness stillness, UploadRound& round,
                                                  const CallOptions& options);
-  /// Whether bytes were written into the file's backing file so shortly before `now`, by whatever way.
+  /// Whether bytes were written into the file's backing file so shortly before `now`, by whatever way, and more may come:
+  /// somebody can still write it.
   bool written_within(InodeId inode, std::chrono::nanoseconds span, Timestamp now);
 
   /// Whether blocks of the old manifest count as stored. If not, every byte is read and every block offered again.

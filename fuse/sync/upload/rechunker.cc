@@ -22,7 +22,7 @@ std::size_t leading_zeros(ByteView bytes) {
 }  // namespace
 
 Rechunker::Rechunker(const block::Chunker& chunker, ByteSource& source, Old old)
-    : chunker_(chunker), source_(source), old_(std::move(old)) {
+    : chunker_(chunker), source_(source), old_(std::move(old)), ahead_(block::kSealFront) {
   if (!old_.manifest || old_.manifest->chunks.empty()) {
     old_.manifest = nullptr;
     return;
@@ -36,13 +36,29 @@ Rechunker::Rechunker(const block::Chunker& chunker, ByteSource& source, Old old)
 }
 
 Status Rechunker::fill(std::uint64_t want) {
-  const std::size_t have = window_.size() - window_at_;
+  const std::size_t have = ahead().size();
   want = std::min(want, source_.size() - at_);
   if (have >= want) return {};
-  window_.erase(window_.begin(), window_.begin() + static_cast<std::ptrdiff_t>(window_at_));
-  window_at_ = 0;
-  window_.resize(static_cast<std::size_t>(want));
-  return source_.read(at_ + have, std::span(window_).subspan(have));
+  // Most chunks are a little over the average: room for those at once, so that the memory need not move.
+  const std::uint64_t room = std::max<std::uint64_t>(want, std::min<std::uint64_t>(chunker_.sizes().average * 3ull / 2, source_.size() - at_));
+  ahead_.reserve(static_cast<std::size_t>(room) + block::kSealFront + block::kSealBehind);
+  ahead_.resize(block::kSealFront + static_cast<std::size_t>(want));
+  return source_.read(at_ + have, std::span(ahead_).subspan(block::kSealFront + have));
+}
+
+/// Reads on until the chunk's end shows. What is read too far begins the next chunk.
+Result<std::size_t> Rechunker::find_cut() {
+  const std::uint64_t step = chunker_.sizes().average / 4;
+  std::size_t without_cut = 0;
+  TRY(fill(chunker_.sizes().average + step));
+  while (true) {
+    const bool at_end = at_ + ahead().size() == source_.size();
+    if (const std::size_t cut = chunker_.first_cut(ahead(), at_end, without_cut)) return cut;
+    without_cut = ahead().size();
+    if (at_end || without_cut >= chunker_.sizes().max)
+      return Error(Code::kInternal, "the chunker wants more bytes than a chunk has");
+    TRY(fill(std::min<std::uint64_t>(without_cut + step, chunker_.sizes().max)));
+  }
 }
 
 std::optional<Rechunker::Piece> Rechunker::take_over() {
@@ -54,8 +70,7 @@ std::optional<Rechunker::Piece> Rechunker::take_over() {
   if (range.end > source_.size() || old_.dirty.intersects(range)) return std::nullopt;
   Piece piece{at_, old_.manifest->chunks[old_index_], {}, true};
   at_ = range.end;
-  window_.clear();
-  window_at_ = 0;
+  forget_ahead();
   return piece;
 }
 
@@ -63,9 +78,8 @@ std::optional<Rechunker::Piece> Rechunker::take_over() {
 Result<std::uint64_t> Rechunker::zeros_here() {
   const std::uint64_t left = source_.size() - at_;
   if (left < kMinHole) return 0;
-  const ByteView ahead = ByteView(window_).subspan(window_at_);
-  std::uint64_t zeros = leading_zeros(ahead);
-  if (zeros < ahead.size() && zeros < kMinHole) return 0;
+  std::uint64_t zeros = leading_zeros(ahead());
+  if (zeros < ahead().size() && zeros < kMinHole) return 0;
   Bytes block(kHoleGrain);
   while (zeros < left) {
     const std::uint64_t data = source_.next_data(at_ + zeros) - at_;
@@ -91,21 +105,31 @@ Result<std::optional<Rechunker::Piece>> Rechunker::next() {
   if (const std::uint64_t zeros = TRY(zeros_here())) {
     Piece piece{at_, Chunk{.length = zeros}, {}, false};
     at_ += zeros;
-    window_.clear();
-    window_at_ = 0;
+    forget_ahead();
     return std::optional(std::move(piece));
   }
-  // Two chunks at a time: fewer, longer reads.
-  if (window_.size() - window_at_ < std::min<std::uint64_t>(chunker_.sizes().max, source_.size() - at_))
-    TRY(fill(2ull * chunker_.sizes().max));
-  const ByteView ahead = ByteView(window_).subspan(window_at_);
-  const bool at_end = at_ + ahead.size() == source_.size();
-  const std::size_t cut = chunker_.first_cut(ahead, at_end);
-  if (cut == 0) return Error(Code::kInternal, "the chunker wants more bytes than a chunk has");
-  Piece piece{at_, Chunk{.length = cut}, to_bytes(ahead.first(cut)), false};
+  const std::size_t cut = TRY(find_cut());
+  Piece piece{at_, Chunk{.length = cut}, take_ahead(cut), false};
   at_ += cut;
-  window_at_ += cut;
   return std::optional(std::move(piece));
+}
+
+/// The next `cut` bytes, with room around them: in the memory they were read to, or, where that is much more than they need,
+/// in some of their own, for it is held until the block is stored.
+Bytes Rechunker::take_ahead(std::size_t cut) {
+  const std::size_t size = block::kSealFront + cut;
+  if (ahead_.capacity() > (size + block::kSealBehind) * 3 / 2) {
+    Bytes own;
+    own.reserve(size + block::kSealBehind);
+    own.resize(block::kSealFront);
+    append(own, ahead().first(cut));
+    ahead_.erase(ahead_.begin() + block::kSealFront, ahead_.begin() + static_cast<std::ptrdiff_t>(size));
+    return own;
+  }
+  Bytes rest(block::kSealFront);
+  append(rest, ahead().subspan(cut));
+  ahead_.resize(size);
+  return std::exchange(ahead_, std::move(rest));
 }
 
 }  // namespace skymoor::client

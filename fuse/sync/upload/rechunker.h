@@ -4,6 +4,7 @@
 
 #include "fuse/sync/upload/byte_source.h"
 #include "shared/block/chunker.h"
+#include "shared/block/seal.h"
 
 namespace skymoor::client {
 
@@ -23,7 +24,7 @@ class Rechunker {
   struct Piece {
     std::uint64_t offset = 0;
     Chunk chunk;                 ///< length; block and key too when it is an old one
-    Bytes data;
+    Bytes data;                  ///< behind block::kSealFront bytes
     bool reused = false;
   };
   /// The next chunk; nothing at the end. Errors: those of the source.
@@ -33,15 +34,17 @@ class Rechunker {
   std::optional<Piece> take_over();
   Result<std::uint64_t> zeros_here();
   Status fill(std::uint64_t want);
+  Result<std::size_t> find_cut();
+  Bytes take_ahead(std::size_t cut);
+  ByteView ahead() const { return ByteView(ahead_).subspan(block::kSealFront); }
+  void forget_ahead() { ahead_.resize(block::kSealFront); }
 
   const block::Chunker& chunker_;
   ByteSource& source_;
   Old old_;
   std::uint64_t at_ = 0;
   std::size_t old_index_ = 0;
-  // Bytes [at_, at_ + ahead) stand in window_ from window_at_ on.
-  Bytes window_;
-  std::size_t window_at_ = 0;
+  Bytes ahead_;   ///< the file's bytes from at_ on, as far as they were read, behind the room for a block's header
 };
 
 }  // namespace skymoor::client

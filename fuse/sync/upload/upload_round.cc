@@ -1,9 +1,12 @@
 #include "fuse/sync/upload/upload_round.h"
 
+#include <numeric>
+
 #include "fuse/sync/connection.h"
 #include "fuse/remote/backoff.h"
 #include "fuse/sync/waiting.h"
 #include "shared/base/log.h"
+#include "shared/base/must_finish.h"
 #include "shared/block/pack.h"
 
 namespace skymoor::client {
@@ -12,7 +15,14 @@ namespace {
 constexpr int kQuickAttempts = 3;       // within one call; longer absences are the engine's business
 constexpr int kMaxRepairs = 6;          // times that damaged or lost segments of one pack are sent again
 constexpr std::uint16_t kAllSegments = 0xffff;
+constexpr std::chrono::milliseconds kLook{100};   // between two things done meanwhile, when nothing moves
 constexpr std::size_t kChunksAtOnce = 4, kBytesAtOnce = 4u << 20;   // sealed by one task
+
+/// Whoever counts its tasks must hear that one will not run, whatever the reason.
+template <typename Task>
+Status submit(Executor& pool, Task&& task) {
+  return contained([&] { return pool.submit(std::forward<Task>(task)); });
+}
 
 bool passing(const Error& error) {
   return unreachable(error) || error.code() == Code::kRateLimited || error.code() == Code::kBusy;
@@ -22,7 +32,7 @@ bool passing(const Error& error) {
 
 UploadRound::~UploadRound() {
   MutexLock lock(mutex_);
-  if (!error_) error_ = Error(Code::kCancelled, "the upload was given up");
+  if (!error_) error_ = Error(Code::kCancelled, "given up");   // takes no memory
   Watchdog::Idle idle;
   while (tasks_ > 0) changed_.wait(lock);
 }
@@ -44,23 +54,34 @@ void UploadRound::release(std::size_t bytes) {
   changed_.notify_all();
 }
 
-Status UploadRound::seal(Bytes chunk, Sealed done) {
+void UploadRound::do_meanwhile(const MutexLock&) {
   Watchdog::progress();
+  if (!meanwhile_ || error_) return;
+  Status done;
+  {
+    MutexUnlock without(mutex_);
+    done = meanwhile_();
+  }
+  if (!done.ok() && !error_) error_ = std::move(done).error();
+}
+
+Status UploadRound::seal(Bytes chunk, Told told) {
   const std::size_t bytes = chunk.size();
   NotifyOnStop wake(stop_, mutex_, changed_);
   MutexLock lock(mutex_);
+  do_meanwhile(lock);
   while (!error_ && !stop_.stop_requested() && memory_ > 0 && memory_ + bytes > context_.memory_bytes) {
     // What waits for more of its kind would keep its memory for ever.
-    Watchdog::progress();
-    if (tasks_ > 0) changed_.wait_for(lock, std::chrono::milliseconds(250));
+    if (tasks_ > 0) changed_.wait_for(lock, kLook);
     else if (!raw_.empty()) seal_waiting(lock);
     else dispatch(lock);
+    do_meanwhile(lock);
   }
   if (stop_.stop_requested()) return Error(Code::kCancelled, "stopped");
   if (error_) return *error_;
   memory_ += bytes;
   raw_bytes_ += bytes;
-  raw_.push_back({std::move(chunk), std::move(done)});
+  raw_.push_back({std::move(chunk), std::move(told)});
   if (raw_.size() >= kChunksAtOnce || raw_bytes_ >= kBytesAtOnce) seal_waiting(lock);
   if (error_) return *error_;
   return {};
@@ -76,9 +97,13 @@ void UploadRound::seal_waiting(const MutexLock&) {
   Status queued;
   {
     MutexUnlock meanwhile(mutex_);
-    queued = context_.sealers.submit([this, group] {
-      seal_group(*group);
+    queued = submit(context_.sealers, [this, group] {
+      Status sealed = contained([&]() -> Status {
+        seal_group(*group);
+        return {};
+      });
       group->clear();
+      if (!sealed.ok()) fail(std::move(sealed).error());
       MutexLock inner(mutex_);
       --tasks_;
       --sealing_;
@@ -93,42 +118,62 @@ void UploadRound::seal_waiting(const MutexLock&) {
 }
 
 void UploadRound::seal_group(std::vector<Raw>& group) {
-  std::vector<ByteView> chunks;
-  std::size_t bytes = 0;
-  for (const Raw& raw : group) {
-    chunks.emplace_back(raw.chunk);
-    bytes += raw.chunk.size();
+  std::vector<Bytes> chunks;
+  std::vector<std::size_t> sizes;
+  for (Raw& raw : group) {
+    sizes.push_back(raw.chunk.size());
+    chunks.push_back(std::move(raw.chunk));
   }
   auto sealed = error() ? Result<Blocks>(Error(Code::kCancelled, "given up"))
-                        : block::seal_blocks(context_.block_key, chunks);
+                        : block::seal_in_place(context_.block_key, chunks);
   if (!sealed.ok()) {
     fail(std::move(sealed).error());
-    return release(bytes);
+    return release(std::accumulate(sizes.begin(), sizes.end(), std::size_t{0}));
   }
   for (std::size_t i = 0; i < group.size(); ++i) {
-    const std::size_t size = group[i].chunk.size();
-    Bytes().swap(group[i].chunk);
-    group[i].done((*sealed)[i]);
-    add(std::move((*sealed)[i]), size);
+    group[i].told.sealed((*sealed)[i]);
+    add(std::move((*sealed)[i]), sizes[i], std::move(group[i].told.stored));
   }
 }
 
-void UploadRound::add(block::SealedBlock block, std::size_t chunk_bytes) {
+void UploadRound::add(block::SealedBlock block, std::size_t chunk_bytes, std::function<void()> stored) {
   const bool known = context_.known.contains(block.id);
-  MutexLock lock(mutex_);
-  if (known || !taken_.insert(block.id).second || error_) {
-    if (!error_) ++context_.progress.deduplicated_blocks;
-    memory_ -= chunk_bytes;
+  {
+    MutexLock lock(mutex_);
+    bool fresh = false;
+    if (!known && !error_) {
+      auto& waiting = on_way_[block.id];
+      fresh = waiting.empty();
+      waiting.push_back(std::move(stored));
+    }
+    if (fresh) {
+      // What is kept from here on is the sealed form.
+      memory_ = memory_ - chunk_bytes + block.bytes.size();
+      open_memory_ += block.bytes.size();
+      open_bytes_ += block.bytes.size();
+      open_.push_back(std::move(block));
+      if (open_bytes_ >= context_.pack_bytes) dispatch(lock);
+    } else {
+      if (!error_) ++context_.progress.deduplicated_blocks;
+      memory_ -= chunk_bytes;
+    }
     changed_.notify_all();
-    return;
   }
-  // What is kept from here on is the sealed form.
-  memory_ = memory_ - chunk_bytes + block.bytes.size();
-  open_memory_ += block.bytes.size();
-  open_bytes_ += block.bytes.size();
-  open_.push_back(std::move(block));
-  if (open_bytes_ >= context_.pack_bytes) dispatch(lock);
-  changed_.notify_all();
+  if (known && stored) stored();
+}
+
+void UploadRound::note_stored(const BlockId& id) {
+  context_.known.add(id);
+  std::vector<std::function<void()>> waiting;
+  {
+    MutexLock lock(mutex_);
+    if (auto it = on_way_.find(id); it != on_way_.end()) {
+      waiting = std::move(it->second);
+      on_way_.erase(it);
+    }
+  }
+  for (const auto& stored : waiting)
+    if (stored) stored();
 }
 
 void UploadRound::dispatch(const MutexLock&) {
@@ -141,8 +186,11 @@ void UploadRound::dispatch(const MutexLock&) {
   Status queued;
   {
     MutexUnlock meanwhile(mutex_);
-    queued = context_.senders.submit([this, blocks, memory] {
-      Status sent = error() ? Status(Error(Code::kCancelled, "given up")) : send(*blocks);
+    queued = submit(context_.senders, [this, blocks, memory] {
+      Status sent = contained([&]() -> Status {
+        if (error()) return Error(Code::kCancelled, "given up");
+        return send(*blocks);
+      });
       blocks->clear();
       if (!sent.ok()) fail(std::move(sent).error());
       MutexLock inner(mutex_);
@@ -162,10 +210,10 @@ Status UploadRound::finish() {
   MutexLock lock(mutex_);
   while (!error_ && (tasks_ > 0 || !raw_.empty() || !open_.empty())) {
     if (stop_.stop_requested()) return Error(Code::kCancelled, "stopped");
-    Watchdog::progress();
     if (!raw_.empty()) seal_waiting(lock);
     else if (!open_.empty() && sealing_ == 0) dispatch(lock);  // everything is sealed: the last pack goes
-    else changed_.wait_for(lock, std::chrono::milliseconds(250));
+    else changed_.wait_for(lock, kLook);
+    do_meanwhile(lock);
   }
   if (error_) return *error_;
   return {};
@@ -199,7 +247,7 @@ Status UploadRound::send(Blocks& blocks) {
     switch (it->second->state) {
       case protocol::BlockState::kStored:
         ++context_.progress.deduplicated_blocks;
-        context_.known.add(blocks[i].id);
+        note_stored(blocks[i].id);
         break;
       case protocol::BlockState::kMissing: segments[i] = {kAllSegments}; break;
       case protocol::BlockState::kPartial: segments[i] = it->second->missing_segments; break;
@@ -232,8 +280,8 @@ Status UploadRound::send_packs(Blocks& blocks, std::vector<std::vector<std::uint
       switch (state.state) {
         case protocol::BlockState::kStored:
           left.clear();
-          context_.known.add(state.block);
           ++context_.progress.uploaded_blocks;
+          note_stored(state.block);
           break;
         case protocol::BlockState::kMissing: left = {kAllSegments}; break;
         case protocol::BlockState::kPartial: left = state.missing_segments; break;

@@ -2,7 +2,7 @@
 #pragma once
 #include <optional>
 #include <stop_token>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "fuse/remote/volume_remote.h"
@@ -33,17 +33,25 @@ struct UploadContext {
 /// Seals chunks, leaves out what the server has, packs the rest and sends packs side by side. Bounded memory: a chunk
 /// counts from `seal` until its block is stored or left out, and `seal` waits while too much is on its way.
 ///
-/// Thread-safe. Tasks refer to it: the destructor waits for them. Failure: the first error ends the round; `finish`
-/// answers it. Blocks that were stored stay stored: the next round finds them.
+/// Thread-safe, but `seal` and `finish` are one thread's: it does `meanwhile` again and again as long as it is in them, for
+/// a large round takes hours on a slow line. Tasks refer to the round: the destructor waits for them. Failure: the first
+/// error, also of `meanwhile`, ends the round; `finish` answers it. Blocks that were stored stay stored: the next round finds
+/// them.
 class UploadRound {
  public:
-  UploadRound(UploadContext& context, std::stop_token stop) : context_(context), stop_(std::move(stop)) {}
+  using Meanwhile = std::function<Status()>;
+  UploadRound(UploadContext& context, std::stop_token stop, Meanwhile meanwhile = {})
+      : context_(context), stop_(std::move(stop)), meanwhile_(std::move(meanwhile)) {}
   ~UploadRound();
 
-  /// Seals `chunk` on the pool and sends the block; `done` gets the block's id, key and size before it is sent (from a
-  /// pool thread). Blocks: while the memory limit is reached. Errors: those of the round.
-  using Sealed = std::function<void(const block::SealedBlock&)>;
-  Status seal(Bytes chunk, Sealed done);
+  /// What becomes of one chunk, told from threads of the pools.
+  struct Told {
+    std::function<void(const block::SealedBlock&)> sealed;   ///< its block's id, key and size, before it is sent
+    std::function<void()> stored;                            ///< the server holds the block; may be empty
+  };
+  /// Seals `chunk`, which stands behind block::kSealFront bytes, on the pool and sends the block. Blocks: while the memory
+  /// limit is reached. Errors: those of the round.
+  Status seal(Bytes chunk, Told told);
   /// Sends what is left and waits until every block is stored. Errors: Offline, TimedOut, NoSpace, QuotaExceeded, ...
   Status finish();
 
@@ -51,11 +59,13 @@ class UploadRound {
   using Blocks = std::vector<block::SealedBlock>;
   struct Raw {
     Bytes chunk;
-    Sealed done;
+    Told told;
   };
-  void seal_waiting(const MutexLock&) REQUIRES(mutex_);   ///< lets go of the mutex for a while, as `dispatch`
+  void do_meanwhile(const MutexLock&) REQUIRES(mutex_);   ///< lets go of the mutex, as the next two
+  void seal_waiting(const MutexLock&) REQUIRES(mutex_);
   void seal_group(std::vector<Raw>& group);
-  void add(block::SealedBlock block, std::size_t chunk_bytes);
+  void add(block::SealedBlock block, std::size_t chunk_bytes, std::function<void()> stored);
+  void note_stored(const BlockId& id);
   void dispatch(const MutexLock&) REQUIRES(mutex_);
   Status send(Blocks& blocks);
   Status send_packs(Blocks& blocks, std::vector<std::vector<std::uint16_t>>& segments);
@@ -67,6 +77,7 @@ class UploadRound {
 
   UploadContext& context_;
   const std::stop_token stop_;
+  const Meanwhile meanwhile_;
   // Guarded by mutex_.
   Mutex mutex_{kUploadRoundRank, "sync.upload_round"};
   CondVar changed_;
@@ -76,7 +87,8 @@ class UploadRound {
   std::size_t open_bytes_ GUARDED_BY(mutex_) = 0, open_memory_ GUARDED_BY(mutex_) = 0;
   std::size_t memory_ GUARDED_BY(mutex_) = 0;
   std::size_t tasks_ GUARDED_BY(mutex_) = 0, sealing_ GUARDED_BY(mutex_) = 0;   ///< all, and those of them that seal
-  std::unordered_set<BlockId> taken_ GUARDED_BY(mutex_);   ///< in this round already
+  /// Blocks on their way, and who waits for each to be stored.
+  std::unordered_map<BlockId, std::vector<std::function<void()>>> on_way_ GUARDED_BY(mutex_);
   std::optional<Error> error_ GUARDED_BY(mutex_);
 };
 

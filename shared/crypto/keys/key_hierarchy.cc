@@ -73,5 +73,6 @@ SecretBytes VolumeKey::metadata_key() const { return derive(*this, labels::kVolu
 SecretBytes VolumeKey::name_key() const { return derive(*this, labels::kVolumeName, 64); }
 SecretBytes VolumeKey::token_key() const { return derive(*this, labels::kVolumeToken, 32); }
 SecretBytes VolumeKey::chunker_key() const { return derive(*this, labels::kVolumeChunker, 32); }
+SecretBytes VolumeKey::commit_key() const { return derive(*this, labels::kVolumeCommit, 32); }
 
 }  // namespace skymoor::crypto

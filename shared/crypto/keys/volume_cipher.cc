@@ -79,7 +79,8 @@ VolumeCipher::VolumeCipher(const VolumeKey& key)
       epoch_(key.epoch),
       metadata_key_(key.metadata_key()),
       name_key_(key.name_key()),
-      token_key_(key.token_key()) {}
+      token_key_(key.token_key()),
+      commit_key_(key.commit_key()) {}
 
 NameToken VolumeCipher::name_token(InodeId directory, std::string_view name) const {
   return token(token_key_.view(), labels::kNameToken, directory, name);
@@ -132,6 +133,12 @@ Bytes VolumeCipher::seal_manifest(InodeId inode, OpId op, ByteView manifest) con
 Result<Bytes> VolumeCipher::open_manifest(InodeId inode, OpId op, ByteView sealed) const {
   const SecretBytes manifest = TRY(open(metadata_key_.view(), manifest_binding(volume_, epoch_, inode, op), sealed));
   return to_bytes(manifest.view());
+}
+
+Hash256 VolumeCipher::commit_proof(ByteView proven) const {
+  ByteWriter label;
+  label.text(labels::kCommitProof);
+  return hmac_sha256(commit_key_.view(), {label.view(), proven});
 }
 
 }  // namespace skymoor::crypto

@@ -16,7 +16,7 @@ class FakeAccountServer {
  public:
   std::string url() const { return server_.url(); }
   std::uint32_t scrypt_log_n = 8;
-  bool refuse_finish = false, swap_bundle = false;
+  bool refuse_finish = false, swap_bundle = false, answer_with_first = false;
   std::vector<protocol::VolumeInfo> volumes;
   std::map<std::string, protocol::UserKeys> keys;
   std::vector<protocol::DevicePublic> devices;
@@ -92,7 +92,7 @@ class FakeAccountServer {
       info.sealed_key = create.sealed_key;
       info.sealed_label = create.sealed_label;
       volumes.push_back(info);
-      return c.reply(200, encode(info));
+      return c.reply(200, encode(answer_with_first ? volumes.front() : info));
     }
     fail(c, Code::kNotFound, r.target);
   }

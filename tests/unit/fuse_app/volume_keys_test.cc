@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "fuse/app/account/enrolment.h"
+#include "shared/crypto/volume_cipher.h"
 #include "tests/unit/fuse_app/fake_account_server.h"
 
 namespace skymoor::client {
@@ -73,6 +74,32 @@ TEST_F(VolumeKeysTest, AVolumeSealedToSomebodyElseIsListedClosed) {
   account_.user_key = crypto::UserKey::generate(random_);
   EXPECT_FALSE(list_volumes(*remote_, account_, {})->at(0).why_closed.empty());
   EXPECT_EQ(find_volume(*remote_, account_, id, {}).error().code(), Code::kCorrupt);
+}
+
+// A server knows the user's public keys: it may seal a key of its own to them, to read what a new device writes.
+TEST_F(VolumeKeysTest, AKeyThatTheServerMadeIsNotTaken) {
+  const auto made = create("home");
+  ASSERT_TRUE(made.ok());
+  const VolumeId id = made->info.id;
+  const auto its = crypto::VolumeKey::generate(id, random_);
+  protocol::VolumeInfo& shown = server_.volumes[0];
+  shown.sealed_label = crypto::VolumeCipher(its).seal_name(InodeId{0}, InodeId{0}, "home");
+  const auto keys = crypto::UserKey::generate(random_);
+  shown.sealed_key = crypto::seal_volume_key(its, account_.user_key.sealing_key().public_key, keys.signing_key(), random_);
+  const auto listed = list_volumes(*remote_, account_, {});
+  ASSERT_TRUE(listed.ok());
+  EXPECT_TRUE(listed->at(0).key.seed.empty());
+  EXPECT_NE(listed->at(0).why_closed.find("did not sign"), std::string::npos) << listed->at(0).why_closed;
+  EXPECT_EQ(find_volume(*remote_, account_, id.hex(), {}).error().code(), Code::kCorrupt);
+  const auto found = find_volume(*remote_, account_, "home", {});
+  EXPECT_EQ(found.error().code(), Code::kNotFound);
+  EXPECT_NE(found.error().message().find("did not sign"), std::string::npos) << found.error().message();
+}
+
+TEST_F(VolumeKeysTest, AnotherVolumeInTheAnswerIsNotTaken) {
+  ASSERT_TRUE(create("home").ok());
+  server_.answer_with_first = true;
+  EXPECT_EQ(create("photos").error().code(), Code::kBadSignature);
 }
 
 TEST(VolumeLabel, IsFitForPathsAndOptions) {

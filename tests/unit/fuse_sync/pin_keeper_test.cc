@@ -140,6 +140,22 @@ TEST_F(PinKeeperTest, FollowsWhatTheFeedBrings) {
   EXPECT_EQ(view.pins[0].missing_files, 0u);
 }
 
+TEST_F(PinKeeperTest, FollowsWhatAListingBringsToLight) {
+  auto following = keeper({.gather = 1ms});
+  ASSERT_TRUE(following->pin(trip_).ok());
+  EXPECT_TRUE(settles(*following));
+  a_.write("trip/deep/new", std::string(9000, 'n'));
+  a_.sync();
+  b_.catch_up();
+  EXPECT_EQ(following->view(true).pins[0].missing_files, 1u);
+  VisibleChanges changes;
+  changes.revealed.push_back(b_.node("trip/deep").id);
+  EXPECT_FALSE(changes.empty());
+  following->tree_changed(changes);
+  EXPECT_TRUE(settles(*following));
+  EXPECT_EQ(following->view(true).pins[0].missing_files, 0u);
+}
+
 TEST_F(PinKeeperTest, WhatIsBelowAPinIsWithinIt) {
   ASSERT_TRUE(pins_->add(trip_).ok());
   ASSERT_TRUE(b_.exists("trip/f3"));

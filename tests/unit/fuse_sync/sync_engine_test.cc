@@ -243,6 +243,70 @@ TEST_F(SyncEngineTest, DamagedSegmentsAreSentAgainAlone) {
   EXPECT_TRUE(b.read("f") == bytes);
 }
 
+TEST_F(SyncEngineTest, ATransferMovesWithWhatTheServerHasStoredAndEndsWithIt) {
+  // It moved with what was read, and ended when all was read, with up to 64 MiB still on their way.
+  SyncDevice& a = device("anna");
+  std::mutex mutex;
+  std::condition_variable changed;
+  int arrived = 0, let_through = 1;
+  a.stop();
+  a.remote().carry = [&](std::string_view call) -> Status {
+    if (call != "pack") return {};
+    std::unique_lock lock(mutex);
+    const int number = arrived++;
+    changed.notify_all();
+    changed.wait(lock, [&] { return number < let_through; });
+    return {};
+  };
+  a.start();
+  constexpr std::uint64_t kSize = 24u << 20;
+  const InodeId inode = a.write("f", noise(kSize, 11));
+  std::jthread syncing([&] { EXPECT_NO_THROW(a.sync()); });
+  auto release = [&](void*) {
+    std::lock_guard lock(mutex);
+    let_through = 1000;
+    changed.notify_all();
+  };
+  std::unique_ptr<void, decltype(release)> at_the_end(&mutex, release);   // whatever fails below
+  {
+    std::unique_lock lock(mutex);
+    ASSERT_TRUE(changed.wait_for(lock, std::chrono::seconds(30), [&] { return arrived >= 2; }));
+  }
+  auto upload = [&] { return a.engine().status().transfers; };
+  for (int i = 0; i < 1000 && (upload().empty() || upload().front().bytes_done == 0); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  // By now all of it is read and sealed.
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  const auto held = upload();
+  ASSERT_EQ(held.size(), 1u);
+  EXPECT_TRUE(held[0].upload);
+  EXPECT_EQ(held[0].inode, inode);
+  EXPECT_EQ(held[0].path, "f");
+  EXPECT_EQ(held[0].bytes_total, kSize);
+  EXPECT_GT(held[0].bytes_done, 0u);
+  EXPECT_LT(held[0].bytes_done, 13u << 20) << "one pack of 8 MiB is stored, of blocks of up to 4 MiB";
+  EXPECT_EQ(a.engine().state_of(inode), "uploading");
+  at_the_end.reset();
+  syncing.join();
+  EXPECT_TRUE(upload().empty());
+  EXPECT_EQ(a.engine().state_of(inode), "synced");
+  EXPECT_EQ(volume_.tree().at("f").bytes.size(), kSize);
+  a.stop();
+  a.remote().carry = {};
+  a.start();
+}
+
+TEST_F(SyncEngineTest, ATransferOfWhatTheServerHasAlreadyEnds) {
+  SyncDevice& a = device("anna");
+  const std::string half = noise(3u << 20, 12);
+  a.write("f", half);
+  a.sync();
+  a.write("again", half);                  // every block is known
+  a.write("twice", half + half + half);    // and some are in it several times
+  a.sync();
+  EXPECT_TRUE(a.engine().status().transfers.empty());
+}
+
 TEST_F(SyncEngineTest, OneByteInFrontOfABigFileSendsLittle) {
   SyncDevice& a = device("anna");
   const std::string bytes = noise(32u << 20, 7);
@@ -353,6 +417,83 @@ TEST_F(SyncEngineTest, MoreContentsThanAreKeptArriveWholeAfterARefusal) {
   a.remote().set_offline(false);
   a.sync();
   for (int i = 0; i < 6; ++i) EXPECT_EQ(volume_.tree().at("f" + std::to_string(i)).bytes, noise(5000, i)) << i;
+  expect_converged();
+}
+
+/// A device that sent a large file heard nothing of others until it was through: hours, on a slow line.
+TEST_F(SyncEngineTest, OthersChangesShowWhileALargeFileIsSent) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  a.write("mine", "1");
+  a.sync();
+  b.catch_up();
+  b.read("mine");
+  a.stop();
+  a.options.upload_bytes_per_s = 4u << 20;
+  a.start();
+  const std::string large = noise(16u << 20, 5);
+  a.write("large", large);
+  a.engine().wake();
+  while (a.engine().status().uploaded_bytes == 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  // Again and again, also under the changes that wait.
+  for (int i = 0; i < 3; ++i) {
+    b.write("mine", "by berta " + std::to_string(i));
+    b.write("new " + std::to_string(i), "2");
+    b.sync();
+    a.write("meanwhile " + std::to_string(i), "3");
+    ASSERT_TRUE(a.engine().catch_up(SystemClock().monotonic() + std::chrono::seconds(3), {}).ok());
+    EXPECT_EQ(a.read("mine"), "by berta " + std::to_string(i));
+    EXPECT_TRUE(a.exists("new " + std::to_string(i)));
+    ASSERT_TRUE(volume_.tree()["large"].bytes.empty()) << "it was sent too fast for this test to say anything";
+  }
+  a.sync();
+  EXPECT_TRUE(a.read("large") == large);
+  EXPECT_EQ(a.engine().status().conflicts, 0u);
+  EXPECT_LT(a.engine().status().uploaded_bytes, 2 * large.size()) << "what was stored was sent again";
+  expect_converged();
+}
+
+/// The snapshot that a batch was planned on kept the database's log from starting over, for as long as its contents took.
+TEST_F(SyncEngineTest, TheDatabaseStaysInBoundsWhileALargeFileIsSent) {
+  SyncDevice& a = device("anna");
+  a.stop();
+  a.options.upload_bytes_per_s = 1u << 20;
+  a.options.longest_plan = std::chrono::milliseconds(200);
+  a.start();
+  a.write("large", noise(24u << 20, 5));
+  a.engine().wake();
+  while (a.engine().status().uploaded_bytes == 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  std::uintmax_t largest = 0;
+  for (int i = 0; i < 300; ++i) {
+    for (int j = 0; j < 100; ++j) a.symlink("nowhere", "link " + std::to_string(i) + "." + std::to_string(j));
+    ASSERT_TRUE(a.store().checkpoint().ok());
+    largest = std::max(largest, std::filesystem::file_size(directory_ + "/anna/state/metadata.db-wal"));
+  }
+  ASSERT_TRUE(volume_.tree()["large"].bytes.empty()) << "it was sent too fast for this test to say anything";
+  EXPECT_LT(largest, 20u << 20);
+}
+
+/// Each batch became old before the file that never rests was got hold of: nothing was sent at all.
+TEST_F(SyncEngineTest, AFileThatNeverRestsIsSentThoughBatchesBecomeOld) {
+  SyncDevice& a = device("anna");
+  a.stop();
+  a.options.longest_plan = std::chrono::milliseconds(0);
+  a.start();
+  a.write("log", noise(2u << 20, 1));
+  a.sync();
+  const std::uint64_t before = volume_.server.commits();
+  std::jthread writer([&](std::stop_token stop) {
+    for (int i = 0; !stop.stop_requested(); ++i) {
+      a.write_at("log", static_cast<std::uint64_t>(i % 500) * 4096, std::to_string(i));
+      a.engine().wake();
+    }
+  });
+  const Instant until = SystemClock().monotonic() + std::chrono::seconds(30);
+  while (volume_.server.commits() < before + 3 && SystemClock().monotonic() < until)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  writer = {};
+  EXPECT_GE(volume_.server.commits(), before + 3);
+  a.sync();
   expect_converged();
 }
 

@@ -11,7 +11,9 @@ namespace {
 class CountingStore final : public BlockStore {
  public:
   Status put(const VolumeId&, std::span<const NewBlock>) override { return {}; }
-  Result<Bytes> get(const VolumeId&, const BlockId&) override { return Error(Code::kNotFound, "empty"); }
+  Status read(const VolumeId&, const BlockId&, const Placing&) override {
+    return Error(Code::kNotFound, "empty");
+  }
   Result<std::vector<bool>> contains(const VolumeId&, std::span<const BlockId> ids) override {
     return std::vector<bool>(ids.size());
   }

@@ -51,6 +51,24 @@ TEST_P(BlockStoreContract, GetsWhatWasPut) {
   EXPECT_EQ(store_->stats().blocks, blocks.size());
 }
 
+TEST_P(BlockStoreContract, ReadsToWhereItIsTold) {
+  const TestBlock b = make_block(1000, 1);
+  ASSERT_TRUE(put(volume_, {b}).ok());
+  Bytes memory(1010, 7);
+  auto places = [&](std::uint32_t size) -> BlockStore::Places {
+    EXPECT_EQ(size, 1000u);
+    return {std::span(memory).subspan(1, 600), std::span(memory).subspan(605, 400)};
+  };
+  ASSERT_TRUE(store_->read(volume_, b.id, places).ok());
+  EXPECT_TRUE(std::equal(b.bytes.begin(), b.bytes.begin() + 600, memory.begin() + 1));
+  EXPECT_TRUE(std::equal(b.bytes.begin() + 600, b.bytes.end(), memory.begin() + 605));
+  for (std::size_t beside : {0u, 601u, 604u, 1005u}) EXPECT_EQ(memory[beside], 7) << beside;
+  auto nowhere = [](std::uint32_t) { return BlockStore::Places(); };
+  EXPECT_EQ(store_->read(volume_, b.id, nowhere).error().code(), Code::kTooLarge);
+  EXPECT_TRUE(store_->get(volume_, b.id).ok());
+  EXPECT_EQ(store_->read(other_, b.id, places).error().code(), Code::kNotFound);
+}
+
 TEST_P(BlockStoreContract, ContainsAnswersPerId) {
   TestBlock a = make_block(10, 1), b = make_block(10, 2), c = make_block(10, 3);
   ASSERT_TRUE(put(volume_, {a, c}).ok());

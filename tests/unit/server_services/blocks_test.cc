@@ -126,7 +126,7 @@ TEST_F(BlocksTest, fetches_in_the_order_asked_as_many_as_fit) {
     ids.insert(ids.begin(), all.back().id);
   }
   ids.insert(ids.begin() + 1, make_block(5, 99).id);
-  Bytes pack = value_of(services_->blocks().fetch(owner_->caller, volume_, ids));
+  const Buffer pack = value_of(services_->blocks().fetch(owner_->caller, volume_, ids));
   auto parsed = value_of(block::parse_pack(pack));
   std::vector<BlockId> got;
   for (const auto& segment : parsed.segments)

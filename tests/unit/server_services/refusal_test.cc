@@ -175,6 +175,12 @@ TEST_F(RefusalTest, bad_signature) {
   EXPECT_FALSE(writer_->send(other).ok());
 }
 
+TEST_F(RefusalTest, a_commit_that_proves_nothing) {
+  Commit commit = writer_->plan({chmod(kRootInode, 0700)});
+  commit.key_proof.reset();
+  expect_refused(writer_->sign(commit), Code::kInvalidArgument);
+}
+
 TEST_F(RefusalTest, malformed_payload) {
   expect_refused(writer_->sign_payload({}), Code::kInvalidArgument);
   expect_refused(writer_->sign_payload(Bytes(100, 0xff)), Code::kInvalidArgument);

@@ -33,6 +33,7 @@ class TestWriter {
     commit.base_hash = base_hash_;
     commit.reads = std::move(reads);
     commit.effects = std::move(effects);
+    commit.key_proof.emplace();
     return commit;
   }
   SignedCommit sign(const Commit& commit) const { return sign_payload(encode_commit(commit)); }

@@ -115,6 +115,26 @@ TEST(Chunker, StreamedInPiecesCutsAsTheWholeDoes) {
   EXPECT_EQ(streamed, whole);
 }
 
+TEST(Chunker, WhatHasNoCutNeedsNoSecondLook) {
+  Chunker chunker(kKey, {.min = 4096, .average = 16384, .max = 65536});
+  for (const Bytes& data : {random_bytes(kMiB, 7), Bytes(kMiB / 2, 3)}) {
+    const auto whole = cut_lengths(chunker, data);
+    for (std::size_t step : {1u, 63u, 64u, 1000u, 5000u, 20'000u}) {
+      std::vector<std::size_t> streamed;
+      for (std::size_t start = 0; start < data.size();) {
+        std::size_t n = 0, have = 0;
+        for (std::size_t without_cut = 0; n == 0; without_cut = have) {
+          have = std::min(data.size() - start, have + step);
+          n = chunker.first_cut(ByteView(data).subspan(start, have), start + have == data.size(), without_cut);
+        }
+        streamed.push_back(n);
+        start += n;
+      }
+      EXPECT_EQ(streamed, whole) << step;
+    }
+  }
+}
+
 TEST(Chunker, ShortAndEmptyInput) {
   Chunker chunker(kKey);
   EXPECT_EQ(chunker.first_cut({}, true), 0u);

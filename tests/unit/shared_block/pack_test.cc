@@ -52,6 +52,45 @@ TEST(Pack, RoundTripsBlocksOfManySizes) {
   for (const Sample& s : samples) EXPECT_EQ(joined[s.id], s.bytes);
 }
 
+TEST(Pack, AFillerMakesWhatAWriterMakes) {
+  PackWriter writer;
+  Bytes memory(3'000'000, 7);
+  PackFiller filler(memory);
+  for (std::size_t size : {1u, kSegmentBytes, kSegmentBytes + 1, 3 * kSegmentBytes + 5}) {
+    const Sample s = sample(size, size);
+    writer.add_block(s.id, s.bytes);
+    // One that could not be read leaves nothing.
+    for (std::span<std::uint8_t> place : filler.place(kSegmentBytes + 9)) std::fill(place.begin(), place.end(), 1);
+    ByteView rest = s.bytes;
+    for (std::span<std::uint8_t> place : filler.place(static_cast<std::uint32_t>(size))) {
+      std::copy_n(rest.begin(), place.size(), place.begin());
+      rest = rest.subspan(place.size());
+    }
+    EXPECT_TRUE(rest.empty());
+    filler.keep(s.id);
+  }
+  EXPECT_EQ(filler.segments(), writer.segments());
+  EXPECT_EQ(to_bytes(ByteView(memory).first(filler.size())), writer.take());
+  const auto left = static_cast<std::uint32_t>(memory.size() - filler.size());
+  EXPECT_TRUE(filler.place(left).empty()) << "its heads do not fit";
+  EXPECT_FALSE(filler.place(left - (left / kSegmentBytes + 1) * 48).empty());
+  EXPECT_TRUE(filler.place(0).empty());
+  EXPECT_TRUE(filler.place(kMaxBlockBytes + 1).empty());
+}
+
+TEST(Pack, ChecksumsAreLeftToWhoDoesNotNeedThem) {
+  const Sample s = sample(1000, 1);
+  PackWriter writer;
+  writer.add_block(s.id, s.bytes);
+  Bytes pack = writer.take();
+  pack.back() ^= 1;
+  EXPECT_FALSE(must_parse(pack).segments.at(0).intact);
+  auto parsed = parse_pack(pack, Checksums::kLeave);
+  ASSERT_TRUE(parsed.ok());
+  EXPECT_TRUE(parsed->segments.at(0).intact);
+  EXPECT_TRUE(parse_pack(ByteView(pack).first(500), Checksums::kLeave)->truncated) << "lengths count all the same";
+}
+
 TEST(Pack, AWriterIsReusableAfterTake) {
   PackWriter writer;
   Sample s = sample(10, 1);

@@ -122,22 +122,58 @@ TEST(SealedBlock, SeveralAtOnceAreSealedAsEachAlone) {
   EXPECT_EQ(seal_blocks(kVolumeKey, std::vector<ByteView>{chunks[0], {}}).error().code(), Code::kInvalidArgument);
 }
 
-TEST(SealedBlock, ACheckedBlockIsOpenedWhereItLiesAndStillAuthenticated) {
+using Parts = std::vector<std::span<std::uint8_t>>;
+
+Bytes joined(const std::vector<ByteView>& pieces) {
+  Bytes all;
+  for (ByteView piece : pieces) append(all, piece);
+  return all;
+}
+
+TEST(SealedBlock, ABlockIsOpenedWhereItLiesInHoweverManyPieces) {
   for (bool text : {false, true}) {
     const Bytes chunk = text ? text_bytes(300'000, 3) : random_bytes(300'000, 3);
     const SealedBlock block = must_seal(chunk);
-    Bytes place = block.bytes, scratch = to_bytes("old");
-    auto plain = open_checked_block(block.key, place, 300'000, scratch);
-    ASSERT_TRUE(plain.ok());
-    EXPECT_EQ(to_bytes(*plain), chunk);
-    for (std::size_t at : {std::size_t{0}, std::size_t{1}, std::size_t{3}, std::size_t{6}, block.bytes.size() / 2,
-                           block.bytes.size() - 1}) {
-      place = block.bytes;
-      place[at] ^= 1;
-      EXPECT_EQ(open_checked_block(block.key, place, 300'000, scratch).error().code(), Code::kCorrupt) << at;
+    const std::size_t size = block.bytes.size();
+    Bytes scratch = to_bytes("old");
+    // The tag lies in the last piece, in the last two, or the last three; pieces begin within a block of the cipher.
+    for (const std::vector<std::size_t>& cuts :
+         {std::vector<std::size_t>{}, {6}, {7, 4096}, {1000, size - 16}, {100, size - 10}, {6, 5000, size - 20, size - 15, size - 1}}) {
+      Bytes place = block.bytes;
+      Parts parts;
+      std::size_t begin = 0;
+      for (std::size_t cut : cuts) {
+        parts.emplace_back(place.data() + begin, cut - begin);
+        begin = cut;
+      }
+      parts.emplace_back(place.data() + begin, size - begin);
+      auto plain = open_in_place(block.key, parts, 300'000, scratch);
+      ASSERT_TRUE(plain.ok()) << cuts.size();
+      EXPECT_EQ(joined(*plain), chunk) << cuts.size();
     }
-    place = block.bytes;
-    EXPECT_EQ(open_checked_block(block.key, place, 299'999, scratch).error().code(), Code::kCorrupt);
+  }
+}
+
+TEST(SealedBlock, WhatIsOpenedByItsKeyAloneIsAuthenticated) {
+  for (bool text : {false, true}) {
+    const Bytes chunk = text ? text_bytes(300'000, 3) : random_bytes(300'000, 3);
+    const SealedBlock block = must_seal(chunk);
+    Bytes scratch;
+    auto code_at = [&](const BlockKey& key, std::size_t flipped, std::uint32_t plain_bytes) {
+      Bytes place = block.bytes;
+      place[flipped] ^= 1;
+      const Parts parts{std::span(place).first(100), std::span(place).subspan(100)};
+      return open_in_place(key, parts, plain_bytes, scratch).error().code();
+    };
+    for (std::size_t at : {std::size_t{0}, std::size_t{1}, std::size_t{3}, std::size_t{6}, block.bytes.size() / 2,
+                           block.bytes.size() - 1})
+      EXPECT_EQ(code_at(block.key, at, 300'000), Code::kCorrupt) << at;
+    Bytes place = block.bytes;
+    const Parts whole{place};
+    EXPECT_EQ(open_in_place(block.key, whole, 299'999, scratch).error().code(), Code::kCorrupt);
+    EXPECT_EQ(open_in_place(must_seal(random_bytes(300'000, 4)).key, whole, 300'000, scratch).error().code(), Code::kCorrupt);
+    EXPECT_EQ(open_in_place(block.key, Parts{}, 300'000, scratch).error().code(), Code::kCorrupt);
+    EXPECT_EQ(open_in_place(block.key, Parts{std::span(place).first(3)}, 300'000, scratch).error().code(), Code::kCorrupt);
   }
 }
 

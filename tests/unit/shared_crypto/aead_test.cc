@@ -57,6 +57,35 @@ TEST(GcmTest, EveryFlippedBitIsCorruptAndLeavesOutAsItWas) {
     EXPECT_FALSE(gcm_open(key, nonce, as_bytes("aad"), ByteView(sealed).first(size), out).ok());
 }
 
+TEST(GcmTest, SealsAndOpensWhereTheBytesLieInHoweverManyPieces) {
+  const Bytes key(32, 1), nonce(12, 2), aad = to_bytes("aad");
+  Bytes message;
+  for (int i = 0; i < 1000; ++i) message.push_back(static_cast<std::uint8_t>(i * 7));
+  Bytes sealed;
+  gcm_seal(key, nonce, aad, message, sealed);
+  Bytes place = message;
+  const auto tag = gcm_seal_in_place(key, nonce, aad, place);
+  append(place, tag);
+  EXPECT_EQ(place, sealed);
+
+  for (std::size_t first : {0u, 1u, 16u, 17u, 999u, 1000u, 1001u, 1015u, 1016u})
+    for (std::size_t second : {0u, 1u, 15u, 16u, 500u}) {
+      place = sealed;
+      const std::size_t middle = std::min(second, place.size() - first);
+      const std::array<std::span<std::uint8_t>, 3> parts{std::span(place).first(first), std::span(place).subspan(first, middle),
+                                                         std::span(place).subspan(first + middle)};
+      ASSERT_TRUE(gcm_open_in_place(key, nonce, aad, parts).ok()) << first << ", " << second;
+      EXPECT_TRUE(std::equal(message.begin(), message.end(), place.begin())) << first << ", " << second;
+      place = sealed;
+      place[(first + second) % place.size()] ^= 1;
+      EXPECT_EQ(gcm_open_in_place(key, nonce, aad, parts).error().code(), Code::kCorrupt) << first << ", " << second;
+      EXPECT_TRUE(std::all_of(place.begin(), place.begin() + 1000, [](std::uint8_t byte) { return byte == 0; }))
+          << "plaintext that nobody vouches for stays";
+    }
+  const std::span<const std::span<std::uint8_t>> nothing;
+  EXPECT_FALSE(gcm_open_in_place(key, nonce, aad, nothing).ok());
+}
+
 TEST(GcmTest, FailureLeavesNoErrorForTlsOnTheSameThread) {
   ERR_clear_error();
   Bytes out;

@@ -32,6 +32,7 @@ TEST(VolumeKeyTest, DerivationsAreThoseOfKeysMd) {
             "aac73302e6eeb78cdb012a1ff63c90a4d8fc1b436b0de264ff2ce9b7f3b05009");
   EXPECT_EQ(hex_of(key.token_key()), "a439f6b835f808bc9e6a5859ab9c03c1d2ab812b1003aacbbc1d8d1f48546e89");
   EXPECT_EQ(hex_of(key.chunker_key()), "f524bc212806e14a5ae3572e2d231d2daebe339c6b6cc6caaf5a0b8faeae414f");
+  EXPECT_EQ(hex_of(key.commit_key()), "3dde8839f57471114759178524ea53599f73e519fc036399c5df2e3b599f100e");
 }
 
 TEST(UserKeyTest, DerivationsAreThoseOfKeysMd) {
@@ -58,6 +59,7 @@ TEST(VolumeKeyTest, EpochVolumeAndSeedAllChangeEveryKey) {
     EXPECT_NE(hex_of(key.name_key()), hex_of(other.name_key()));
     EXPECT_NE(hex_of(key.token_key()), hex_of(other.token_key()));
     EXPECT_NE(hex_of(key.chunker_key()), hex_of(other.chunker_key()));
+    EXPECT_NE(hex_of(key.commit_key()), hex_of(other.commit_key()));
   }
 }
 
@@ -109,24 +111,52 @@ TEST(VolumeKeySealTest, MemberOpensAndNobodyElse) {
   RepeatableRandom random;
   const VolumeId volume = volume_of(9);
   const VolumeKey key = VolumeKey::generate(volume, random);
-  const KeyPair member = UserKey::generate(random).sealing_key(), other = UserKey::generate(random).sealing_key();
-  const Bytes sealed = seal_volume_key(key, member.public_key, random);
-  const auto opened = open_volume_key(volume, 1, member, sealed);
+  const UserKey user = UserKey::generate(random), stranger = UserKey::generate(random);
+  const KeyPair member = user.sealing_key(), other = stranger.sealing_key(), giver = user.signing_key();
+  const Bytes sealed = seal_volume_key(key, member.public_key, giver, random);
+  EXPECT_EQ(sealed.size(), 145u);
+  const auto open = [&](VolumeId id, std::uint32_t epoch, const KeyPair& to, const PublicKey& by, ByteView bytes) {
+    const auto opened = open_volume_key(id, epoch, to, by, bytes);
+    return opened.ok() ? std::optional<Code>() : opened.error().code();
+  };
+  const auto opened = open_volume_key(volume, 1, member, giver.public_key, sealed);
   ASSERT_TRUE(opened.ok());
   EXPECT_EQ(hex_of(opened->seed), hex_of(key.seed));
   EXPECT_EQ(opened->volume, volume);
   EXPECT_EQ(opened->epoch, 1u);
 
-  EXPECT_EQ(open_volume_key(volume, 1, other, sealed).error().code(), Code::kCorrupt);
-  EXPECT_FALSE(open_volume_key(volume, 2, member, sealed).ok());
-  EXPECT_FALSE(open_volume_key(volume_of(8), 1, member, sealed).ok());
-  EXPECT_FALSE(open_volume_key(volume, 1, member, {}).ok());
+  EXPECT_EQ(open(volume, 1, other, giver.public_key, sealed), Code::kBadSignature);
+  EXPECT_EQ(open(volume, 2, member, giver.public_key, sealed), Code::kBadSignature);
+  EXPECT_EQ(open(volume_of(8), 1, member, giver.public_key, sealed), Code::kBadSignature);
+  EXPECT_EQ(open(volume, 1, member, giver.public_key, {}), Code::kCorrupt);
   for (std::size_t at = 0; at < sealed.size(); ++at) {
     Bytes damaged = sealed;
     damaged[at] ^= 1;
-    ASSERT_FALSE(open_volume_key(volume, 1, member, damaged).ok()) << at;
+    ASSERT_TRUE(open(volume, 1, member, giver.public_key, damaged)) << at;
+    ASSERT_TRUE(open(volume, 1, member, giver.public_key, ByteView(sealed).first(at))) << at;
   }
-  EXPECT_TRUE(seal_volume_key(key, PublicKey{}, random).empty());
+  EXPECT_TRUE(seal_volume_key(key, PublicKey{}, giver, random).empty());
+}
+
+// Public keys are known to the server: what it seals to the member itself, it cannot sign.
+TEST(VolumeKeySealTest, AKeyThatTheServerMadeIsRefused) {
+  RepeatableRandom random;
+  const VolumeId volume = volume_of(9);
+  const UserKey user = UserKey::generate(random), server = UserKey::generate(random);
+  const KeyPair member = user.sealing_key(), giver = user.signing_key();
+  const VolumeKey mine = VolumeKey::generate(volume, random), its = VolumeKey::generate(volume, random);
+  const Bytes genuine = seal_volume_key(mine, member.public_key, giver, random);
+  Bytes forged = seal_volume_key(its, member.public_key, server.signing_key(), random);
+  EXPECT_TRUE(open_volume_key(volume, 1, member, server.signing_key().public_key, forged).ok());
+  EXPECT_EQ(open_volume_key(volume, 1, member, giver.public_key, forged).error().code(), Code::kBadSignature);
+  std::copy(genuine.end() - 64, genuine.end(), forged.end() - 64);   // a true signature, of another key
+  EXPECT_EQ(open_volume_key(volume, 1, member, giver.public_key, forged).error().code(), Code::kBadSignature);
+  Bytes bound;
+  append(bound, volume.view());
+  append(bound, Bytes{1, 0, 0, 0});
+  Bytes old{1};   // the form before there were signatures
+  append(old, hpke_seal(member.public_key, as_bytes("skymoor/volume-key/v1"), bound, its.seed.view(), random));
+  EXPECT_EQ(open_volume_key(volume, 1, member, giver.public_key, old).error().code(), Code::kBadSignature);
 }
 
 }  // namespace

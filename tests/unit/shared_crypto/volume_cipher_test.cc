@@ -37,6 +37,8 @@ TEST(VolumeCipherTest, BytesAreThoseOfKeysMd) {
             "010c32693d42fd5b18142d660b58c5c1b5c164974c6b85eed511e46fd5");
   EXPECT_EQ(hex_of(cipher.seal_manifest(kInode, kOp, as_bytes("manifest"))),
             "01b51f89a02cbcfe2be8578f6375577aadaa4be83244f9b053");
+  EXPECT_EQ(cipher.commit_proof(as_bytes("payload")).hex(),
+            "b5e759a7e45a272156ae6d7fd98a5259646ed4f2ddc5459f34bf2f314a6f26cd");
 }
 
 TEST(VolumeCipherTest, NamesOfEveryLengthComeBackByteForByte) {
@@ -95,6 +97,14 @@ TEST(VolumeCipherTest, TokensAreEqualOnlyForOneNameInOnePlace) {
                                    cipher.name_token(kOther, "x"),     cipher.xattr_token(kInode, "x"),
                                    next_epoch.name_token(kInode, "x"), other_volume.name_token(kInode, "x")};
   EXPECT_EQ(tokens.size(), 6u);
+}
+
+TEST(VolumeCipherTest, ACommitIsProvenOnlyByItsVolumesKey) {
+  const Hash256 proof = VolumeCipher(key_of()).commit_proof(as_bytes("payload"));
+  EXPECT_EQ(proof, VolumeCipher(key_of()).commit_proof(as_bytes("payload")));
+  EXPECT_NE(proof, VolumeCipher(key_of()).commit_proof(as_bytes("payloae")));
+  EXPECT_NE(proof, VolumeCipher(key_of(0xaa, 4)).commit_proof(as_bytes("payload")));
+  EXPECT_NE(proof, VolumeCipher(key_of(0xab)).commit_proof(as_bytes("payload")));
 }
 
 TEST(VolumeCipherTest, MovedToAnotherInodeItDoesNotOpen) {

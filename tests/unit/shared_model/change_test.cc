@@ -39,6 +39,33 @@ TEST(Commit, RoundTripsToTheSameBytes) {
   EXPECT_EQ(std::get<PutContent>(decoded->effects[3]).content, (OpId{WriterId{7}, 98}));
 }
 
+TEST(Commit, AKeyProofEndsIt) {
+  for (const bool restoring : {false, true}) {
+    Commit commit = sample();
+    if (restoring) commit.restored = Restored{Epoch{3}, {{InodeId{10}, Sequence{44}}}};
+    const Bytes without = encode_commit(commit);
+    EXPECT_EQ(without[0], restoring ? 2 : 1);
+    EXPECT_FALSE(decode_commit(without)->key_proof);
+    commit.key_proof.emplace().value.fill(0x5a);
+    const Bytes payload = encode_commit(commit);
+    EXPECT_EQ(payload[0], restoring ? 4 : 3);
+    EXPECT_EQ(proven_part(payload).size(), without.size());
+    EXPECT_EQ(to_bytes(proven_part(payload).subspan(1)), to_bytes(ByteView(without).subspan(1)));
+    const auto decoded = decode_commit(payload);
+    ASSERT_TRUE(decoded.ok()) << decoded.error().message();
+    EXPECT_EQ(decoded->key_proof, commit.key_proof);
+    EXPECT_EQ(encode_commit(*decoded), payload);
+    for (std::size_t size = 0; size < payload.size(); ++size)
+      EXPECT_FALSE(decode_commit(ByteView(payload).first(size)).ok()) << size;
+    Bytes longer = payload, newer = payload;
+    longer.push_back(0);
+    newer[0] = 5;
+    EXPECT_FALSE(decode_commit(longer).ok());
+    EXPECT_FALSE(decode_commit(newer).ok());
+  }
+  EXPECT_TRUE(proven_part(Bytes(31)).empty());
+}
+
 TEST(Commit, WhatIsGivenBackIsVersionTwo) {
   Commit commit = sample();
   EXPECT_EQ(encode_commit(commit)[0], 1);

@@ -2,10 +2,31 @@
 #include "fuse/app/account/password_input.h"
 #include "fuse/app/account/server_trust.h"
 #include "fuse/app/commands/commands.h"
+#include "fuse/app/mount/running_mounts.h"
+#include "fuse/app/state/volume_file.h"
+#include "fuse/sync/sync_engine.h"
 #include "shared/protocol/json_fields.h"
 
 namespace skymoor::client {
 namespace {
+
+/// Whether the feed has told of a volume here that it is a copy, or an older state put back.
+Result<bool> was_copied(const Account& account, CommandContext& context) {
+  for (const LocalVolume& volume : TRY(local_volumes(context.disk, context.paths)))
+    if (volume.device == account.device && SyncEngine::was_copied(context.disk, context.paths.volume(volume.id))) return true;
+  return false;
+}
+
+/// Keys of its own. The volumes' states go over to it as they are mounted (`give_to_device`), so none may be mounted now.
+Result<Account> as_new_device(Account account, CommandContext& context) {
+  TRY(require_unmounted(context.disk, context.paths));
+  Account made = make_device(account.device_name, context.random);
+  account.device = made.device;
+  account.signing_seed = std::move(made.signing_seed);
+  account.sealing_seed = std::move(made.sealing_seed);
+  context.console.note("skymoor: this state directory goes on as a new device; what is unsent is sent after the next mount");
+  return account;
+}
 
 /// The device that was here before goes on, with its keys and its unsent changes; otherwise a new one.
 Result<Account> choose_device(const LoginArguments& arguments, CommandContext& context) {
@@ -25,6 +46,7 @@ Result<Account> choose_device(const LoginArguments& arguments, CommandContext& c
   account.server_url = url;
   account.user_name = user;
   if (!arguments.device_name.empty()) account.device_name = arguments.device_name;
+  if (known.ok() && (arguments.new_device || TRY(was_copied(account, context)))) return as_new_device(std::move(account), context);
   return account;
 }
 

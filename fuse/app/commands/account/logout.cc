@@ -10,16 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Status refuse_while_mounted(CommandContext& context) {
-  std::vector<std::string> silent;
-  const auto mounts = TRY(running_mounts(context.disk, context.paths, &silent));
-  if (!mounts.empty())
-    return Error(Code::kBusy, "volume '" + mounts.front().volume + "' is mounted on " + mounts.front().mount_point +
-                                  ": 'skymoor umount " + mounts.front().mount_point + "' first");
-  if (!silent.empty()) return Error(Code::kBusy, "a mount does not answer: " + silent.front());
-  return {};
-}
-
 /// A damaged store counts as one with unsent changes: it may hold some.
 Status refuse_with_unsent(CommandContext& context) {
   std::vector<Error> damaged;
@@ -59,7 +49,7 @@ Status remove_everything(const StatePaths& paths) {
 
 Result<ExitCode> run_command(const LogoutArguments& arguments, CommandContext& context) {
   auto in = TRY(logged_in(context));
-  TRY(refuse_while_mounted(context));
+  TRY(require_unmounted(context.disk, context.paths));
   if (arguments.forget && !arguments.force) TRY(refuse_with_unsent(context));
   // The server's part is a courtesy: a logout must work without it.
   if (Status told = in.server->account().logout({5s, {}});
