@@ -30,6 +30,8 @@ Executor::Options pool(const char* name, std::size_t threads) {
 
 Instant now() { return SystemClock().monotonic(); }
 
+int late_errno(const std::optional<Need>& need) { return need && need->kind == Need::Kind::kRoom ? ENOSPC : ETIMEDOUT; }
+
 }  // namespace
 
 struct SlowCalls::Call final : WaitingCalls::Wait {
@@ -147,13 +149,14 @@ void SlowCalls::answer(Call& call, int error) {
 void SlowCalls::answer_end(Call& call, WaitingCalls::End why) {
   fuse_req_interrupt_func(call.req, nullptr, nullptr);
   if (why == WaitingCalls::End::kTimedOut && !call.short_look && call.request.need) note_late(*call.request.need);
-  answer(call, why == WaitingCalls::End::kTimedOut ? ETIMEDOUT : EINTR);
+  answer(call, why == WaitingCalls::End::kTimedOut ? late_errno(call.request.need) : EINTR);
 }
 
 Executor& SlowCalls::pool_for(const Need& need) {
   switch (need.kind) {
     case Need::Kind::kContent: return contents_;
-    case Need::Kind::kFresh: return fresh_;
+    case Need::Kind::kFresh:
+    case Need::Kind::kRoom: return fresh_;
     case Need::Kind::kAgain: return local_;
     case Need::Kind::kDirectory:
     case Need::Kind::kInode: break;

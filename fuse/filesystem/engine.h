@@ -92,6 +92,7 @@ class Engine final : public Filesystem, private EvictionJudge {
 
   // ---- tree.cc: reading the tables; what is not here becomes request.need ----
   Status ask_first(Request&, InodeId inode);   ///< file/ask_first.cc
+  Status ask_room(Request&, std::uint64_t bytes);   ///< before anything is done
   Error lacks(Request&, Need::Kind kind, InodeId inode, Extent extent = {});
   Result<InodeRow> row_of(const MutexLock&, Request&, InodeId inode);
   Result<InodeRow> directory_of(const MutexLock&, Request&, InodeId inode);   ///< a live directory

@@ -15,8 +15,9 @@ namespace skymoor::client {
 
 /// What an operation lacks when it answers NotPresent; `Filesystem::fetch` gets it.
 struct Need {
-  /// kFresh: what others have done until now. kAgain: nothing, but to be run again where it may wait.
-  enum class Kind { kDirectory, kInode, kContent, kFresh, kAgain };
+  /// kFresh: what others have done until now. kRoom: what is being sent, that it may leave the disk. kAgain: nothing, but to
+  /// be run again where it may wait.
+  enum class Kind { kDirectory, kInode, kContent, kFresh, kRoom, kAgain };
   Kind kind = Kind::kDirectory;
   InodeId inode;
   Extent extent;   ///< kContent: the bytes that must become valid
@@ -107,6 +108,9 @@ class Fetcher {
   virtual Status fetch(const Need& need, Instant deadline, std::stop_token stop) = 0;
   /// A hint that [extent) of the file will be read soon; returns at once.
   virtual void prefetch(InodeId inode, Extent extent) = 0;
+  /// Unsent changes are on their way to the server: `fetch` of kRoom waits for some of them, and answers NoSpace when it
+  /// cannot. Never blocks.
+  virtual bool makes_room() = 0;
   /// What the server last said about space: total and free bytes of the volume. Never blocks.
   virtual VolumeStatistics volume_statistics() = 0;
   /// There is something new to send: wake the uploader. Never blocks.

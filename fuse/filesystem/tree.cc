@@ -13,6 +13,13 @@ Error Engine::lacks(Request& request, Need::Kind kind, InodeId inode, Extent ext
   return Error(Code::kNotPresent, "not here");
 }
 
+/// A full disk is waited for while the server takes what lies on it. Errors: as SpaceGuard::ask.
+Status Engine::ask_room(Request& request, std::uint64_t bytes) {
+  Status asked = space_.ask(bytes);
+  if (asked.ok() || asked.error().code() != Code::kNoSpace || !fetcher_.makes_room()) return asked;
+  return lacks(request, Need::Kind::kRoom, kRootInode);
+}
+
 Result<InodeRow> Engine::row_of(const MutexLock& lock, Request& request, InodeId inode) {
   auto row = store_.inode(lock, inode);
   if (row.ok()) return row;

@@ -91,7 +91,8 @@ RunningSync::RunningSync(Dependencies dependencies, Options options)
                context_, state_, state_file_, outstanding_, options_.max_batch_records}),
       restorer_({d_.store, d_.backing, d_.remote, opener_, applier_, directories_, connection_, upload_, cipher_, sealer_,
                  d_.device_key, context_, history_, d_.clock, d_.disk, options_.state_directory, options_.max_restored_effects}),
-      backoff_({std::chrono::milliseconds(500), std::chrono::seconds(60)}, d_.random) {}
+      backoff_({std::chrono::milliseconds(500), std::chrono::seconds(60)}, d_.random),
+      pace_(options_.commit_delay) {}
 
 Status RunningSync::begin() {
   state_ = TRY(state_file_.load());
@@ -202,6 +203,22 @@ Status RunningSync::catch_up(Instant deadline, std::stop_token stop) {
   if (shown_.load() >= head.value) return {};
   heard_of(head);
   return until([&] { return shown_.load() >= head.value; }, deadline, stop);
+}
+
+bool RunningSync::makes_room() {
+  {
+    MutexLock lock(mutex_);
+    if (trouble_) return false;
+  }
+  return connection_.online() && (uncleaned_ || d_.store.last_lsn() > d_.store.position().acknowledged);
+}
+
+Status RunningSync::make_room(Instant deadline, std::stop_token stop) {
+  const std::uint64_t before = cleanings_;
+  room_wanted_ = true;
+  Status made = until([&] { return cleanings_ > before || !makes_room(); }, deadline, stop);
+  if (made.ok() || made.error().code() == Code::kInterrupted) return made;
+  return Error(Code::kNoSpace, "the disk with Skymoor's state is full, and nothing leaves it: " + made.error().to_string());
 }
 
 Status RunningSync::fetch_directory(InodeId directory, Instant deadline, std::stop_token stop) {

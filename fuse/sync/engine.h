@@ -5,6 +5,7 @@
 #include "fuse/sync/download/content_fetcher.h"
 #include "fuse/sync/download/directory_walk.h"
 #include "fuse/sync/download/prefetcher.h"
+#include "fuse/sync/push/commit_pace.h"
 #include "fuse/sync/push/pusher.h"
 #include "fuse/sync/restore/restorer.h"
 #include "fuse/remote/backoff.h"
@@ -34,6 +35,8 @@ class RunningSync final : public SyncEngine {
   void wake() override;
   Status sync_to(Lsn lsn, Instant deadline, std::stop_token stop) override;
   Status catch_up(Instant deadline, std::stop_token stop) override;
+  bool makes_room() override;
+  Status make_room(Instant deadline, std::stop_token stop) override;
   Status fetch_directory(InodeId directory, Instant deadline, std::stop_token stop) override;
   Status fetch_inode(InodeId inode, Instant deadline, std::stop_token stop) override;
   Status fetch_content(InodeId inode, Extent extent, Instant deadline, std::stop_token stop) override;
@@ -51,6 +54,7 @@ class RunningSync final : public SyncEngine {
   Status greet(const CallOptions& options);
   Status start_mirror(const protocol::VolumeInfo& info, const CallOptions& options);
   Status push_all(const CallOptions& options);
+  void clean_up();
   Status pull(const CallOptions& options);
   Status compare_heads(const CallOptions& options);
   Status restore(const CallOptions& options);
@@ -94,6 +98,10 @@ class RunningSync final : public SyncEngine {
 
   std::atomic<std::uint64_t> shown_{0};   ///< sequence up to which the listener knows all
 
+  std::atomic<bool> uncleaned_{false};     ///< something acknowledged may not be evicted yet
+  std::atomic<bool> room_wanted_{false};   ///< the disk is full: that comes first
+  std::atomic<std::uint64_t> cleanings_{0};
+
   // Sync thread.
   SyncStateFile state_file_;
   HistoryFile history_;
@@ -111,6 +119,7 @@ class RunningSync final : public SyncEngine {
   Pusher pusher_;
   Restorer restorer_;            ///< its report: own synchronisation
   Backoff backoff_;
+  CommitPace pace_;
   bool greeted_ = false;
   int replans_ = 0;              ///< in a row, without a commit
   Instant next_info_{};

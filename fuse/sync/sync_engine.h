@@ -82,7 +82,7 @@ class SyncEngine {
  public:
   struct Options {
     std::size_t parallel_transfers = 4;
-    std::chrono::milliseconds commit_delay{200};   ///< quiet time that lets changes gather in one commit
+    std::chrono::milliseconds commit_delay{200};   ///< quiet time that gathers changes into a commit; after a rest a fifth
     std::size_t max_batch_records = 4000;
     std::size_t kept_manifests = 10000;            ///< read and stored, and not acknowledged yet
     std::chrono::milliseconds longest_plan{60000}; ///< contents that took longer to send are planned for once more
@@ -132,6 +132,11 @@ class SyncEngine {
   virtual Status sync_to(Lsn lsn, Instant deadline, std::stop_token stop) = 0;
   /// Asks the server how far it is, and blocks until everything up to there shows here. Errors: as sync_to.
   virtual Status catch_up(Instant deadline, std::stop_token stop) = 0;
+  /// Something acknowledged may leave the disk soon: changes are on their way, or were taken just now. Never blocks.
+  virtual bool makes_room() = 0;
+  /// Sends without gathering, and blocks until what was acknowledged may be evicted, or nothing is on its way any more.
+  /// Errors: NoSpace, with the reason why nothing leaves; Interrupted.
+  virtual Status make_room(Instant deadline, std::stop_token stop) = 0;
   /// Lists a directory from the server into the tables, all pages.
   virtual Status fetch_directory(InodeId directory, Instant deadline, std::stop_token stop) = 0;
   /// Gets an inode's row (by id), or its manifest.

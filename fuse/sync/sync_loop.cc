@@ -8,7 +8,6 @@ namespace {
 
 constexpr std::chrono::seconds kIdlePull{60};      // in case the subscription is dead and nobody noticed
 constexpr std::chrono::seconds kInfoEvery{30};
-constexpr int kGatherFactor = 10;                  // commit_delay times this is the longest that a change waits for others
 constexpr std::chrono::milliseconds kGatherLook{50};
 constexpr std::uint64_t kManyFiles = 1000;         // with unsent content
 constexpr int kMaxReplans = 5;
@@ -114,12 +113,14 @@ Status RunningSync::push_all(const CallOptions& options) {
       case Pusher::Outcome::kIdle: return {};
       case Pusher::Outcome::kDone: {
         replans_ = 0;
+        pace_.sent(d_.clock.monotonic());
         {
           MutexLock lock(mutex_);
           changed_.notify_all();  // for those in sync_to
         }
         note_shown();
-        if (!pusher_.more()) pusher_.clean_up();
+        uncleaned_ = true;
+        if (room_wanted_ || !pusher_.more()) clean_up();
         TRY(puller_.rebase_if_needed(options));
         if (!pusher_.more()) return {};
         break;
@@ -133,7 +134,7 @@ Status RunningSync::push_all(const CallOptions& options) {
           MutexLock lock(mutex_);
           changed_.notify_all();
         }
-        pusher_.clean_up();
+        clean_up();
         break;
       case Pusher::Outcome::kReplan:
         if (++replans_ > kMaxReplans)
@@ -150,6 +151,15 @@ Status RunningSync::push_all(const CallOptions& options) {
     }
   }
   return Error(Code::kCancelled, "stopped");
+}
+
+void RunningSync::clean_up() {
+  room_wanted_ = false;
+  pusher_.clean_up();
+  uncleaned_ = false;
+  ++cleanings_;
+  MutexLock lock(mutex_);
+  changed_.notify_all();   // for those in make_room
 }
 
 /// Brings this device up to the head, by way of a restore if the server's history is not the one known here.
@@ -181,7 +191,7 @@ Status RunningSync::round(const CallOptions& options) {
   if (!greeted_) TRY(greet(options));
   TRY(take_in(options));
   TRY(refresh_info(options));
-  const Instant latest = d_.clock.monotonic() + options_.commit_delay * kGatherFactor;
+  const Instant latest = d_.clock.monotonic() + pace_.longest();
   while (gather(latest, options.stop)) TRY(take_in(options));
   return push_all(options);
 }
@@ -236,7 +246,7 @@ bool RunningSync::gather(Instant latest, const std::stop_token& stop) {
     if (urgent_ || stop.stop_requested()) return false;
     if (has_news(lock)) return true;
     const Instant now = d_.clock.monotonic();
-    const Instant due = std::min({latest, last_wake_ + options_.commit_delay});
+    const Instant due = std::min(latest, last_wake_ + pace_.quiet(now));
     if (now >= due) return false;
     wait_a_while(changed_, lock, d_.clock, std::min(due, now + kGatherLook), stop);
   }

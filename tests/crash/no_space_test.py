@@ -68,6 +68,23 @@ def fill_one(drive, ledger):
     return True
 
 
+@pytest.mark.parametrize("passthrough", ["auto", "off"])
+def test_a_full_disk_waits_for_what_is_being_sent(passthrough):
+    """Three times what the disk takes, as fast as it goes: what the server has makes room before anything is refused."""
+    with world(expect_clean=False) as w, small_disk(w.root / "small", "64m") as small:
+        b = w.one_device("b")
+        a = Device(small, "a")
+        w.devices.append(a)
+        a.login(w.server)
+        drive = a.mount("home", f"reserve=8MiB,passthrough={passthrough}", name=w.root / "drive-a")
+        ledger = Ledger()
+        assert fill(drive, ledger, 180) == 0
+        a.sync(drive)
+        ledger.check(drive, at_least=180)
+        assert_soon_same_tree(drive, b.mount("home"))
+        a.umount(drive)
+
+
 def test_small_cache_keeps_what_is_unsent():
     """Fetched files make room for one another; unsent bytes stay though the cache is over its size."""
     with world() as w:

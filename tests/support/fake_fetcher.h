@@ -17,6 +17,7 @@ class FakeFetcher final : public Fetcher {
   Status remote_sync;
   std::string state = "synced";
   std::atomic<int> changes{0};
+  std::atomic<bool> sending{false};
 
   Status fetch(const Need& need, Instant, std::stop_token) override {
     {
@@ -29,6 +30,7 @@ class FakeFetcher final : public Fetcher {
     std::lock_guard lock(mutex_);
     prefetches_.emplace_back(inode, extent);
   }
+  bool makes_room() override { return sending; }
   VolumeStatistics volume_statistics() override { return statistics; }
   void changed() override { ++changes; }
   Status sync_remote(Lsn lsn, Instant, std::stop_token) override {

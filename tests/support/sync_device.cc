@@ -59,12 +59,17 @@ class SyncDevice::Bridge final : public Fetcher, public TreeListener {
       case Need::Kind::kInode: return to->fetch_inode(need.inode, deadline, stop);
       case Need::Kind::kContent: return to->fetch_content(need.inode, need.extent, deadline, stop);
       case Need::Kind::kFresh: return to->catch_up(deadline, stop);
+      case Need::Kind::kRoom: return to->make_room(deadline, stop);
       case Need::Kind::kAgain: return {};
     }
     return Error(Code::kInternal, "unknown need");
   }
   void prefetch(InodeId inode, Extent extent) override {
     if (SyncEngine* to = engine) to->prefetch(inode, extent);
+  }
+  bool makes_room() override {
+    SyncEngine* to = engine;
+    return to && to->makes_room();
   }
   VolumeStatistics volume_statistics() override { return {1ull << 40, 1ull << 40, 0, 1u << 30, 1u << 30}; }
   void changed() override {

@@ -221,7 +221,7 @@ def test_a_process_that_waits_for_the_kernels_pages_can_die():
     """It waited where no kill arrives, for writes that only itself could take: the mount hung for good."""
     with world() as w:
         a = w.one_device()
-        drive = a.mount("home", "passthrough=off", "commit-delay=30s")
+        drive = a.mount("home", "passthrough=off", "commit-delay=60s")
         minor = os.minor(os.stat(drive).st_dev)
         with subprocess.Popen([sys.executable, "-c", SEEKER, str(drive / "mapped")], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE, text=True) as seeker:

@@ -29,7 +29,7 @@ constexpr Setting kTable[] = {
     {"upload-limit", SettingType::kBytes, "0", 0, 0, "bytes a second; 0: no limit"},
     {"download-limit", SettingType::kBytes, "0", 0, 0, "bytes a second; 0: no limit"},
     {"parallel-transfers", SettingType::kInteger, "4", 1, 32, "uploads and downloads at a time"},
-    {"commit-delay", SettingType::kDuration, "200ms", 0, 60000, "quiet time that gathers changes into one commit"},
+    {"commit-delay", SettingType::kDuration, "200ms", 0, 60000, "quiet time that gathers changes into one commit; a fifth of it after a rest"},
     {"passthrough", SettingType::kText, "auto", 0, 0,
      "let the kernel read and write cached files itself (root, Linux 6.9 or newer)", "auto|on|off"},
     {"takeover", SettingType::kText, "on", 0, 0,

@@ -28,6 +28,7 @@ Status SyncFetcher::fetch(const Need& need, Instant deadline, std::stop_token st
     case Need::Kind::kInode: return engine->fetch_inode(need.inode, deadline, stop);
     case Need::Kind::kAgain: return {};
     case Need::Kind::kFresh: return engine->catch_up(deadline, stop);
+    case Need::Kind::kRoom: return engine->make_room(deadline, stop);
     case Need::Kind::kContent: return engine->fetch_content(need.inode, need.extent, deadline, stop);
   }
   return Error(Code::kInternal, "unknown need");
@@ -35,6 +36,11 @@ Status SyncFetcher::fetch(const Need& need, Instant deadline, std::stop_token st
 
 void SyncFetcher::prefetch(InodeId inode, Extent extent) {
   if (auto engine = this->engine()) engine->prefetch(inode, extent);
+}
+
+bool SyncFetcher::makes_room() {
+  auto engine = this->engine();
+  return engine && engine->makes_room();
 }
 
 VolumeStatistics SyncFetcher::volume_statistics() {

@@ -32,7 +32,7 @@ Result<Node> Engine::set_attributes(Request& request, InodeId id, const SetAttri
   const bool watched = pin && pin->get()->watched.load(std::memory_order_acquire);
   if (watched) TRY(settle(pin->get()));
   if (wanted.size) {
-    if (*wanted.size > 0) TRY(space_.ask(0));
+    if (*wanted.size > 0) TRY(ask_room(request, 0));
     TRY(truncate(request, pin->get(), *wanted.size, wanted.kill_suid_sgid || request.uid != 0));
   }
   std::optional<Timestamp> new_mtime;

@@ -12,7 +12,7 @@ Status Engine::set_xattr(Request& request, InodeId inode, std::string_view name,
   if (name == kStateXattr) return Error(Code::kNotPermitted, "this attribute tells the state and cannot be set");
   if (value.size() > kMaxXattrValueBytes) return Error(Code::kAttributeTooLarge, "attribute larger than 64 KiB");
   if ((flags & ~(XATTR_CREATE | XATTR_REPLACE)) != 0) return Error(Code::kInvalidArgument, "unknown flags");
-  TRY(space_.ask(value.size()));
+  TRY(ask_room(request, value.size()));
   MutexLock lock(store_.mutex());
   InodeRow row = TRY(row_of(lock, request, inode));
   if (flags != 0) {

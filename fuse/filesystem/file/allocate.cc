@@ -27,7 +27,7 @@ Status Engine::allocate(Request& request, HandleId id, int mode, std::uint64_t o
     return Error(Code::kNotSupported, "this way of fallocate is not supported");
   if (offset > kMaxFileBytes || length > kMaxFileBytes - offset)
     return Error(Code::kFileTooLarge, "past the largest file");
-  if ((mode & FALLOC_FL_PUNCH_HOLE) == 0) TRY(space_.ask(length));
+  if ((mode & FALLOC_FL_PUNCH_HOLE) == 0) TRY(ask_room(request, length));
   std::shared_ptr<OpenInode> inode;
   {
     MutexLock lock(store_.mutex());

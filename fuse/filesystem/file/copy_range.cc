@@ -60,7 +60,7 @@ Result<std::size_t> Engine::copy_range(Request& request, HandleId from_id, std::
   if (length == 0) return std::size_t{0};
   if (from == to && from_offset < to_offset + length && to_offset < from_offset + length)
     return Error(Code::kInvalidArgument, "the ranges overlap");
-  TRY(space_.ask(length));
+  TRY(ask_room(request, length));
   auto source = TRY(backing_of(from, false));
   return copy_into(request, *source, from_offset, to, to_offset, length);
 }

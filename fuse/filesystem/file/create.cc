@@ -4,7 +4,7 @@ namespace skymoor::client {
 
 Result<Filesystem::Created> Engine::create(Request& request, InodeId parent, std::string_view name, std::uint32_t mode,
                                            OpenFlags flags) {
-  TRY(space_.ask(0));
+  TRY(ask_room(request, 0));
   Created created;
   std::shared_ptr<OpenInode> inode;
   {

@@ -5,7 +5,7 @@ namespace skymoor::client {
 // The inode is an orphan from the start: local, and gone after a crash. `link` gives it its first name.
 Result<Filesystem::Created> Engine::create_unnamed(Request& request, InodeId parent, std::uint32_t mode,
                                                    OpenFlags flags) {
-  TRY(space_.ask(0));
+  TRY(ask_room(request, 0));
   Created created;
   std::shared_ptr<OpenInode> inode;
   {

@@ -9,7 +9,7 @@ Result<std::size_t> Engine::write(Request& request, HandleId id, std::uint64_t o
   if (size == 0) return std::size_t{0};
   if (offset >= kMaxFileBytes) return Error(Code::kFileTooLarge, "past the largest file");
   size = std::min<std::uint64_t>(size, kMaxFileBytes - offset);
-  TRY(space_.ask(size));
+  TRY(ask_room(request, size));
   std::shared_ptr<OpenInode> inode;
   bool append, sync;
   {

@@ -4,7 +4,7 @@ namespace skymoor::client {
 
 Result<Node> Engine::link(Request& request, InodeId inode, InodeId parent, std::string_view name) {
   TRY(check_name(name));
-  TRY(space_.ask(0));
+  TRY(ask_room(request, 0));
   MutexLock lock(store_.mutex());
   InodeRow row = TRY(row_of(lock, request, inode));
   if (row.attributes.type == FileType::kDirectory) return Error(Code::kNotPermitted, "directories have one name");

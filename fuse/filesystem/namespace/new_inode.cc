@@ -75,7 +75,7 @@ void Engine::announce_xattrs(const MutexLock& lock, InodeId inode, const Inherit
 }
 
 Result<Node> Engine::make(Request& request, const NewNode& node) {
-  TRY(space_.ask(0));
+  TRY(ask_room(request, 0));
   MutexLock lock(store_.mutex());
   return node_of(lock, TRY(add_inode(lock, request, node)));
 }

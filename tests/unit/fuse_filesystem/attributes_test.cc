@@ -231,6 +231,22 @@ TEST_F(AttributesTest, FullDisksAndQuotasAreSaidBeforeAnythingIsDone) {
   EXPECT_OK(stack.unlink("b"));   // making room always works
 }
 
+TEST_F(AttributesTest, AFullDiskIsWaitedForWhileTheServerTakesWhatLiesOnIt) {
+  auto made = stack.create("a");
+  stack.fs->release(made.opened.handle);
+  stack.options.reserve_bytes = UINT64_MAX / 2;
+  stack.reopen();
+  stack.fetcher.sending = true;
+  for (int call = 0; call < 2; ++call) {
+    Request request;
+    EXPECT_CODE(stack.fs->create(request, kRootInode, "b", 0600, FsStack::rw()), Code::kNotPresent);
+    ASSERT_TRUE(request.need);
+    EXPECT_EQ(request.need->kind, Need::Kind::kRoom);
+  }
+  stack.fetcher.sending = false;
+  EXPECT_CODE(stack.fs->create(r, kRootInode, "b", 0600, FsStack::rw()), Code::kNoSpace);
+}
+
 TEST_F(AttributesTest, TheHolesOfASparseFileTakeNoRoomOnTheServer) {
   auto made = stack.create("sparse");
   SetAttributesRequest longer;

@@ -42,7 +42,8 @@ TEST(Semantics, EveryPromiseHasItsTests) {
   std::ifstream in(page);
   if (!in) GTEST_SKIP() << "the sources are not here";
   std::set<std::string> known = registered_tests();
-  for (const char* tests : {"../tests/mount", "../tests/system"}) known.merge(mount_tests(page.parent_path() / tests));
+  for (const char* tests : {"../tests/mount", "../tests/system", "../tests/crash"})
+    known.merge(mount_tests(page.parent_path() / tests));
   std::regex name("`([A-Z][A-Za-z]+\\.[A-Z][A-Za-z0-9]+|[a-z_]+_test::test_[a-z0-9_]+)`");
   bool promises = true;
   int named = 0;

@@ -25,6 +25,27 @@ TEST_F(SyncEngineTest, WhatOneDeviceMakesTheOtherHas) {
   EXPECT_EQ(volume_.tree().at("docs/small").xattrs.at("user.colour"), "blue");
 }
 
+TEST_F(SyncEngineTest, RoomIsMadeBySending) {
+  SyncDevice& a = device("anna");
+  a.write("f", noise(1u << 20, 5));
+  const auto soon = [] { return SystemClock().monotonic() + std::chrono::seconds(60); };
+  for (int i = 0; i < 20 && a.engine().makes_room(); ++i) ASSERT_TRUE(a.engine().make_room(soon(), {}).ok());
+  EXPECT_FALSE(a.engine().makes_room());
+  EXPECT_EQ(a.store().pending().records, 0u);
+  const auto usage = a.backing().usage();
+  EXPECT_EQ(usage.dirty_bytes, 0u);
+  EXPECT_GT(usage.clean_bytes, 0u);
+  // Without the server nothing leaves.
+  a.remote().set_offline(true);
+  a.write("g", noise(1u << 20, 6));
+  const Status none = a.engine().make_room(soon(), {});
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(none.error().code(), Code::kNoSpace);
+  EXPECT_FALSE(a.engine().makes_room());
+  a.remote().set_offline(false);
+  a.sync();
+}
+
 TEST_F(SyncEngineTest, AWalkFindsWhatItComesToNextListedAlready) {
   SyncDevice& a = device("anna");
   for (int outer = 0; outer < 2; ++outer)
