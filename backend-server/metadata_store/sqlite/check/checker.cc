@@ -60,6 +60,9 @@ Status check_pages(CheckContext& context) {
     index_damaged |= index;
     context.find("database: " + line, index);
   }
+  // What SQLite can only say the number of an error about.
+  const std::vector<std::string> damaged = context.connection.database().found_damage();
+  for (const std::string& page : damaged) context.find("database: " + page);
   if (index_damaged && context.repair) TRY(context.connection.database().execute("REINDEX"));
   return {};
 }
