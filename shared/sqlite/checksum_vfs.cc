@@ -48,14 +48,18 @@ ByteView bytes_of(const void* data, int amount) {
   return {static_cast<const std::uint8_t*>(data), static_cast<std::size_t>(amount)};
 }
 
+/// What SQLite says of damage that it finds by itself. After an SQLITE_IOERR it would roll the transaction back beneath whoever
+/// has begun it.
+constexpr int kDamaged = SQLITE_CORRUPT;
+
 int damaged(ShimFile* database, Damage damage) {
-  if (!database) return SQLITE_IOERR_DATA;
+  if (!database) return kDamaged;
   if (database->damage_count == kMaxDamages) {
     std::copy(database->damages + 1, database->damages + kMaxDamages, database->damages);
     --database->damage_count;
   }
   database->damages[database->damage_count++] = damage;
-  return SQLITE_IOERR_DATA;
+  return kDamaged;
 }
 
 // ---- the database file

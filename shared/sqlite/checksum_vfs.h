@@ -12,7 +12,7 @@ namespace skymoor::sqlite {
 ///
 /// A database says in its header whether its pages have checksums (page_checksum.h); others are passed through as they are.
 /// Pages are sealed on their way into the database file (in a copy: SQLite's own stays as it was), and checked on their way
-/// out: SQLITE_IOERR_DATA instead of a page that is not what was written. Pages in the write-ahead log are checked with the
+/// out: SQLITE_CORRUPT instead of a page that is not what was written. Pages in the write-ahead log are checked with the
 /// log's own sums whenever they are read, above all by a checkpoint: it does not seal what was damaged in the log. Nothing
 /// of a database is mapped into memory.
 const char* checksum_vfs();

@@ -11,16 +11,15 @@ namespace {
 Error sqlite_error(sqlite3* db, std::string_view what) {
   int extended = db ? sqlite3_extended_errcode(db) : SQLITE_NOMEM;
   std::string message = std::string(what) + ": " + (db ? sqlite3_errmsg(db) : "out of memory");
-  if (extended == SQLITE_IOERR_DATA) {
-    const std::vector<std::string> found = found_damage(db);
-    return Error(Code::kCorrupt, std::string(what) + ": " + (found.empty() ? "a page is damaged" : found.back()));
-  }
   if (extended == SQLITE_IOERR_NOMEM) return Error(Code::kOutOfMemory, message);
   switch (extended & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return Error(Code::kBusy, message);
     case SQLITE_FULL: return Error(Code::kNoSpace, message);
-    case SQLITE_CORRUPT:
+    case SQLITE_CORRUPT: {
+      const std::vector<std::string> found = found_damage(db);
+      return Error(Code::kCorrupt, found.empty() ? message : std::string(what) + ": " + found.back());
+    }
     case SQLITE_NOTADB: return Error(Code::kCorrupt, message);
     case SQLITE_CONSTRAINT: return Error(Code::kAlreadyExists, message);
     case SQLITE_READONLY:
@@ -96,7 +95,7 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, Databa
   int flags = options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   int rc = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
   std::unique_ptr<Database> db(new Database(handle));
-  if (rc == SQLITE_IOERR_DATA) return Error(Code::kCorrupt, "open " + path + ": " + contradictory_header(path));
+  if (rc == SQLITE_CORRUPT) return Error(Code::kCorrupt, "open " + path + ": " + contradictory_header(path));
   if (rc != SQLITE_OK) return sqlite_error(handle, "open " + path);
   sqlite3_busy_timeout(handle, options.busy_timeout_ms);
   if (!options.read_only)

@@ -10,7 +10,7 @@ from sealed_database import changed_database, page_bytes
 
 def server_fsck(w, *options):
     done = run(SKYMOORD, "fsck", "--data", w.server.data, "--json", *options, check=False)
-    assert done.returncode in (0, 1), (done.returncode, done.stderr)
+    assert done.returncode in (0, 1) and done.stdout, (done.returncode, done.stderr)
     answer = json.loads(done.stdout)
     assert (done.returncode == 0) == (answer["found"] == answer["repaired"])
     return answer
