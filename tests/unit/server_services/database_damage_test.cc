@@ -40,9 +40,9 @@ class DatabaseDamageTest : public CommitTest {
     while (TRY(statement.step())) found.emplace_back(statement.text(0));
     return found;
   }
-  static Result<MetadataReport> check(const std::string& path) {
+  static Result<MetadataReport> check(const std::string& path, bool repair = false) {
     auto opened = TRY(open_sqlite_metadata_check(path));
-    return opened->run(false);
+    return opened->run(repair);
   }
 };
 
@@ -57,7 +57,7 @@ TEST_F(DatabaseDamageTest, IsAnErrorOrAFindingOrWithoutEffect) {
     skymoor::testing::TempDir copy;
     const std::string path = copy / "metadata.db";
     expect_ok(write_file_durably(disk_, path, skymoor::testing::damaged(whole, dice)));
-    auto report = check(path);
+    auto report = check(path, i % 2 == 1);
     if (!report.ok()) {
       EXPECT_EQ(report.error().code(), Code::kCorrupt) << report.error().to_string();
       ++refused;

@@ -25,7 +25,13 @@ class SqliteMetadataCheck final : public MetadataCheck {
       if (done.error().code() != Code::kCorrupt) return std::move(done).error();
       context.find(std::string("the check of ") + part.name + " could not go on: " + done.error().message());
     }
-    if (repair) TRY(transaction.commit());
+    if (!repair) return report;
+    Status kept = transaction.commit();
+    if (kept.ok()) return report;
+    if (kept.error().code() != Code::kCorrupt) return std::move(kept).error();
+    // SQLite keeps nothing of a transaction that has met a damaged page.
+    for (Finding& finding : report.findings) finding.repaired = false;
+    context.find("nothing was repaired: " + kept.error().message());
     return report;
   }
 
