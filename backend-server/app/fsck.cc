@@ -102,6 +102,13 @@ Status check_stored(MetadataCheck& metadata, BlockStore& blocks, FsckResult& res
   return visited.ok() ? check_page() : visited;
 }
 
+/// Rows that cannot be read are a finding like any other: what was found before is told.
+Status find_damage(const char* part, Status done, FsckResult& result) {
+  if (done.ok() || done.error().code() != Code::kCorrupt) return done;
+  result.find(std::string("the check of ") + part + " could not go on: " + done.error().message());
+  return {};
+}
+
 Result<FsckResult> check(const std::string& directory, bool repair) {
   PosixDisk disk;
   SystemRandom random;
@@ -119,8 +126,8 @@ Result<FsckResult> check(const std::string& directory, bool repair) {
   options.directory = directory + "/blocks";
   auto blocks = TRY(SegmentBlockStore::open(disk, random, std::move(options)));
   TRY(check_bytes(*blocks, result));
-  TRY(check_owned(*metadata, *blocks, result));
-  TRY(check_stored(*metadata, *blocks, result));
+  TRY(find_damage("stored blocks", check_owned(*metadata, *blocks, result), result));
+  TRY(find_damage("missing blocks", check_stored(*metadata, *blocks, result), result));
   TRY(blocks->close());
   return result;
 }

@@ -2,17 +2,24 @@
 
 #include <sqlite3.h>
 
+#include "shared/sqlite/checksum_vfs.h"
+#include "shared/sqlite/page_checksum.h"
+
 namespace skymoor::sqlite {
 namespace {
 
 Error sqlite_error(sqlite3* db, std::string_view what) {
   int extended = db ? sqlite3_extended_errcode(db) : SQLITE_NOMEM;
   std::string message = std::string(what) + ": " + (db ? sqlite3_errmsg(db) : "out of memory");
+  if (extended == SQLITE_IOERR_NOMEM) return Error(Code::kOutOfMemory, message);
   switch (extended & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return Error(Code::kBusy, message);
     case SQLITE_FULL: return Error(Code::kNoSpace, message);
-    case SQLITE_CORRUPT:
+    case SQLITE_CORRUPT: {
+      const std::vector<std::string> found = found_damage(db);
+      return Error(Code::kCorrupt, found.empty() ? message : std::string(what) + ": " + found.back());
+    }
     case SQLITE_NOTADB: return Error(Code::kCorrupt, message);
     case SQLITE_CONSTRAINT: return Error(Code::kAlreadyExists, message);
     case SQLITE_READONLY:
@@ -82,12 +89,17 @@ std::string_view Statement::text(int column) const {
 bool Statement::is_null(int column) const { return sqlite3_column_type(stmt_, column) == SQLITE_NULL; }
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& path, DatabaseOptions options) {
+  const char* vfs = checksum_vfs();
+  if (!vfs) return Error(Code::kOutOfMemory, "open " + path + ": SQLite cannot be set up");
   sqlite3* handle = nullptr;
   int flags = options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-  int rc = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  int rc = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
   std::unique_ptr<Database> db(new Database(handle));
+  if (rc == SQLITE_CORRUPT) return Error(Code::kCorrupt, "open " + path + ": " + contradictory_header(path));
   if (rc != SQLITE_OK) return sqlite_error(handle, "open " + path);
   sqlite3_busy_timeout(handle, options.busy_timeout_ms);
+  if (!options.read_only)
+    if (Status done = db->begin_with_checksums(); !done.ok()) return done.error().wrap("open " + path);
   const char* sync = options.synchronous == Synchronous::kOff      ? "OFF"
                      : options.synchronous == Synchronous::kNormal ? "NORMAL"
                                                                    : "FULL";
@@ -97,6 +109,26 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, Databa
   if (Status done = db->execute(setup); !done.ok()) return done.error().wrap("open " + path);
   return db;
 }
+
+// One transaction makes the first page and says in it, twice, that pages have checksums. A file that has a page stays what it is.
+Status Database::begin_with_checksums() {
+  auto number = [this](const char* sql) -> Result<std::int64_t> {
+    auto find = TRY(prepare(sql));
+    TRY(find.step());
+    return find.i64(0);
+  };
+  if (TRY(number("PRAGMA page_count")) != 0) return {};
+  int reserved = kChecksumBytes;
+  if (sqlite3_file_control(db_, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved) != SQLITE_OK)
+    return Error(Code::kInternal, "SQLite reserves no bytes");
+  auto transaction = TRY(Transaction::begin(*this));
+  // Another process may have been faster.
+  if (TRY(number("PRAGMA user_version")) == 0) TRY(execute("PRAGMA user_version=" + std::to_string(kChecksummedVersion)));
+  return transaction.commit();
+}
+
+bool Database::has_checksums() const { return sqlite::has_checksums(db_); }
+std::vector<std::string> Database::found_damage() const { return sqlite::found_damage(db_); }
 
 Database::~Database() { sqlite3_close_v2(db_); }
 
@@ -140,15 +172,16 @@ Status Transaction::commit() {
 Status migrate(Database& db, std::span<const std::string_view> steps) {
   auto version = TRY(db.prepare("PRAGMA user_version"));
   TRY(version.step());
-  auto at = static_cast<std::size_t>(version.i64(0));
+  const std::uint64_t base = db.has_checksums() ? kChecksummedVersion : 0;
+  const std::uint64_t at = version.u64(0) - base;
   version.reset();
   if (at > steps.size())
     return Error(Code::kCorrupt, "the database was made by a newer version of this program (schema " +
                                      std::to_string(at) + ", known " + std::to_string(steps.size()) + ")");
-  for (; at < steps.size(); ++at) {
+  for (std::size_t done = at; done < steps.size(); ++done) {
     auto transaction = TRY(Transaction::begin(db));
-    TRY(db.execute(std::string(steps[at])));
-    TRY(db.execute("PRAGMA user_version=" + std::to_string(at + 1)));
+    TRY(db.execute(std::string(steps[done])));
+    TRY(db.execute("PRAGMA user_version=" + std::to_string(base + done + 1)));
     TRY(transaction.commit());
   }
   return {};

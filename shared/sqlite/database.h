@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "shared/base/bytes.h"
 #include "shared/base/error.h"
@@ -62,10 +63,13 @@ struct DatabaseOptions {
   int busy_timeout_ms = 5000;
 };
 
-/// One connection, WAL mode. Not thread-safe: one per thread, or under the owner's lock.
+/// One connection, WAL mode. Not thread-safe: one per thread, or under the owner's lock. A database that it makes has a
+/// checksum on every page; a page that is not what was written is Corrupt to every statement that meets it, and the message
+/// names file and page.
 class Database {
  public:
-  /// Errors: Corrupt (not a database, or it fails a quick check), NoSpace, Io, PermissionDenied.
+  /// Opens a database, or makes one where there is none. Errors: Corrupt (not a database, or its first page is damaged),
+  /// NoSpace, Io, PermissionDenied, OutOfMemory.
   static Result<std::unique_ptr<Database>> open(const std::string& path, DatabaseOptions options = {});
   ~Database();
   Database(const Database&) = delete;
@@ -75,11 +79,17 @@ class Database {
   Status execute(const std::string& sql);
   Result<Statement> prepare(std::string_view sql);
   std::int64_t changed_rows() const;        ///< of the last INSERT, UPDATE or DELETE
-  /// Moves the WAL into the database file and truncates it.
+  /// Moves the WAL into the database file and truncates it. Errors: Corrupt (a page is damaged in the WAL), NoSpace, Io, Busy.
   Status checkpoint_wal();
+  /// False for a database that a version made which knew of none: that one stays as it is.
+  bool has_checksums() const;
+  /// What this connection has met until now that is damaged, each with file and page: what `PRAGMA integrity_check` read and
+  /// could not name. The newest 32.
+  std::vector<std::string> found_damage() const;
 
  private:
   explicit Database(sqlite3* db) : db_(db) {}
+  Status begin_with_checksums();
   sqlite3* db_;
 };
 
@@ -98,8 +108,9 @@ class Transaction {
   Database* db_;
 };
 
-/// Brings the schema from PRAGMA user_version to the last of `steps`, one transaction each. Errors: Corrupt when the
-/// database is newer than this program ("made by a newer version").
+/// Brings the schema from PRAGMA user_version (where pages have checksums counted from 65536, so that a program that knows of
+/// none refuses the database) to the last of `steps`, one transaction each. Errors: Corrupt when the database is newer than
+/// this program ("made by a newer version").
 Status migrate(Database& db, std::span<const std::string_view> steps);
 
 }  // namespace skymoor::sqlite

@@ -6,7 +6,8 @@ import os
 import random
 
 from faults import assert_soon_same_tree, end_all
-from harness import world
+from harness import wait_until, world
+from sealed_database import page_bytes
 
 MIB = 1 << 20
 
@@ -113,3 +114,40 @@ def test_damaged_metadata_of_the_client():
         (left / "new").write_text("after the new start")
         a.sync(left)
         assert_soon_same_tree(left, right)
+
+
+def test_a_bit_of_the_clients_database_is_named_with_its_page():
+    """Each page that a bit flips in: fsck names it, and a mount refuses or shows nothing wrong."""
+    with world(expect_clean=False) as w:
+        a, _ = w.two_devices()
+        left = a.mount("home")
+        for number in range(300):
+            (left / f"name-{number:05}").write_text(str(number))
+        a.sync(left)
+        a.umount(left)
+        database = next((a.root / "data").glob("skymoor/volumes/*/metadata/metadata.db"))
+        wait_until(lambda: not list(database.parent.glob("*-wal")), 10, "the end of its process")
+        whole, size = database.read_bytes(), page_bytes(database)
+        pages = len(whole) // size
+        assert pages > 20
+
+        def put(content):
+            for beside in database.parent.glob("metadata.db-*"):
+                beside.unlink()
+            database.write_bytes(content)
+
+        named = 0
+        for page in random.Random(3).sample(range(1, pages), 12):
+            bad = bytearray(whole)
+            bad[page * size + size // 2] ^= 1
+            put(bad)
+            checked = a.skymoor("fsck", check=False)
+            if checked.returncode == 0:   # of a free page, which nobody reads
+                continue
+            assert f"page {page + 1} of {database} is damaged" in checked.stdout + checked.stderr, checked
+            named += 1
+        assert named >= 6, named
+        put(whole)
+        assert a.skymoor("fsck").returncode == 0
+        left = a.mount("home")
+        assert len(os.listdir(left)) == 300

@@ -14,6 +14,7 @@ import threading
 import time
 
 from harness import assert_same_tree, mounted, run, tree_of, unmount_by_force, wait_until
+from sealed_database import changed_database
 
 ABSENT = "absent"
 FS_IOC_SHUTDOWN = 0x8004587d  # ext4 and XFS; the argument says what still reaches the disk
@@ -334,12 +335,9 @@ def small_disk(point, size):
 
 def another_boot(device):
     """The client's state as after a power cut: the machine was started anew since it was written."""
-    import sqlite3
     for file in (device.root / "data").glob("skymoor/volumes/*/metadata/metadata.db"):
-        db = sqlite3.connect(file)
-        assert db.execute("UPDATE meta SET value = ? WHERE key = 'boot_id'", (b"an earlier boot",)).rowcount == 1
-        db.commit()
-        db.close()
+        with changed_database(file) as db:
+            assert db.execute("UPDATE meta SET value = ? WHERE key = 'boot_id'", (b"an earlier boot",)).rowcount == 1
         return
     raise AssertionError("no metadata.db")
 

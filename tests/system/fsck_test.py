@@ -3,14 +3,14 @@
 import json
 import os
 import pathlib
-import sqlite3
 
 from harness import SKYMOORD, run, tree_of, wait_until, world
+from sealed_database import changed_database, page_bytes
 
 
 def server_fsck(w, *options):
     done = run(SKYMOORD, "fsck", "--data", w.server.data, "--json", *options, check=False)
-    assert done.returncode in (0, 1), (done.returncode, done.stderr)
+    assert done.returncode in (0, 1) and done.stdout, (done.returncode, done.stderr)
     answer = json.loads(done.stdout)
     assert (done.returncode == 0) == (answer["found"] == answer["repaired"])
     return answer
@@ -56,10 +56,9 @@ def test_server_damage_is_named_and_counts_are_repaired():
 
         # Counts: found, put right, and nothing else changed.
         database = w.server.data / "metadata.db"
-        with sqlite3.connect(database) as db:
+        with changed_database(database) as db:
             db.execute("UPDATE blocks SET refs=refs+3")
             db.execute("UPDATE volumes SET stored_bytes=7")
-        db.close()
         damaged = server_fsck(w)
         assert damaged["found"] >= 3 and damaged["repaired"] == 0 and all(f["repairable"] for f in damaged["findings"])
         repaired = server_fsck(w, "--repair")
@@ -97,6 +96,27 @@ def test_server_damage_is_named_and_counts_are_repaired():
         assert gone["found"] >= 2 and all("is missing from the block store" in f["what"] for f in gone["findings"])
         done = run(SKYMOORD, "fsck", "--data", w.root / "nowhere", check=False)
         assert done.returncode == 1 and "no server data" in done.stderr
+
+
+def test_a_bit_of_the_servers_database_is_named_with_its_page():
+    with world(expect_clean=False) as w:
+        a, _ = w.two_devices()
+        left = a.mount("home")
+        for number in range(300):
+            (left / f"name-{number}").write_text(str(number))
+        a.sync(left)
+        a.umount(left)
+        w.server.stop()
+        database = w.server.data / "metadata.db"
+        assert server_fsck(w)["clean"]
+        size = page_bytes(database)
+        pages = database.stat().st_size // size
+        assert pages > 20
+        flip(database, (pages // 2) * size + size // 2, 1)
+        damaged = server_fsck(w, "--repair")
+        wanted = f"page {pages // 2 + 1} of {database} is damaged"
+        assert any(wanted in finding["what"] for finding in damaged["findings"]), damaged
+        assert damaged["repaired"] == 0
 
 
 def test_client_damage_is_named_and_only_what_the_server_has_is_forgotten():

@@ -140,6 +140,12 @@ Result<std::vector<std::string>> JournaledMetadataStore::check() {
   };
   TRY(checker.none("PRAGMA quick_check", words));
   std::erase(checker.findings, "");
+  // What is in damaged pages cannot be told; every further question that meets one would end in an error.
+  std::vector<std::string> damaged = reader_->db().found_damage();
+  if (!damaged.empty()) {
+    for (std::string& page : damaged) checker.add(std::move(page));
+    return std::move(checker.findings);
+  }
   Totals counted;
   TRY(checker.names());
   TRY(checker.directories());

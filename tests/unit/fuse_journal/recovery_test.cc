@@ -80,7 +80,7 @@ TEST_F(RecoveryTest, ASecondOpenIsBusy) {
 
 TEST_F(RecoveryTest, NewerSchemaIsRefused) {
   store_.reset();
-  { (void)(*sqlite::Database::open(directory_.file("metadata.db")))->execute("PRAGMA user_version=99").ok(); }
+  { (void)(*sqlite::Database::open(directory_.file("metadata.db")))->execute("PRAGMA user_version=65635").ok(); }
   Status opened = reopen();
   EXPECT_EQ(opened.error().code(), Code::kCorrupt);
   EXPECT_THAT(opened.error().to_string(), testing::HasSubstr("newer version"));

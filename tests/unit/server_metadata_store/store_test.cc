@@ -92,7 +92,7 @@ TEST_F(StoreTest, refuses_the_database_of_a_newer_version_and_what_is_none) {
   store_.reset();
   {
     auto db = sqlite::Database::open(directory_ / "metadata.db");
-    ASSERT_TRUE((*db)->execute("PRAGMA user_version=1000").ok());
+    ASSERT_TRUE((*db)->execute("PRAGMA user_version=66536").ok());
   }
   auto newer = open_sqlite_metadata_store({.file = directory_ / "metadata.db"});
   ASSERT_FALSE(newer.ok());

@@ -25,7 +25,13 @@ class SqliteMetadataCheck final : public MetadataCheck {
       if (done.error().code() != Code::kCorrupt) return std::move(done).error();
       context.find(std::string("the check of ") + part.name + " could not go on: " + done.error().message());
     }
-    if (repair) TRY(transaction.commit());
+    if (!repair) return report;
+    Status kept = transaction.commit();
+    if (kept.ok()) return report;
+    if (kept.error().code() != Code::kCorrupt) return std::move(kept).error();
+    // SQLite keeps nothing of a transaction that has met a damaged page.
+    for (Finding& finding : report.findings) finding.repaired = false;
+    context.find("nothing was repaired: " + kept.error().message());
     return report;
   }
 
@@ -60,6 +66,9 @@ Status check_pages(CheckContext& context) {
     index_damaged |= index;
     context.find("database: " + line, index);
   }
+  // What SQLite can only say the number of an error about.
+  const std::vector<std::string> damaged = context.connection.database().found_damage();
+  for (const std::string& page : damaged) context.find("database: " + page);
   if (index_damaged && context.repair) TRY(context.connection.database().execute("REINDEX"));
   return {};
 }
