@@ -8,5 +8,6 @@ inline constexpr LockRank kRegistrationsRank = 110;
 inline constexpr LockRank kLoginsRank = 120;
 inline constexpr LockRank kSubscriptionsRank = 130;
 inline constexpr LockRank kSubscriptionRank = 140;
+inline constexpr LockRank kVerifiedTokensRank = 150;
 
 }  // namespace skymoor::server

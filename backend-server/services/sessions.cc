@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kTokenBytes = 32;
 constexpr auto kSpentKept = std::chrono::hours(24 * 7);     // a reuse that is noticed later only fails
+constexpr std::size_t kKnownTokens = 4096;                  // about 2 MiB
 constexpr auto kExpiredKept = std::chrono::hours(24 * 30);
 
 Error refused() { return Error(Code::kUnauthenticated, "the token is not valid: log in again"); }
@@ -43,7 +44,8 @@ SessionService::SessionService(Options options, MetadataStore& store, const Cloc
       clock_(clock),
       random_(random),
       key_(std::move(key)),
-      successor_key_(crypto::hkdf_expand(key_.seed.view(), as_bytes("skymoor refresh successor 1"), kTokenBytes)) {}
+      successor_key_(crypto::hkdf_expand(key_.seed.view(), as_bytes("skymoor refresh successor 1"), kTokenBytes)),
+      verified_(kKnownTokens) {}
 
 Result<std::unique_ptr<SessionService>> SessionService::open(Options options, MetadataStore& store, Disk& disk,
                                                              const Clock& clock, Random& random) {
@@ -52,10 +54,20 @@ Result<std::unique_ptr<SessionService>> SessionService::open(Options options, Me
       new SessionService(std::move(options), store, clock, random, std::move(key)));
 }
 
+/// What the token says, if it is one of ours and good by the clock of now.
+std::optional<crypto::AccessClaims> SessionService::claims_of(std::string_view access_token) {
+  const Timestamp now = clock_.now();
+  const Hash256 name = crypto::sha256(as_bytes(access_token));
+  if (auto known = verified_.find(name)) return crypto::is_current(*known, now) ? known : std::nullopt;
+  auto claims = crypto::verify_access_token(key_.public_key, options_.issuer, options_.audience, access_token, now);
+  if (!claims.ok()) return std::nullopt;
+  verified_.add(name, *claims);
+  return std::move(*claims);
+}
+
 Result<Caller> SessionService::verify(std::string_view access_token, const std::string& remote_address) {
-  auto claims = crypto::verify_access_token(key_.public_key, options_.issuer, options_.audience, access_token,
-                                            clock_.now());
-  if (!claims.ok()) return refused();
+  const auto claims = claims_of(access_token);
+  if (!claims) return refused();
   return read_from(store_, [&](const ReadTables& tables) -> Result<Caller> {
     auto session = TRY(tables.sessions.find_session(claims->session));
     if (!session || session->revoked || session->user != claims->user || session->device != claims->device)

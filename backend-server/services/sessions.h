@@ -1,9 +1,11 @@
 // SessionService: access tokens, refresh tokens, logout.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "backend-server/services/caller.h"
+#include "backend-server/services/verified_tokens.h"
 #include "shared/base/clock.h"
 #include "shared/base/file.h"
 #include "shared/crypto/signature.h"
@@ -35,8 +37,8 @@ class SessionService {
   static Result<std::unique_ptr<SessionService>> open(Options options, MetadataStore& store, Disk& disk,
                                                       const Clock& clock, Random& random);
 
-  /// Checks an access token, and that its session and device are not revoked. Errors: Unauthenticated, always with the
-  /// same message.
+  /// Checks an access token, and that its session and device are not revoked. Its signature is checked when it is seen for
+  /// the first time, all else at each call. Errors: Unauthenticated, always with the same message.
   Result<Caller> verify(std::string_view access_token, const std::string& remote_address);
   /// Spends a refresh token. Durability: on return the old token is spent for good.
   /// Errors: Unauthenticated (unknown, expired, revoked, or spent: then the family is revoked).
@@ -49,6 +51,7 @@ class SessionService {
 
  private:
   SessionService(Options options, MetadataStore& store, const Clock& clock, Random& random, crypto::KeyPair key);
+  std::optional<crypto::AccessClaims> claims_of(std::string_view access_token);
   Result<protocol::Session> rotate(Tables& tables, ByteView token, const SessionRow& session, bool again);
   Bytes successor_of(ByteView token) const;
   protocol::Session make_session(ByteView refresh_token, const std::string& session, const UserId& user,
@@ -61,6 +64,8 @@ class SessionService {
   Random& random_;
   const crypto::KeyPair key_;
   const crypto::SecretBytes successor_key_;
+  // Own synchronisation.
+  VerifiedTokens verified_;
 };
 
 }  // namespace skymoor::server

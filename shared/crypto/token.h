@@ -19,6 +19,8 @@ struct AccessClaims {
 
 /// Header {"alg":"EdDSA","typ":"at+jwt","kid":...}.
 std::string sign_access_token(const KeyPair& key, std::string_view issuer, const AccessClaims& claims);
+/// Whether they are good by that clock: from `issued` to `expires`, with 30 s of skew on both sides.
+bool is_current(const AccessClaims& claims, Timestamp now);
 /// Checks alg, typ, kid against the one pinned key, signature, issuer, audience, exp and nbf with 30 s of skew; ignores
 /// jwk, jku and x5u. Errors: Unauthenticated, always with the same message.
 Result<AccessClaims> verify_access_token(const PublicKey& key, std::string_view issuer, std::string_view audience,

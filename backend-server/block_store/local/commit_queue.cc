@@ -1,19 +1,27 @@
 #include "backend-server/block_store/local/commit_queue.h"
 
+#include <algorithm>
+
 namespace skymoor::server {
 namespace {
 
 /// Bounds how long a turn takes, and with it how long the first in the queue waits.
 constexpr std::size_t kTurnBytes = 64 * 1024 * 1024;
+/// What is copied while the processor's cache has it from its checksum.
+constexpr std::size_t kPieceBytes = 32 * 1024;
 
 }  // namespace
 
 void CommitRequest::add_block(const BlockName& name, ByteView payload) {
   Record record;
-  record.header = {.name = name, .bytes = static_cast<std::uint32_t>(payload.size()), .payload_crc = crc32c(payload)};
+  record.header = {.name = name, .bytes = static_cast<std::uint32_t>(payload.size())};
   record.at = static_cast<std::uint32_t>(encoded.size());
   encoded.resize(encoded.size() + segment::kRecordHeaderBytes);
-  append(encoded, payload);
+  for (ByteView rest = payload; !rest.empty(); rest = rest.subspan(std::min(rest.size(), kPieceBytes))) {
+    const ByteView piece = rest.first(std::min(rest.size(), kPieceBytes));
+    record.header.payload_crc = crc32c(piece, record.header.payload_crc);
+    append(encoded, piece);
+  }
   encoded.resize(record.at + segment::record_bytes(record.header.bytes));
   records.push_back(record);
 }

@@ -1,11 +1,19 @@
 #include "fuse/remote/curl/event_loop.h"
 
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+
 #include "shared/base/executor.h"
 
 namespace skymoor::client::curl {
 namespace {
 constexpr int kLongestSleepMs = 1000;
-}
+constexpr int kEventsAtOnce = 32;
+/// Records that each connection may bring before requests are looked at again.
+constexpr int kRecordsInTurn = 16;
+}  // namespace
 
 Result<std::unique_ptr<EventLoop>> EventLoop::start(std::size_t max_connections) {
   initialize_library();
@@ -15,10 +23,21 @@ Result<std::unique_ptr<EventLoop>> EventLoop::start(std::size_t max_connections)
   curl_multi_setopt(multi.get(), CURLMOPT_MAX_TOTAL_CONNECTIONS, limit);
   curl_multi_setopt(multi.get(), CURLMOPT_MAXCONNECTS, limit);
   curl_multi_setopt(multi.get(), CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_NOTHING));
-  return std::unique_ptr<EventLoop>(new EventLoop(std::move(multi)));
+  UniqueFd poll(::epoll_create1(EPOLL_CLOEXEC)), wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = wake.get();
+  if (!poll || !wake || ::epoll_ctl(poll.get(), EPOLL_CTL_ADD, wake.get(), &event) != 0)
+    return Error::from_errno(errno, "the HTTP client's event loop");
+  return std::unique_ptr<EventLoop>(new EventLoop(std::move(multi), std::move(poll), std::move(wake)));
 }
 
-EventLoop::EventLoop(Multi multi) : multi_(std::move(multi)), mutex_(kEventLoopRank, "http.event_loop") {
+EventLoop::EventLoop(Multi multi, UniqueFd poll, UniqueFd wake)
+    : poll_(std::move(poll)), wake_(std::move(wake)), multi_(std::move(multi)), mutex_(kEventLoopRank, "http.event_loop") {
+  curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETFUNCTION, &EventLoop::on_socket);
+  curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETDATA, this);
+  curl_multi_setopt(multi_.get(), CURLMOPT_TIMERFUNCTION, &EventLoop::on_timer);
+  curl_multi_setopt(multi_.get(), CURLMOPT_TIMERDATA, this);
   thread_ = std::thread([this] {
     set_thread_name("http");
     run();
@@ -30,7 +49,7 @@ EventLoop::~EventLoop() {
     MutexLock lock(mutex_);
     stopping_ = true;
   }
-  curl_multi_wakeup(multi_.get());
+  wake();
   thread_.join();
 }
 
@@ -39,7 +58,7 @@ void EventLoop::submit(std::shared_ptr<Transfer> transfer) {
     MutexLock lock(mutex_);
     submitted_.push_back(std::move(transfer));
   }
-  curl_multi_wakeup(multi_.get());
+  wake();
 }
 
 void EventLoop::cancel(std::shared_ptr<Transfer> transfer) {
@@ -47,15 +66,79 @@ void EventLoop::cancel(std::shared_ptr<Transfer> transfer) {
     MutexLock lock(mutex_);
     cancelled_.push_back(std::move(transfer));
   }
-  curl_multi_wakeup(multi_.get());
+  wake();
+}
+
+void EventLoop::wake() const {
+  const std::uint64_t one = 1;
+  (void)!::write(wake_.get(), &one, sizeof one);   // fails only when it is written to already
+}
+
+int EventLoop::on_socket(CURL*, curl_socket_t fd, int what, void* self, void*) {
+  auto* loop = static_cast<EventLoop*>(self);
+  const int poll = loop->poll_.get();
+  std::erase(loop->reading_, fd);
+  if (what & CURL_POLL_IN && what != CURL_POLL_REMOVE) loop->reading_.push_back(fd);
+  if (what == CURL_POLL_REMOVE) return (void)::epoll_ctl(poll, EPOLL_CTL_DEL, fd, nullptr), 0;
+  epoll_event event{};
+  event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
+  event.data.fd = fd;
+  if (::epoll_ctl(poll, EPOLL_CTL_MOD, fd, &event) == 0) return 0;
+  return ::epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -1;
+}
+
+int EventLoop::on_timer(CURLM*, long after_ms, void* self) {
+  std::optional<Instant>& timer = static_cast<EventLoop*>(self)->timer_;
+  if (after_ms < 0) timer.reset();
+  else timer = SystemClock().monotonic() + std::chrono::milliseconds(after_ms);
+  return 0;
 }
 
 void EventLoop::run() {
+  epoll_event events[kEventsAtOnce];
   while (take_requests()) {
-    int running = 0;
-    curl_multi_perform(multi_.get(), &running);
+    const int ready = ::epoll_wait(poll_.get(), events, kEventsAtOnce, more_ ? 0 : wait_ms());
+    for (int i = 0; i < ready; ++i) serve(events[i].data.fd, events[i].events);
+    if (timer_ && *timer_ <= SystemClock().monotonic()) {
+      timer_.reset();
+      int running = 0;
+      more_ = true;   // it may read as well
+      curl_multi_socket_action(multi_.get(), CURL_SOCKET_TIMEOUT, 0, &running);
+    }
+    read_on();
     reap();
-    curl_multi_poll(multi_.get(), nullptr, 0, kLongestSleepMs, nullptr);
+  }
+}
+
+int EventLoop::wait_ms() const {
+  if (!timer_) return kLongestSleepMs;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*timer_ - SystemClock().monotonic());
+  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, kLongestSleepMs));
+}
+
+void EventLoop::serve(int fd, std::uint32_t events) {
+  if (fd == wake_.get()) {
+    std::uint64_t count;
+    (void)!::read(fd, &count, sizeof count);
+    return;
+  }
+  const bool broken = events & (EPOLLERR | EPOLLHUP);   // reading or writing tells how
+  const int what = (broken || events & EPOLLIN ? CURL_CSELECT_IN : 0) | (broken || events & EPOLLOUT ? CURL_CSELECT_OUT : 0);
+  int running = 0;
+  more_ = true;
+  curl_multi_socket_action(multi_.get(), fd, what, &running);
+}
+
+/// Of all sockets, because an action on one of them runs other transfers whose time has come.
+void EventLoop::read_on() {
+  for (int turn = 0; more_ && turn < kRecordsInTurn; ++turn) {
+    const std::uint64_t before = records_;
+    asked_ = reading_;
+    for (int fd : asked_) {
+      int running = 0;
+      curl_multi_socket_action(multi_.get(), fd, CURL_CSELECT_IN, &running);
+    }
+    more_ = records_ != before;
   }
 }
 
@@ -69,6 +152,7 @@ bool EventLoop::take_requests() {
     stopping = stopping_;
   }
   for (auto& transfer : submitted) {
+    transfer->read_tls_ahead(records_);
     if (CURLMcode rc = curl_multi_add_handle(multi_.get(), transfer->easy()); rc != CURLM_OK)
       transfer->finish(CURLE_OUT_OF_MEMORY);
     else

@@ -1,5 +1,7 @@
 #include "fuse/remote/curl/transfer.h"
 
+#include <openssl/ssl.h>
+
 #include <charconv>
 #include <cstdlib>
 
@@ -14,6 +16,8 @@ namespace {
 constexpr long kReceiveBufferBytes = 512 * 1024, kSmallReceiveBufferBytes = 16 * 1024;
 constexpr std::size_t kLargeAnswerBytes = 1u << 20;
 constexpr long kSendBufferBytes = 1024 * 1024;
+/// TLS records are taken from the socket several at a time. More would be moved about in there more often.
+constexpr std::size_t kReadAheadBytes = 64 * 1024;
 /// A streamed answer that the caller does not take: the server is broken or hostile.
 constexpr std::size_t kMaxArrivedBytes = 1u << 20;
 
@@ -35,6 +39,20 @@ std::string_view trimmed(std::string_view text) {
   while (!text.empty() && std::strchr(" \t\r\n", text.front())) text.remove_prefix(1);
   while (!text.empty() && std::strchr(" \t\r\n", text.back())) text.remove_suffix(1);
   return text;
+}
+
+/// TLS 1.3 tells of the inner type of each record once it is opened.
+void count_record(int written, int, int content_type, const void*, std::size_t, SSL*, void* records) {
+  if (!written && content_type == SSL3_RT_INNER_CONTENT_TYPE) ++*static_cast<std::uint64_t*>(records);
+}
+
+CURLcode read_ahead(CURL*, void* context, void* records) {
+  auto* tls = static_cast<SSL_CTX*>(context);
+  SSL_CTX_set_msg_callback(tls, &count_record);
+  SSL_CTX_set_msg_callback_arg(tls, records);
+  SSL_CTX_set_read_ahead(tls, 1);
+  SSL_CTX_set_default_read_buffer_len(tls, kReadAheadBytes);
+  return CURLE_OK;
 }
 
 }  // namespace
@@ -166,6 +184,11 @@ bool Transfer::take(ByteView data) {
   }
   append(body, data);
   return true;
+}
+
+void Transfer::read_tls_ahead(std::uint64_t& records) {
+  curl_easy_setopt(easy_.get(), CURLOPT_SSL_CTX_FUNCTION, &read_ahead);
+  curl_easy_setopt(easy_.get(), CURLOPT_SSL_CTX_DATA, &records);
 }
 
 void Transfer::finish(CURLcode code) {

@@ -25,6 +25,9 @@ class Transfer {
   Status pump(const StreamSink& sink);
 
   // Event thread.
+  /// Lets its connection take several records from the socket at a time, if it needs a new one, and count up `records`, which
+  /// outlives the connection, for each that is opened: who drives it must go on until that stands still.
+  void read_tls_ahead(std::uint64_t& records);
   void finish(CURLcode code);
   void finish_cancelled();
 

@@ -10,7 +10,8 @@
 namespace skymoor::client {
 namespace {
 
-constexpr std::uint64_t kRequestBytes = 4u << 20;   // sealed bytes asked for at once
+/// Sealed bytes asked for at once: few enough that what arrives is opened while the processor's cache has it.
+constexpr std::uint64_t kRequestBytes = 2u << 20;
 constexpr std::size_t kRequestChunks = 64;
 constexpr std::size_t kKeptLayouts = 16;
 constexpr int kMaxRounds = 50;                      // of a file whose content changes while it is fetched

@@ -4,6 +4,7 @@
 
 #include <future>
 
+#include "shared/crypto/certificate.h"
 #include "tests/support/http_test_server.h"
 
 namespace skymoor::client {
@@ -202,6 +203,102 @@ TEST(HttpClient, RedirectsAreNotFollowed) {
   ASSERT_TRUE(answer.ok());
   EXPECT_EQ(answer->status, 302);
   EXPECT_EQ(server.requests(), 1);
+}
+
+/// A server with TLS, whose records the client takes several at a time, and a client of it.
+class HttpClientWithTls : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto made = crypto::make_certificate({"127.0.0.1"}, 10, SystemClock().now());
+    ASSERT_TRUE(made.ok());
+    tls_ = {made->certificate_pem, std::string(as_text(made->private_key_pem.view()))};
+  }
+  void serve(HttpTestServer::Handler handler) {
+    server_ = std::make_unique<HttpTestServer>(std::move(handler), &tls_);
+    auto client = HttpClient::open({.base_url = server_->url(), .trust = {*crypto::public_key_pin(tls_.certificate_pem), ""}});
+    ASSERT_TRUE(client.ok());
+    client_ = std::move(*client);
+  }
+  HttpTestServer::Tls tls_;
+  std::unique_ptr<HttpTestServer> server_;
+  std::unique_ptr<HttpClient> client_;
+};
+
+// What was read ahead is in no socket any more: nothing would tell of it, and the call would end in a time-out.
+TEST_F(HttpClientWithTls, AnswersOfAnySizeAreReadToTheirEnd) {
+  serve([](const TestRequest& r, TestConnection& c) { c.reply(200, std::string(std::stoul(r.target.substr(1)), 'x')); });
+  for (std::size_t size : {0u, 1u, 16383u, 16384u, 16385u, 32768u, 65536u, 65537u, 100000u, 524288u, 1000003u, 5000000u, 8388608u}) {
+    for (std::size_t more : {0, 7}) {
+      HttpRequest request;
+      request.path = "/" + std::to_string(size + more);
+      request.max_response_bytes = 9u << 20;
+      auto answer = client_->perform(request);
+      ASSERT_TRUE(answer.ok()) << size << ": " << answer.error().to_string();
+      ASSERT_EQ(answer->body.size(), size + more);
+    }
+  }
+  EXPECT_EQ(server_->connections(), 1);
+}
+
+TEST_F(HttpClientWithTls, AnAnswerInTheSmallestRecordsIsReadToItsEnd) {
+  serve([](const TestRequest&, TestConnection& c) {
+    const std::string answer = "HTTP/1.1 200 OK\r\nX-Long: " + std::string(300, 'y') + "\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                               "5\r\nhello\r\n000000000000006\r\n world\r\n0\r\n\r\n";
+    for (char byte : answer) c.write(std::string(1, byte));
+  });
+  for (int i = 0; i < 50; ++i) {
+    HttpRequest request;
+    request.path = "/";
+    auto answer = client_->perform(request);
+    ASSERT_TRUE(answer.ok()) << answer.error().to_string();
+    ASSERT_EQ(as_text(answer->body), "hello world");
+  }
+  EXPECT_EQ(server_->connections(), 1);
+}
+
+TEST_F(HttpClientWithTls, ManyLargeAnswersAtOnceAreReadToTheirEnd) {
+  serve([](const TestRequest&, TestConnection& c) { c.reply(200, std::string(3000000, 'x')); });
+  std::vector<std::jthread> callers;
+  std::atomic<int> whole{0};
+  for (int i = 0; i < 6; ++i)
+    callers.emplace_back([&] {
+      for (int n = 0; n < 10; ++n) {
+        HttpRequest request;
+        request.path = "/";
+        request.max_response_bytes = 4u << 20;
+        auto answer = client_->perform(request);
+        whole += answer.ok() && answer->body.size() == 3000000;
+      }
+    });
+  callers.clear();
+  EXPECT_EQ(whole, 60);
+}
+
+TEST_F(HttpClientWithTls, AServerThatNeverStopsSendingDoesNotKeepOthersOrACancelWaiting) {
+  serve([](const TestRequest& r, TestConnection& c) {
+    if (r.target == "/small") return c.reply(200, "{}");
+    const std::string interim = "HTTP/1.1 100 Continue\r\n\r\n";
+    std::string many;
+    for (int i = 0; i < 1000; ++i) many += interim;
+    while (c.write(many)) {
+    }
+  });
+  std::stop_source stop;
+  auto endless = std::async(std::launch::async, [&] {
+    HttpRequest request;
+    request.path = "/";
+    request.stop = stop.get_token();
+    return client_->perform(request).error().code();
+  });
+  for (int i = 0; i < 20; ++i) {
+    HttpRequest request;
+    request.path = "/small";
+    auto answer = client_->perform(request);
+    EXPECT_TRUE(answer.ok()) << answer.error().to_string();
+  }
+  stop.request_stop();
+  const Code ended = endless.get();
+  EXPECT_TRUE(ended == Code::kCancelled || ended == Code::kOffline || ended == Code::kUnavailable) << static_cast<int>(ended);
 }
 
 TEST(HttpClient, AStreamIsHandedOnAsItArrives) {

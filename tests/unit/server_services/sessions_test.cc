@@ -1,4 +1,5 @@
 // Access and refresh tokens.
+#include "backend-server/services/verified_tokens.h"
 #include "shared/crypto/token.h"
 #include "tests/unit/server_services/login_fixture.h"
 
@@ -28,6 +29,99 @@ TEST_F(SessionsTest, access_tokens_name_the_caller_and_expire) {
 TEST_F(SessionsTest, access_tokens_survive_a_restart) {
   reopen();
   EXPECT_EQ(verify_code(session_.access_token), Code{});
+}
+
+// The signature of a token that was seen before is not checked again: everything else is.
+TEST_F(SessionsTest, a_remembered_token_still_expires_by_the_clock_of_now) {
+  ASSERT_EQ(verify_code(session_.access_token), Code{});
+  clock_.advance(std::chrono::seconds(629));
+  EXPECT_EQ(verify_code(session_.access_token), Code{}) << "30 s of skew";
+  clock_.advance(std::chrono::seconds(1));
+  EXPECT_EQ(verify_code(session_.access_token), Code::kUnauthenticated);
+  clock_.advance(-std::chrono::minutes(5));
+  EXPECT_EQ(verify_code(session_.access_token), Code{}) << "the clock went back";
+  clock_.advance(-std::chrono::seconds(361));
+  EXPECT_EQ(verify_code(session_.access_token), Code::kUnauthenticated) << "not begun by this clock";
+}
+
+TEST_F(SessionsTest, a_remembered_token_of_a_revoked_session_or_device_is_refused) {
+  auto other = value_of(log_in("ann", "pw", make_device("ann")));
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(verify_code(session_.access_token), Code{});
+    ASSERT_EQ(verify_code(other.access_token), Code{});
+  }
+  expect_ok(services_->sessions().logout(verified(session_)));
+  EXPECT_EQ(verify_code(session_.access_token), Code::kUnauthenticated);
+  const Caller caller = verified(other);
+  expect_ok(services_->accounts().revoke_device(caller, caller.device));
+  EXPECT_EQ(verify_code(other.access_token), Code::kUnauthenticated);
+}
+
+TEST_F(SessionsTest, no_byte_of_a_remembered_token_can_be_changed) {
+  const std::string good = session_.access_token;
+  ASSERT_EQ(verify_code(good), Code{});
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    std::string changed = good;
+    changed[i] = changed[i] == 'A' ? 'B' : 'A';
+    ASSERT_EQ(verify_code(changed), Code::kUnauthenticated) << i;
+    ASSERT_EQ(verify_code(good.substr(0, i)), Code::kUnauthenticated) << i;
+  }
+  EXPECT_EQ(verify_code(good + "="), Code::kUnauthenticated);
+  EXPECT_EQ(verify_code(good), Code{});
+}
+
+TEST_F(SessionsTest, many_threads_use_many_tokens_while_some_are_revoked) {
+  constexpr int kSessions = 6;
+  std::vector<protocol::Session> sessions;
+  for (int i = 0; i < kSessions; ++i) sessions.push_back(value_of(log_in("ann", "pw", make_device("ann"))));
+  std::atomic<bool> revoked{false};
+  std::atomic<int> wrong{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t)
+      threads.emplace_back([&, t] {
+        for (int i = 0; i < 200; ++i) {
+          const bool was_revoked = revoked;
+          const int which = (i + t) % kSessions;
+          const bool good = verify_code(sessions[static_cast<std::size_t>(which)].access_token) == Code{};
+          if (which > 0 ? !good : was_revoked && good) ++wrong;
+        }
+      });
+    expect_ok(services_->sessions().logout(verified(sessions[0])));
+    revoked = true;
+  }
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(verified_tokens, holds_no_more_than_its_limit_and_forgets_what_was_not_asked_for_longest) {
+  VerifiedTokens tokens(3);
+  auto name = [](std::uint8_t n) {
+    Hash256 hash;
+    hash.value.fill(n);
+    return hash;
+  };
+  auto claims = [](std::uint8_t n) {
+    crypto::AccessClaims made;
+    made.session = std::to_string(n);
+    return made;
+  };
+  for (std::uint8_t n = 1; n <= 3; ++n) tokens.add(name(n), claims(n));
+  ASSERT_TRUE(tokens.find(name(1)));
+  tokens.add(name(4), claims(4));
+  tokens.add(name(4), claims(4));
+  EXPECT_EQ(tokens.size(), 3u);
+  EXPECT_FALSE(tokens.find(name(2)));
+  for (std::uint8_t n : {1, 3, 4}) {
+    auto found = tokens.find(name(n));
+    ASSERT_TRUE(found) << int{n};
+    EXPECT_EQ(found->session, std::to_string(n));
+  }
+  for (int n = 0; n < 1000; ++n) {
+    Hash256 hash;
+    std::memcpy(hash.value.data(), &n, sizeof n);
+    tokens.add(hash, {});
+    ASSERT_LE(tokens.size(), 3u);
+  }
 }
 
 TEST_F(SessionsTest, garbled_foreign_and_unsigned_tokens_are_refused_with_one_message) {

@@ -148,6 +148,8 @@ TEST_F(TokenTest, TimesWithThirtySecondsOfSkew) {
   EXPECT_FALSE(verify(text, kNow - seconds{31}).ok());
   expect_refused(signed_as(good_header(), body_with(R"("nbf":1800000000)", R"("nbf":1800000031)")),
                  "nbf in the future");
+  expect_refused(signed_as(good_header(), body_with(R"("nbf":1800000000)", R"("nbf":1799999999)")),
+                 "nbf that is not iat");
 }
 
 TEST_F(TokenTest, WrongIssuerAudienceOrMissingClaims) {
