@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "fuse/filesystem/make_room.h"
 #include "shared/base/executor.h"
 #include "shared/base/must_finish.h"
 
@@ -89,6 +90,11 @@ std::chrono::milliseconds Engine::patience(Need::Kind kind) {
 
 Status Engine::fetch(const Need& need, Instant deadline, std::stop_token stop) {
   if (need.kind == Need::Kind::kAgain) return {};
+  if (need.kind == Need::Kind::kContent) {
+    // Whatever the limit of the cache is, its disk may be smaller. One without room even so may still take the little that is wanted.
+    auto room = make_room(backing_, *this, [this] { reap(); }, options_.reserve_bytes, need.extent.length());
+    if (!room.ok()) log_warn("filesystem.evict.failed", {{"error", room.error()}});
+  }
   Status fetched = fetcher_.fetch(need, deadline, stop);
   if (need.kind != Need::Kind::kFresh) return fetched;
   if (!fetched.ok()) log_debug("filesystem.not_asked", {{"why", fetched.error()}});

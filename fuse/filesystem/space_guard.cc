@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "fuse/filesystem/make_room.h"
+
 namespace skymoor::client {
 namespace {
 
@@ -21,16 +23,7 @@ Status SpaceGuard::ask(std::uint64_t bytes) {
 }
 
 Status SpaceGuard::look(std::uint64_t bytes) {
-  std::uint64_t free = TRY(seams_.backing.free_bytes());
-  if (free < reserve_bytes_ + bytes) {
-    seams_.reap();
-    free = TRY(seams_.backing.free_bytes());
-  }
-  if (free < reserve_bytes_ + bytes) {
-    std::uint64_t clean = seams_.backing.usage().clean_bytes, needed = reserve_bytes_ + bytes - free;
-    TRY(seams_.backing.evict(seams_.judge, clean > needed ? clean - needed : 0));
-    free = TRY(seams_.backing.free_bytes());
-  }
+  const std::uint64_t free = TRY(make_room(seams_.backing, seams_.judge, seams_.reap, reserve_bytes_, bytes));
   if (free < reserve_bytes_ + bytes)
     return Error(Code::kNoSpace, "the disk with Skymoor's state is full: free some space there");
   std::uint64_t room = free - reserve_bytes_;

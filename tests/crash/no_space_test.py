@@ -3,10 +3,8 @@
 import errno
 import os
 
-import pytest
-
 from faults import Ledger, assert_soon_same_tree, small_disk
-from harness import Device, Server, run, wait_until, world
+from harness import Device, Server, wait_until, world
 
 MIB = 1 << 20
 
@@ -109,21 +107,86 @@ def test_small_cache_keeps_what_is_unsent():
         assert_soon_same_tree(left, right)
 
 
+def bytes_left(point):
+    st = os.statvfs(point)
+    return st.f_bavail * st.f_frsize
+
+
+def test_a_disk_smaller_than_its_cache_is_read_through():
+    """The limit of the cache is far above what the disk has: what is fetched makes room for what comes next, and so it does for
+    what is written. A limit below is kept."""
+    with world() as w, small_disk(w.root / "small", "48m") as small:
+        a = w.one_device("a")
+        left = a.mount("home")
+        ledger = Ledger()
+        assert fill(left, ledger, 64) == 0
+        a.sync(left)
+        b = Device(small, "b")
+        w.devices.append(b)
+        b.login(w.server)
+        right = b.mount("home", "reserve=8MiB", name=w.root / "drive-b")
+        ledger.check(right, at_least=64)
+        own = Ledger()
+        (right / "own").mkdir()
+        assert fill(right / "own", own, 20) == 0, "fetched bytes stand in the way of written ones"
+        own.check(right / "own", at_least=20)
+        b.sync(right)
+        ledger.check(right)
+        own.check(right / "own")
+        b.umount(right)
+        right = b.mount("home", "reserve=8MiB", "cache-size=16MiB", name=w.root / "drive-b")
+        ledger.check(right)
+        wait_until(lambda: b.status(right)["cache"]["clean_bytes"] <= 16 * MIB, 60, "the cache keeps to its size")
+        assert bytes_left(small) > 20 * MIB
+        b.sync(right)
+        assert_soon_same_tree(left, right)
+        b.umount(right)
+
+
+def leave(disk, size):
+    """A file that takes what else there is."""
+    fd = os.open(disk / "ballast", os.O_CREAT | os.O_WRONLY, 0o600)
+    try:
+        os.posix_fallocate(fd, 0, bytes_left(disk) - size)
+    finally:
+        os.close(fd)
+    return disk / "ballast"
+
+
 def test_full_server_disk():
-    with world(expect_clean=False) as w, small_disk(w.root / "small", "40m") as small:
+    """A device that has not heard of it yet takes writes, keeps them, and says what they wait for; one that has refuses them."""
+    with world(expect_clean=False) as w, small_disk(w.root / "small", "96m") as small:
         w.server = Server(small)
         a, b = w.two_devices()
         drive = a.mount("home")
+        (drive / "more").mkdir()
+        a.sync(drive)
+        ballast = leave(small, 3 * MIB)
         ledger = Ledger()
-        # Refused at the write as soon as the device has heard how little room there is; what it took by then is more than
-        # fits, and stays here.
-        assert fill(drive, ledger, 48) in (0, errno.ENOSPC, errno.EDQUOT)
-        with pytest.raises(AssertionError):
-            a.sync(drive, timeout=5)
-        ledger.check(drive, at_least=20)
-        run("mount", "-o", "remount,size=200m", small)
+        assert fill(drive, ledger, 8) == 0
+        said = a.skymoor("sync", drive, "--timeout", "3s", check=False)
+        assert said.returncode != 0 and "full" in said.stderr, said.stderr
+        wait_until(lambda: "full" in (a.status(drive)["waits_for"] or ""), 60, "status names the full disk")
+        assert "full" in a.skymoor("status").stdout
+        assert a.status(drive)["pending"]["records"] > 0
+        ledger.check(drive, at_least=8)
+        a.umount(drive)
+        drive = a.mount("home")
+        wait_until(lambda: a.status(drive)["online"], 60, "the server is heard")
+        more = Ledger()
+        assert fill(drive / "more", more, 8) == errno.EDQUOT, "what the server has no room for is refused at the write"
+        more.check(drive / "more", at_least=0)
+        ledger.check(drive)
+        os.unlink(ballast)
+        a.sync(drive)
+        assert not a.status(drive)["waits_for"] and a.status(drive)["pending"]["records"] == 0
+        a.umount(drive)
+        drive = a.mount("home")
+        wait_until(lambda: a.status(drive)["online"], 60, "the server is heard")
+        assert fill(drive / "more", more, 8) == 0, "there is room again"
         a.sync(drive)
         ledger.check(drive)
+        more.check(drive / "more", at_least=8)
         assert_soon_same_tree(drive, b.mount("home"))
         a.umount(drive)
         w.server.stop()

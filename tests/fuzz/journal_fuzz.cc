@@ -1,6 +1,7 @@
-// The client's log: records, row changes, segment headers and frames; bytes of the disk are not trusted either.
+// The client's log: records, row changes, segment headers and frames, what was offered; bytes of the disk are not trusted either.
 #include "fuse/journal/log/segment.h"
 #include "fuse/journal/record.h"
+#include "fuse/journal/store/offers.h"
 #include "fuse/journal/tables/row_codec.h"
 #include "shared/model/change.h"
 #include "tests/fuzz/fuzz.h"
@@ -78,6 +79,13 @@ void try_frame(ByteView body) {
   try_record(frame->body);
 }
 
+void try_offers(ByteView bytes) {
+  auto offers = decode_offers(bytes);
+  if (!offers.ok()) return;
+  check(offers->listed.size() <= Offers::kMaxListed, "no more than are kept");
+  check_round_trip(*offers, encode_offers, [](const Bytes& b) { return decode_offers(b); }, "offers");
+}
+
 LogRecord record_with(Intent intent) {
   InodeRow row;
   row.id = make_inode_id(WriterId{2}, 5);
@@ -98,12 +106,13 @@ LogRecord record_with(Intent intent) {
 
 void try_input(ByteView input) {
   Choices choices(input);
-  switch (choices.below(5)) {
+  switch (choices.below(6)) {
     case 0: return try_record(choices.rest());
     case 1: return try_changes(choices.rest());
     case 2: return try_inode_body(choices.rest());
     case 3: return try_segment(choices.rest());
-    default: return try_frame(choices.rest());
+    case 4: return try_frame(choices.rest());
+    default: return try_offers(choices.rest());
   }
 }
 
@@ -136,6 +145,11 @@ std::vector<Bytes> seeds() {
   out.push_back(with_choice(3, segment));
   out.push_back(with_choice(3, frame.view()));
   out.push_back(with_choice(4, encode_record(record_with(WriteIntent{inode, op}))));
+  Offers offers;
+  offers.floor = Lsn{3};
+  offers.add(Lsn{5}, Hash256{{1}}, Lsn{4});
+  offers.add(Lsn{9}, Hash256{{2}}, Lsn{4});
+  out.push_back(with_choice(5, encode_offers(offers)));
   return out;
 }
 

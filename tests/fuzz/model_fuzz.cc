@@ -1,6 +1,7 @@
-// Manifests, extents, commits, feed pages and listings: what a server or another device may hand out.
+// Manifests, extents, commits, feed pages, listings and pages of the past: what a server or another device may hand out.
 #include "shared/model/change.h"
 #include "shared/model/extents.h"
+#include "shared/model/history.h"
 #include "shared/model/listing.h"
 #include "shared/model/manifest.h"
 #include "tests/fuzz/fuzz.h"
@@ -45,7 +46,7 @@ InodeRecord some_inode() {
 
 void try_input(ByteView input) {
   Choices choices(input);
-  const unsigned format = choices.below(7);
+  const unsigned format = choices.below(9);
   const ByteView bytes = choices.rest();
   switch (format) {
     case 0: return try_format(bytes, encode_manifest, decode_manifest, "manifest");
@@ -54,7 +55,9 @@ void try_input(ByteView input) {
     case 3: return try_format(bytes, encode_signed_commit, decode_signed_commit, "signed commit");
     case 4: return try_format(bytes, encode_feed_page, decode_feed_page, "feed page");
     case 5: return try_format(bytes, encode_directory_page, decode_directory_page, "directory page");
-    default: return try_format(bytes, encode_inode_page, decode_inode_page, "inode page");
+    case 6: return try_format(bytes, encode_inode_page, decode_inode_page, "inode page");
+    case 7: return try_format(bytes, encode_version_page, decode_version_page, "version page");
+    default: return try_format(bytes, encode_trash_page, decode_trash_page, "trash page");
   }
 }
 
@@ -73,11 +76,16 @@ std::vector<Bytes> seeds() {
   page.entries = {{Bytes(48, 1), {}, some_inode()}};
   page.next = Bytes(8, 9);
   InodePage inodes{Epoch{1}, Sequence{5}, {some_inode()}};
+  VersionPage versions{Epoch{1}, Sequence{9}, some_inode(),
+                       {{Sequence{8}, {WriterId{3}, 7}, DeviceId{{1}}, 5000, {}, {}}, {Sequence{4}, {WriterId{2}, 3}, {}, 0, {}, {}}},
+                       Sequence{4}};
+  TrashPage trash{Epoch{1}, Sequence{9}, {{{}, Bytes(48, 1), Sequence{7}, {}, some_inode()}}, Bytes(8, 9)};
   return {with_choice(0, encode_manifest(small)),        with_choice(0, encode_manifest(large)),
           with_choice(1, encode_extents(extents)),       with_choice(2, encode_commit(some_commit())),
           with_choice(2, encode_commit(some_commit(true))),
           with_choice(3, encode_signed_commit(signed_commit)), with_choice(4, encode_feed_page(feed)),
-          with_choice(5, encode_directory_page(page)),   with_choice(6, encode_inode_page(inodes))};
+          with_choice(5, encode_directory_page(page)),   with_choice(6, encode_inode_page(inodes)),
+          with_choice(7, encode_version_page(versions)), with_choice(8, encode_trash_page(trash))};
 }
 
 }  // namespace skymoor::fuzz

@@ -26,7 +26,7 @@ constexpr Try kMessages[] = {
     try_message<Session>,            try_message<KeyBundle>,               try_message<std::vector<DeviceInfo>>,
     try_message<VolumeInfo>,         try_message<std::vector<VolumeInfo>>, try_message<CreateVolume>,
     try_message<WriterLease>,        try_message<CommitReply>,             try_message<std::vector<DevicePublic>>,
-    try_message<ChangeEvent>};
+    try_message<ChangeEvent>,        try_message<BeginEpoch>};
 constexpr unsigned kBinary = std::size(kMessages);
 
 void try_binary(Choices choices) {
@@ -96,7 +96,8 @@ std::vector<Bytes> seeds() {
       encode(WriterLease{WriterId{4}}),
       encode(CommitReply{Sequence{1}, {}, Sequence{2}}),
       encode(std::vector<DevicePublic>{some_device()}),
-      encode(ChangeEvent{VolumeId{{1}}, Sequence{3}})};
+      encode(ChangeEvent{VolumeId{{1}}, Sequence{3}}),
+      encode(BeginEpoch{Epoch{2}, Sequence{3}, Hash256{{4}}, Bytes(64, 5)})};
   std::vector<Bytes> out;
   for (std::size_t i = 0; i < std::size(texts); ++i)
     out.push_back(with_choice(static_cast<std::uint8_t>(i), as_bytes(texts[i])));

@@ -34,12 +34,12 @@ std::string text(const TreeEffect& effect) {
   return "other";
 }
 
-/// What the arbiter compares of a commit, in words and sorted: attributes are not versioned, the last committed wins
-/// field by field; and the order between directories follows from ancestors that are not versioned either.
+/// What the arbiter compares of a commit, in words and sorted: attributes and xattrs are not versioned, the last committed wins
+/// field by field and name by name; and the order between directories follows from ancestors that are not versioned either.
 std::string text(const std::vector<TreeEffect>& effects) {
   std::set<std::string> lines;
   for (const TreeEffect& effect : effects)
-    if (!std::holds_alternative<AttributeEffect>(effect)) lines.insert(text(effect));
+    if (!std::holds_alternative<AttributeEffect>(effect) && !std::holds_alternative<XattrEffect>(effect)) lines.insert(text(effect));
   std::string out;
   for (const std::string& line : lines) out += "\n    " + line;
   return out;

@@ -37,7 +37,7 @@ class Schedule {
  private:
   void one_step();
   void user(ModelDevice& device);
-  void user_create(ModelDevice& device, bool file);
+  void user_create(ModelDevice& device, FileType type);
   void user_write(ModelDevice& device);
   void user_unlink(ModelDevice& device);
   void user_rmdir(ModelDevice& device);
@@ -45,6 +45,8 @@ class Schedule {
   void user_rename(ModelDevice& device);
   void user_exchange(ModelDevice& device);
   void user_chmod(ModelDevice& device);
+  void user_xattr(ModelDevice& device);
+  void has_seen(const TreeNode& node);
   int settle();
   void check();
   void check_order();
@@ -56,6 +58,7 @@ class Schedule {
     r.id = inode;
     r.attributes = n.attributes;
     r.links = n.names;
+    r.target = n.target;
     r.content = n.content;
     return r;
   }
@@ -67,10 +70,10 @@ class Schedule {
     return r;
   }
   std::string name() { return std::string(1, options_.names[dice_.below(options_.names.size())]); }
-  /// Live directories, the root among them; and names that are files or directories.
+  /// Live directories, the root among them; and names of directories, of regular files, and of all that is no directory.
   struct Seen {
     std::vector<InodeId> directories;
-    std::vector<std::pair<Place, InodeId>> all, files, folders;
+    std::vector<std::pair<Place, InodeId>> all, files, things, folders;
   };
   Seen look(ModelDevice& device);
   bool under(ModelDevice& device, InodeId directory, InodeId ancestor);
@@ -84,6 +87,7 @@ class Schedule {
   int digest_ = 0;
   std::map<int, OpId> born_;
   std::set<int> gone_;   ///< digests that some user saw and overwrote, replaced or deleted
+  std::set<std::string> targets_, gone_targets_;   ///< the same of symlinks
 };
 
 Schedule::Seen Schedule::look(ModelDevice& device) {
@@ -95,7 +99,8 @@ Schedule::Seen Schedule::look(ModelDevice& device) {
       seen.folders.push_back(entry);
       seen.directories.push_back(entry.second);
     } else {
-      seen.files.push_back(entry);
+      seen.things.push_back(entry);
+      if (node(device, entry.second).attributes.type == FileType::kFile) seen.files.push_back(entry);
     }
   }
   return seen;
@@ -109,7 +114,13 @@ bool Schedule::under(ModelDevice& device, InodeId directory, InodeId ancestor) {
   }
 }
 
-void Schedule::user_create(ModelDevice& device, bool file) {
+/// A user does away with the last name of something, and knows what it holds.
+void Schedule::has_seen(const TreeNode& node) {
+  if (node.attributes.type == FileType::kSymlink) gone_targets_.insert(node.target);
+  if (digests_.contains(node.content)) gone_.insert(digests_[node.content]);
+}
+
+void Schedule::user_create(ModelDevice& device, FileType type) {
   const Seen seen = look(device);
   const Place place{dice_.pick(seen.directories), name()};
   if (device.view().slot(place).value()) return;
@@ -117,12 +128,14 @@ void Schedule::user_create(ModelDevice& device, bool file) {
   LogRecord create = record(device, CreateIntent{place.directory, place.name, inode});
   InodeRow r;
   r.id = inode;
-  r.attributes.type = file ? FileType::kFile : FileType::kDirectory;
-  r.links = file ? 1 : 2;
+  r.attributes.type = type;
+  r.links = type == FileType::kDirectory ? 2 : 1;
   r.parent = place.directory;
+  if (type == FileType::kSymlink) targets_.insert(r.target = "target " + std::to_string(new_digest()));
+  if (type == FileType::kCharDevice) r.attributes.rdev = static_cast<std::uint32_t>(dice_.below(2));
   create.changes.push_back(PutInode{r});
   device.author(std::move(create));
-  if (!file) return;
+  if (type != FileType::kFile) return;
   LogRecord write = record(device, WriteIntent{inode, OpId{}});
   r.content = {device.writer(), write.lsn.value};
   r.attributes.size = 1;
@@ -150,10 +163,10 @@ void Schedule::user_write(ModelDevice& device) {
 
 void Schedule::user_unlink(ModelDevice& device) {
   const Seen seen = look(device);
-  if (seen.files.empty()) return;
-  const auto [place, inode] = dice_.pick(seen.files);
+  if (seen.things.empty()) return;
+  const auto [place, inode] = dice_.pick(seen.things);
   const InodeRow r = row(device, inode);
-  if (r.links == 1 && digests_.contains(r.content)) gone_.insert(digests_[r.content]);
+  if (r.links == 1) has_seen(node(device, inode));
   device.author(record(device, UnlinkIntent{place.directory, place.name, inode, r.links == 1, r.content}));
 }
 
@@ -167,8 +180,8 @@ void Schedule::user_rmdir(ModelDevice& device) {
 
 void Schedule::user_link(ModelDevice& device) {
   const Seen seen = look(device);
-  if (seen.files.empty() || !options_.hard_links) return;
-  const InodeId inode = dice_.pick(seen.files).second;
+  if (seen.things.empty() || !options_.hard_links) return;
+  const InodeId inode = dice_.pick(seen.things).second;
   const Place place{dice_.pick(seen.directories), name()};
   if (device.view().slot(place).value()) return;
   InodeRow r = row(device, inode);
@@ -193,8 +206,7 @@ void Schedule::user_rename(ModelDevice& device) {
     intent.replaced = *replaced;
     intent.replaced_seen = victim.content;
     intent.replaced_last = victim.names == 1;
-    if (!victim.directory() && victim.names == 1 && digests_.contains(victim.content))
-      gone_.insert(digests_[victim.content]);
+    if (!victim.directory() && victim.names == 1) has_seen(victim);
   }
   device.author(record(device, intent));
 }
@@ -220,16 +232,35 @@ void Schedule::user_chmod(ModelDevice& device) {
   device.author(std::move(chmod));
 }
 
+void Schedule::user_xattr(ModelDevice& device) {
+  const Seen seen = look(device);
+  const InodeRow r = row(device, dice_.pick(seen.all).second);
+  const std::string attribute = dice_.unit() < 0.5 ? "user.a" : "user.b";
+  LogRecord change = record(device, XattrIntent{r.id, attribute});
+  change.changes.push_back(PutInode{r});
+  if (dice_.unit() < 0.7) change.changes.push_back(PutXattr{r.id, attribute, {static_cast<std::uint8_t>(dice_.below(250))}});
+  else change.changes.push_back(EraseXattr{r.id, attribute});
+  device.author(std::move(change));
+}
+
+FileType some_type(Dice& dice) {
+  const double c = dice.unit();
+  if (c < 0.5) return FileType::kFile;
+  if (c < 0.58) return FileType::kSymlink;
+  return c < 0.62 ? FileType::kCharDevice : FileType::kDirectory;
+}
+
 void Schedule::user(ModelDevice& device) {
   const double c = dice_.unit();
-  if (c < 0.22 || device.entries().empty()) return user_create(device, dice_.unit() < 0.55);
+  if (c < 0.22 || device.entries().empty()) return user_create(device, some_type(dice_));
   if (c < 0.42) return user_write(device);
   if (c < 0.57) return user_unlink(device);
   if (c < 0.65) return user_rmdir(device);
   if (c < 0.72) return user_link(device);
   if (c < 0.92) return user_rename(device);
   if (c < 0.95) return user_exchange(device);
-  user_chmod(device);
+  if (c < 0.98) return user_chmod(device);
+  user_xattr(device);
 }
 
 void Schedule::one_step() {
@@ -273,12 +304,14 @@ void Schedule::check() {
     for (const auto& [inode, kept] : tree.nodes()) {
       const auto other = device->confirmed().node(inode).value();
       if (!other || other->content != kept.node.content || other->names != kept.node.names ||
-          other->attributes != kept.node.attributes)
+          other->attributes != kept.node.attributes || other->target != kept.node.target ||
+          device->confirmed().xattrs(inode).value() != kept.xattrs)
         throw Violation("an inode diverged");
     }
   }
   if (options_.shuffle) check_order();
   std::set<int> live;
+  std::set<std::string> live_targets;
   for (const auto& [place, inode] : tree.slots()) {
     const auto parent = tree.nodes().find(place.directory), target = tree.nodes().find(inode);
     if (parent == tree.nodes().end() || !parent->second.node.live() || !parent->second.node.directory())
@@ -292,7 +325,10 @@ void Schedule::check() {
     }
     auto digest = digests_.find(target->second.node.content);
     if (digest != digests_.end()) live.insert(digest->second);
+    live_targets.insert(target->second.node.target);
   }
+  for (const std::string& target : targets_)
+    if (!live_targets.contains(target) && !gone_targets_.contains(target)) throw Violation("lost: a symlink to " + target);
   for (const auto& [digest, content] : born_)
     if (!live.contains(digest) && !gone_.contains(digest))
       throw Violation("lost: content " + std::to_string(content.counter) + " of device " +

@@ -1,5 +1,6 @@
 """Without a server, or with one that does not answer, nothing local waits; what must wait ends. Run it with -s for figures."""
 
+import errno
 import os
 import pathlib
 import resource
@@ -18,6 +19,7 @@ DEADLINE_S = 3       # of reads, as mounted
 ABSENT = 200         # readers at once: many more than the client has threads
 LATE_S = 2           # what a read may end after its deadline, with all of that on a loaded machine
 AT_ONCE_S = 2        # likewise for what is to happen at once; less than the deadline
+EARLY_S = 0.2        # clocks are not read in the same moment
 
 
 def figures(name, seconds, bound=HANG_S):
@@ -77,8 +79,19 @@ def read_absent(path, results):
         results.append((error.errno, time.monotonic() - begin))
 
 
+def check_errors(results, allowed):
+    """Absent data is never read, and a reader gives up on the server no earlier than the deadline says."""
+    assert not [error for error, _ in results if error == "read"], "the data was not here"
+    odd = {error for error, _ in results} - allowed
+    assert not odd, f"reads end with {[errno.errorcode.get(number, number) for number in odd]}"
+    early = [seconds for error, seconds in results if error == errno.ETIMEDOUT and seconds < DEADLINE_S - EARLY_S]
+    assert not early, f"ETIMEDOUT after {min(early):.2f} s of {DEADLINE_S}"
+
+
 class Dead:
     """A server whose process is gone: its port answers that it is closed."""
+    first_error = errno.EIO
+    later_errors = {errno.EIO}
 
     def __init__(self, server):
         self.server = server
@@ -92,6 +105,8 @@ class Dead:
 
 class Stopped:
     """A server that takes connections and bytes and answers nothing."""
+    first_error = errno.ETIMEDOUT
+    later_errors = {errno.EIO, errno.ETIMEDOUT}
 
     def __init__(self, server):
         self.server = server
@@ -105,6 +120,8 @@ class Stopped:
 
 class Dropped:
     """A line that swallows every packet, those of connections that stand included."""
+    first_error = errno.ETIMEDOUT
+    later_errors = {errno.EIO, errno.ETIMEDOUT}
 
     def __init__(self, network):
         self.network = network
@@ -116,7 +133,7 @@ class Dropped:
         self.network.restore()
 
 
-def hanging_reads(b, drive, files):
+def hanging_reads(b, drive, files, errors):
     """Many readers of absent data at once, and what goes on meanwhile."""
     results = []
     readers = [threading.Thread(target=read_absent, args=(file, results)) for file in files[:ABSENT]]
@@ -137,7 +154,7 @@ def hanging_reads(b, drive, files):
     for reader in readers:
         reader.join(120)
         assert not reader.is_alive(), "a read outlives its deadline"
-    assert not [error for error, _ in results if error == "read"], "the data was not here"
+    check_errors(results, errors)
     figures(f"read of absent data, {ABSENT} at once, deadline {DEADLINE_S} s", [seconds for _, seconds in results],
             DEADLINE_S + LATE_S)
 
@@ -154,8 +171,12 @@ def without_an_answer(w, trouble):
     drive = b.mount("home", f"read-timeout={DEADLINE_S}s")
     assert len(os.listdir(drive / "absent")) == ABSENT + 2
     trouble.begin()
+    first = []
+    read_absent(drive / "absent" / f"f{ABSENT + 1}", first)
+    check_errors(first, {trouble.first_error})
+    figures("first read of absent data", [seconds for _, seconds in first], DEADLINE_S + LATE_S)
     local_work(drive)
-    hanging_reads(b, drive, [drive / "absent" / f"f{n}" for n in range(ABSENT + 1)])
+    hanging_reads(b, drive, [drive / "absent" / f"f{n}" for n in range(ABSENT + 1)], trouble.later_errors)
 
     wait_until(lambda: not b.status(drive)["online"], 60, "status says that it is offline")
     state = b.status(drive)

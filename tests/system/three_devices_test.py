@@ -1,18 +1,20 @@
 """Three devices work on the same few names, each in a network namespace of its own, as is the server; wires break in every way,
-clients and the server are killed. At the end all trees are one, and no content that a user has fsynced is gone without somebody
-having replaced it.
+clients and the server are killed. At the end all trees are one, no content that a user has fsynced is gone without somebody
+having replaced it, and what was replaced after the server had it is among the versions that the server keeps.
 
 Processes run as they like: a seed gives the same wishes, not the same history. SKYMOOR_SYNC_SEEDS: how many runs (1),
 SKYMOOR_SYNC_SEED: the first (1), SKYMOOR_SYNC_STEPS: steps of each (150), SKYMOOR_TRACE=1: mounts log all that they do,
-SKYMOOR_KEEP=1: nothing is removed at the end. SKYMOOR_LINES=1: TCP lines that can be cut instead of namespaces, as where those
-cannot be made.
+SKYMOOR_KEEP=1: nothing is removed at the end. SKYMOOR_LINES=1: TCP lines that can be cut instead of namespaces, for machines where
+those cannot be made.
 """
 
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import random
+import sqlite3
 import time
 
 from faults import end_all
@@ -41,7 +43,9 @@ class User:
         self.point = None
         self.number = 0
         self.promised = {}   # sha -> where and when
+        self.sizes = {}
         self.replaced = set()
+        self.sent = set()    # of those: the server had it
         self.done = 0
         self.log = []
 
@@ -61,6 +65,15 @@ class User:
         self.log.append(("saw", sha(content)[:8]))
         return sha(content)
 
+    def replaces(self, fd):
+        """What is there is about to go, with this user's knowledge. What it is."""
+        seen = self.look(fd)
+        synced = os.getxattr(fd, "user.skymoor.state") == b"synced"
+        self.replaced.add(seen)
+        if synced and self.look(fd) == seen:
+            self.sent.add(seen)
+        return seen
+
     def step(self):
         what = self.chance.choice(["write", "write", "save", "append", "rename", "unlink", "mkdir", "rmdir", "list"])
         name = self.chance.choice(FILES)
@@ -75,6 +88,7 @@ class User:
     def promise(self, content, name):
         self.log.append(("promised", sha(content)[:8]))
         self.promised[sha(content)] = f"{self.name} {name} at {time.time():.3f}"
+        self.sizes[sha(content)] = len(content)
 
     def write(self, name):
         """Over what is there, through one descriptor."""
@@ -82,8 +96,7 @@ class User:
         os.makedirs(self.point / os.path.dirname(name), exist_ok=True)
         fd = os.open(self.point / name, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            seen = self.look(fd)
-            self.replaced.add(seen)
+            self.replaces(fd)
             os.ftruncate(fd, 0)
             os.pwrite(fd, content, 0)
             os.fsync(fd)
@@ -110,19 +123,18 @@ class User:
         except FileNotFoundError:
             return
         try:
-            self.replaced.add(self.look(fd))
+            self.replaces(fd)
         finally:
             os.close(fd)
 
     def append(self, name):
         fd = os.open(self.point / name, os.O_RDWR | os.O_APPEND)
         try:
-            seen = self.look(fd)
+            self.replaces(fd)
             old = b""
             while piece := os.pread(fd, 1 << 20, len(old)):
                 old += piece
             more = self.content()
-            self.replaced.add(seen)
             os.write(fd, more)
             os.fsync(fd)
             if self.look(fd) == sha(old + more):
@@ -251,13 +263,74 @@ def settle(users, wires):
             assert_same_tree(users[0].point, user.point)
 
 
-def check_promises(users, tree):
+class Past:
+    """What the server keeps of contents that are not in the tree, as its users get at it: versions and deleted entries. The
+    commands show no deleted directory behind another one of its name, so that of what was in such a one the server's tables tell
+    that they have a content of that size."""
+
+    def __init__(self, device, point, server):
+        self.device, self.point, self.server = device, point, server
+        self.looked_at = 0
+        self.hidden = False
+
+    def _ask(self, *words):
+        return json.loads(self.device.skymoor(*words, "--json").stdout)
+
+    def paths(self):
+        """Of all files that are or were there."""
+        found = {os.path.join(at, name) for at, _, names in os.walk(self.point) for name in names}
+        directories = [at for at, _, _ in os.walk(self.point)]
+        while directories:
+            directory = directories.pop()
+            for entry in self._ask("trash", directory)["entries"]:
+                path = os.path.join(directory, entry["name"])
+                if entry["type"] == "file":
+                    found.add(path)
+                elif entry["type"] == "directory" and (os.path.lexists(path) or path in directories):
+                    self.hidden = True
+                elif entry["type"] == "directory":
+                    directories.append(path)
+        return sorted(found)
+
+    def sizes(self):
+        """Of all contents that the server has."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.server.data}/metadata.db?mode=ro", uri=True)) as tables:
+            return {size for size, in tables.execute("SELECT size FROM versions")}
+
+    def find(self, wanted):
+        """The contents of {digest: size} that are kept."""
+        found = set()
+        for path in self.paths():
+            for version in self._ask("versions", path)["versions"]:
+                if version["size"] in {size for digest, size in wanted.items() if digest not in found}:
+                    self.looked_at += 1
+                    copy = self.device.root / f"version-{self.looked_at}"
+                    self.device.skymoor("restore", path, "--version", version["version"], "--to", copy)
+                    found.add(sha(copy.read_bytes()))
+        if self.hidden:
+            sizes = self.sizes()
+            found |= {digest for digest, size in wanted.items() if size in sizes}
+        return found & set(wanted)
+
+
+def check_promises(users, tree, past):
     live = {entry[-1] for entry in tree.values() if entry[-1]}
     replaced = set().union(*(u.replaced for u in users))
     promised = {digest: where for u in users for digest, where in u.promised.items()}
     assert len(promised) > 10, "hardly anything was written"
     lost = {digest[:12]: where for digest, where in promised.items() if digest not in live and digest not in replaced}
     assert not lost, f"{len(lost)} of {len(promised)} promised contents are gone: {lost}"
+    # Replaced by somebody who saw it, it is still to be had: as soon as the server had it, which its author's own state says, or
+    # that another device saw it.
+    sent = {digest for user in users for digest in user.sent}
+    for user in users:
+        sent |= {digest for other in users if other is not user for digest in other.replaced if digest in user.promised}
+    wanted = {digest: user.sizes[digest] for user in users for digest in user.promised if digest in sent and digest not in live}
+    assert len(wanted) >= len(users), f"only {len(wanted)} contents were replaced after they had been sent"
+    kept = past.find(wanted)
+    gone = {digest[:12]: (promised[digest], wanted[digest]) for digest in wanted if digest not in kept}
+    assert not gone, f"{len(gone)} of {len(wanted)} replaced contents are nowhere among the versions: {gone}"
+    return len(kept)
 
 
 def play(seed, w, users, wires):
@@ -274,6 +347,11 @@ def play(seed, w, users, wires):
             device.login(server)
         users.append(User(name, device, wire, random.Random(seed * 10 + index)))
         users[-1].mount()
+    # While all is calm: each replaces something that the server has.
+    for user, name in zip(users, FILES):
+        user.write(name)
+        user.device.sync(user.point)
+        user.write(name)
     for _ in range(STEPS):
         if chance.random() < 0.06:
             disturb(chance, w, users, wires)
@@ -285,9 +363,9 @@ def play(seed, w, users, wires):
     clone = fresh.mount("home")
     assert_same_tree(users[0].point, clone)
     tree = tree_of(clone)
-    check_promises(users, tree)
+    kept = check_promises(users, tree, Past(fresh, clone, w.server))
     print(f"seed {seed}: {sum(u.done for u in users)} steps, {sum(len(u.promised) for u in users)} promises, "
-          f"{sum(b'(conflict ' in name for name in tree)} conflict copies")
+          f"{sum(b'(conflict ' in name for name in tree)} conflict copies, {kept} contents among the versions")
     assert all(user.done > STEPS / 30 for user in users), [user.done for user in users]
 
 
@@ -303,11 +381,12 @@ def one_run(seed, kind):
 
 
 def kind_of_wires():
-    """Namespaces where this machine lets us make them."""
-    why = "SKYMOOR_LINES is set" if os.environ.get("SKYMOOR_LINES") else why_not_routed()
-    if why:
-        print(f"through TCP lines, for network namespaces cannot be used: {why}")
-    return Lines if why else Wires
+    """Namespaces, unless somebody has said that this machine has none."""
+    if os.environ.get("SKYMOOR_LINES"):
+        return Lines
+    why = why_not_routed()
+    assert not why, f"network namespaces cannot be used (SKYMOOR_LINES=1 takes TCP lines instead): {why}"
+    return Wires
 
 
 def test_three_devices():

@@ -23,7 +23,10 @@ Status PlanRun::on(const RenameIntent& intent) {
       }
   if (from) read_slot(*from);
   // Somebody moved it first: the first committed wins. Deleted meanwhile: the rename revives it.
-  if (!from && TRY(tree_.node(inode))->live()) return drop();
+  if (!from) {
+    const bool live = TRY(tree_.node(inode))->live();
+    if (live ? context_.rules.first_rename_wins : !context_.rules.rename_revives_deleted) return drop();
+  }
 
   const Place wanted_to{resolve(intent.to_directory), intent.to_name};
   Place to{TRY(revive(wanted_to.directory)), intent.to_name};

@@ -40,7 +40,8 @@ Result<Place> PlanRun::place_for(const Place& wanted, InodeId inode, bool direct
 }
 
 Result<Place> PlanRun::conflict_place(InodeId directory, const std::string& name, bool is_directory) {
-  ConflictTag tag{context_.device_name, record_.time, OpId{context_.writer, record_.lsn.value}, 0};
+  const OpId own{context_.writer, record_.lsn.value};
+  ConflictTag tag{context_.device_name, record_.time, context_.rules.conflict_names_are_each_records_own ? own : OpId{}, 0};
   Place place{directory, conflict_name(name, is_directory, tag)};
   while (TRY(tree_.slot(place))) {
     read_slot(place);

@@ -13,7 +13,7 @@ Status PlanRun::on(const WriteIntent& intent) {
   auto node = TRY(tree_.node(inode));
   if (!node) return write_stray(original, mine, *row);
 
-  if (known_.ends_in(intent.inode, record_.lsn, node->content)) {
+  if (context_.rules.equal_contents_merge && known_.ends_in(intent.inode, record_.lsn, node->content)) {
     read_inode(inode);
     TRY(forgo_copy(inode));
     return drop();  // what these writes end in is there already

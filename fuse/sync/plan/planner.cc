@@ -58,6 +58,8 @@ Status PlanRun::on(const CreateIntent& intent) {
   if (!row) return Error(Code::kInternal, "plan: a create without its inode's row");
   if (row->links == 0 || intent.name.empty()) return drop();  // no name: local until it is linked
   const Place wanted{resolve(intent.directory), intent.name};
+  if (!context_.rules.create_revives_directory)
+    if (const auto parent = TRY(tree_.node(wanted.directory)); !parent || !parent->live()) return drop();
   const Place place{TRY(revive(wanted.directory)), intent.name};
   read_slot(place);
   read_inode(place.directory);
@@ -86,9 +88,10 @@ Result<bool> PlanRun::same_thing(const InodeRow& mine, InodeId theirs, const Tre
   const Attributes& b = their_node.attributes;
   if (a.type != b.type) return false;
   switch (a.type) {
-    case FileType::kDirectory: return true;
+    case FileType::kDirectory: return context_.rules.directories_merge;
     case FileType::kSymlink: return mine.target == their_node.target;
     case FileType::kFile: {
+      if (!context_.rules.equal_contents_merge) return false;
       if (known_.ends_in(mine.id, record_.lsn, their_node.content)) return true;
       plan_.questions.push_back({mine.id, record_.lsn, theirs, their_node.content});
       return false;
@@ -178,9 +181,11 @@ Status PlanRun::on(const XattrIntent& intent) {
 namespace {
 
 /// Which fields a record may set on an inode: what its intent is about, and the times that every change moves.
-std::uint8_t fields_of(const LogRecord& record, const InodeRow& row, const TreeNode& node) {
-  if (const auto* intent = std::get_if<AttributeIntent>(&record.intent); intent && intent->inode == row.id)
-    return static_cast<std::uint8_t>(intent->fields | kFieldCtime);
+std::uint8_t fields_of(const LogRecord& record, const InodeRow& row, const TreeNode& node, const PlannerRules& rules) {
+  if (const auto* intent = std::get_if<AttributeIntent>(&record.intent); intent && intent->inode == row.id) {
+    const unsigned others = rules.attributes_go_by_field ? 0 : kFieldMode | kFieldUid | kFieldGid | kFieldMtime;
+    return static_cast<std::uint8_t>(intent->fields | kFieldCtime | others);
+  }
   if (const auto* intent = std::get_if<XattrIntent>(&record.intent); intent && intent->inode == row.id)
     return intent->name == "system.posix_acl_access" ? kFieldCtime | kFieldMode : kFieldCtime;
   if (const auto* intent = std::get_if<WriteIntent>(&record.intent); intent && intent->inode == row.id) {
@@ -203,7 +208,7 @@ Status PlanRun::put_attributes() {
     const InodeId inode = resolve(put->row.id);
     const auto node = TRY(tree_.node(inode));
     if (!node || !node->live()) continue;
-    std::uint8_t wanted = fields_of(record_, put->row, *node);
+    std::uint8_t wanted = fields_of(record_, put->row, *node, context_.rules);
     // A content that was sent ahead of its records brought times that are newer than theirs.
     if (own_and_later(node->content)) wanted &= static_cast<std::uint8_t>(~(kFieldMtime | kFieldCtime));
     const std::uint8_t fields = differing_fields(node->attributes, put->row.attributes, wanted);

@@ -53,6 +53,13 @@ struct PlannerRules {
   bool edit_revives_deleted = true;
   bool create_keeps_existing = true;
   bool moves_check_cycles = true;
+  bool create_revives_directory = true;
+  bool directories_merge = true;
+  bool equal_contents_merge = true;
+  bool conflict_names_are_each_records_own = true;
+  bool first_rename_wins = true;
+  bool rename_revives_deleted = true;
+  bool attributes_go_by_field = true;
 };
 
 struct PlanContext {

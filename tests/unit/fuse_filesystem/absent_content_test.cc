@@ -33,6 +33,22 @@ TEST_F(AbsentContentTest, AReadSaysWhatItNeeds) {
   EXPECT_EQ(r.need->extent, (Extent{900, 1000}));
 }
 
+/// The cache's limit is far away, but the disk has no more than its reserve.
+TEST_F(AbsentContentTest, WhatIsFetchedMakesRoomForItself) {
+  FsStack full(dir / "full");
+  full.root_listed = false;
+  full.options.reserve_bytes = UINT64_MAX / 2;
+  full.open();
+  full.publish({{"big", big}, {"sparse", sparse}});
+  const InodeId file = full.find("big")->id;
+  EXPECT_EQ(full.content(file), big);
+  ASSERT_OK(full.backing->make_clean(file));
+  EXPECT_GE(full.backing->usage().clean_bytes, big.size());
+  EXPECT_EQ(full.content(full.find("sparse")->id), sparse);
+  EXPECT_LT(full.backing->usage().clean_bytes, big.size());
+  EXPECT_EQ(full.content(file), big);
+}
+
 TEST_F(AbsentContentTest, SmallFilesComeFromTheManifest) {
   EXPECT_EQ(stack.content(id("small")), "a small file");
   EXPECT_TRUE(stack.fetcher.needs().empty());

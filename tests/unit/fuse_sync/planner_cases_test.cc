@@ -1,95 +1,12 @@
 // Single schedules of the planner's model: what random ones have found, in few steps.
 #include <gtest/gtest.h>
 
-#include "tests/model/planner_simulation.h"
+#include "tests/unit/fuse_sync/three_devices.h"
 
 namespace skymoor::client::model {
 namespace {
 
-/// Devices that start with one file `f` in the root, known to all.
-class PlannerCases : public testing::Test {
- protected:
-  void SetUp() override {
-    file_ = make_inode_id(a_.writer(), a_.next_lsn().value);
-    InodeRow row;
-    row.id = file_;
-    row.attributes.type = FileType::kFile;
-    row.links = 1;
-    row.parent = kRootInode;
-    author(a_, CreateIntent{kRootInode, "f", file_}, row);
-    write(a_, 1);
-    settle();
-  }
-  void author(ModelDevice& device, Intent intent, std::optional<InodeRow> row = {}) {
-    LogRecord record;
-    record.lsn = device.next_lsn();
-    record.time = Timestamp{std::chrono::hours(24 * 365 * 50)};
-    record.intent = std::move(intent);
-    if (row) record.changes.push_back(PutInode{*row});
-    device.author(std::move(record));
-  }
-  TreeNode node(ModelDevice& device, InodeId inode) { return *device.view().node(inode).value(); }
-  OpId seen(ModelDevice& device, InodeId inode) { return node(device, inode).content; }
-  /// Writes `file_`. `bytes`: equal numbers are equal bytes. Returns the inode that a copy for this write would have.
-  InodeId write(ModelDevice& device, int bytes) {
-    const TreeNode before = node(device, file_);
-    const OpId content{device.writer(), device.next_lsn().value};
-    digests_[content] = bytes;
-    InodeRow row;
-    row.id = file_;
-    row.attributes = before.attributes;
-    row.links = before.names;
-    row.content = content;
-    author(device, WriteIntent{file_, before.content}, row);
-    return make_inode_id(device.writer(), content.counter);
-  }
-  Place place(ModelDevice& device, InodeId inode) { return device.view().places(inode).value().front(); }
-  void unlink(ModelDevice& device, InodeId inode) {
-    const Place at = place(device, inode);
-    author(device, UnlinkIntent{at.directory, at.name, inode, true, seen(device, inode)});
-  }
-  void rename(ModelDevice& device, InodeId inode, const std::string& name) {
-    const Place at = place(device, inode);
-    author(device, RenameIntent{at.directory, at.name, kRootInode, name, inode, seen(device, inode), {}, {}, false, false});
-  }
-  InodeId make(ModelDevice& device, InodeId directory, const std::string& name) {
-    InodeRow row;
-    row.id = make_inode_id(device.writer(), device.next_lsn().value);
-    row.attributes.type = FileType::kDirectory;
-    row.links = 2;
-    row.parent = directory;
-    author(device, CreateIntent{directory, name, row.id}, row);
-    return row.id;
-  }
-  void move(ModelDevice& device, InodeId inode, InodeId to, const std::string& name) {
-    const Place at = place(device, inode);
-    author(device, RenameIntent{at.directory, at.name, to, name, inode, {}, {}, {}, false, false});
-  }
-  void settle() {
-    for (int round = 0; round < 5; ++round)
-      for (ModelDevice* device : {&a_, &b_, &c_}) {
-        device->push(100, false);
-        device->pull();
-      }
-    for (ModelDevice* device : {&a_, &b_, &c_}) {
-      EXPECT_TRUE(device->idle());
-      EXPECT_EQ(device->confirmed().slots(), arbiter_.tree().slots());
-    }
-  }
-  /// How many names show these bytes.
-  int names_with(int bytes) {
-    int count = 0;
-    for (const auto& [at, inode] : arbiter_.tree().slots())
-      count += digests_.at(arbiter_.tree().node(inode).value()->content) == bytes;
-    return count;
-  }
-
-  Digests digests_;
-  Arbiter arbiter_{{}};
-  ModelDevice a_{"A", WriterId{1}, arbiter_, digests_, {}}, b_{"B", WriterId{2}, arbiter_, digests_, {}},
-      c_{"C", WriterId{3}, arbiter_, digests_, {}};
-  InodeId file_;
-};
+class PlannerCases : public testing::Test, protected ThreeDevices {};
 
 /// Whether the author's conflict copy lives decides what his rename moves: it must not change unnoticed.
 TEST_F(PlannerCases, ACopyThatComesBackStopsARenameThatDidWithoutIt) {

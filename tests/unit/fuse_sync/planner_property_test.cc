@@ -99,7 +99,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Mutant{"EditRevivesDeleted", &PlannerRules::edit_revives_deleted},
                     Mutant{"CreateKeepsExisting", &PlannerRules::create_keeps_existing},
                     Mutant{"RmdirReadsChildren", &PlannerRules::rmdir_reads_children},
-                    Mutant{"MovesCheckCycles", &PlannerRules::moves_check_cycles}),
+                    Mutant{"MovesCheckCycles", &PlannerRules::moves_check_cycles},
+                    Mutant{"CreateRevivesDirectory", &PlannerRules::create_revives_directory},
+                    Mutant{"FirstRenameWins", &PlannerRules::first_rename_wins}),
     [](const auto& mutant) { return std::string(mutant.param.name); });
 
 TEST(PlannerMutant, AnArbiterThatForgetsOpIdsIsCaught) {
