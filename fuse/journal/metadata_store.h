@@ -118,10 +118,10 @@ class MetadataStore {
   /// Identity of an existing state directory. Errors: NotFound.
   static Result<StoreIdentity> read_identity(Disk& disk, const std::string& directory);
 
-  /// Writes the state of `options.directory` into `into` as `to`'s, another writer's: what the server has keeps its
-  /// numbers, and what it has not is as if `to` had made it. `options.directory` is left as it is, and not in use afterwards:
-  /// what else names its inodes (backing files, other rooms' files) has to follow. Durability: on return all of `into`
-  /// survives a power cut. Errors: as `open`; AlreadyExists (there is something in `into`).
+  /// Writes the state of `options.directory` into `into` as `to`'s, another writer's (without a writer: another device's). What
+  /// the server has keeps its numbers, and what it has not is as if `to` had made it. `options.directory` is left as it is,
+  /// and not in use afterwards: what else names its inodes (backing files, other rooms' files) has to follow. Durability: on
+  /// return all of `into` survives a power cut. Errors: as `open`; AlreadyExists (there is something in `into`).
   static Status renumber(Disk& disk, Clock& clock, Options options, StoreIdentity to, const std::string& into,
                          DataReplay* replay);
   /// What came between two such states. Errors: NotFound, Corrupt.
@@ -185,6 +185,8 @@ class MetadataStore {
   /// Whether a commit in this device's name that the feed has was sent from this state. False: another state of this
   /// device has sent it (this one is a copy, or was put back), and its numbers stand for other records.
   virtual bool has_offered(Lsn up_to, const Hash256& body) = 0;
+  /// The newest record that the server may have. Behind `position().acknowledged`: an answer was lost, or not waited for.
+  virtual Lsn last_offered() = 0;
   /// Whether a conflict can still bring back what this inode holds: it has content that the server lacks, and the server
   /// may know the inode, or a rename replaced it that may come to nothing. Its backing file must stay then, even when its
   /// last name is gone.

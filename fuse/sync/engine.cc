@@ -56,7 +56,14 @@ Result<std::vector<ContentMove>> SyncEngine::recover(MetadataStore& store, Backi
   return moved;
 }
 
-RunningSync::RunningSync(Dependencies dependencies, Options options)
+Status SyncEngine::settle(Dependencies dependencies, Options options, std::stop_token stop) {
+  options.own_thread = false;
+  RunningSync engine(dependencies, std::move(options), RunningSync::Key::kNext);
+  TRY(engine.begin());
+  return engine.take_in_alone({.stop = std::move(stop)});
+}
+
+RunningSync::RunningSync(Dependencies dependencies, Options options, Key key)
     : d_(dependencies),
       options_(std::move(options)),
       cipher_(d_.volume_key),
@@ -82,7 +89,8 @@ RunningSync::RunningSync(Dependencies dependencies, Options options)
       batch_contents_(d_.store, preparer_, upload_, context_.writer, {options_.kept_manifests, options_.longest_plan},
                       [this](const CallOptions& call) { return take_news(call); }),
       bases_(d_.remote),
-      opener_(d_.remote, cipher_, d_.store.identity(), d_.device_key.public_key, bases_),
+      opener_(d_.remote, cipher_, d_.store.identity(),
+              key == Key::kOwn ? std::optional(d_.device_key.public_key) : std::nullopt, bases_),
       applier_(d_.store, d_.backing, state_, state_file_, d_.listener, progress_, history_),
       rebaser_({d_.store, d_.backing, comparer_, context_, state_, state_file_, d_.listener}),
       puller_({d_.store, d_.remote, opener_, applier_, rebaser_, directories_, connection_, cipher_, context_, state_, state_file_,

@@ -27,9 +27,12 @@ inline constexpr int kUploadNice = 10;
 /// Everything under "sync thread" is touched by that thread alone. Fetches run on their callers' threads and the pool.
 class RunningSync final : public SyncEngine {
  public:
-  RunningSync(Dependencies dependencies, Options options);
+  /// Whose device key it has: the store's device's, or already that of the one that follows it.
+  enum class Key { kOwn, kNext };
+  RunningSync(Dependencies dependencies, Options options, Key key = Key::kOwn);
   ~RunningSync() override { stop(); }
   Status begin();
+  Status take_in_alone(const CallOptions& options);
 
   Status step() override;
   void wake() override;
@@ -55,6 +58,7 @@ class RunningSync final : public SyncEngine {
   Status start_mirror(const protocol::VolumeInfo& info, const CallOptions& options);
   Status push_all(const CallOptions& options);
   void clean_up();
+  Status count_replan();
   Status pull(const CallOptions& options);
   Status compare_heads(const CallOptions& options);
   Status restore(const CallOptions& options);
@@ -121,7 +125,8 @@ class RunningSync final : public SyncEngine {
   Backoff backoff_;
   CommitPace pace_;
   bool greeted_ = false;
-  int replans_ = 0;              ///< in a row, without a commit
+  int replans_ = 0;              ///< in a row, without a commit, anything new in the feed, or a batch that became old
+  Sequence replanned_at_;
   Instant next_info_{};
 
   // Guarded by mutex_.

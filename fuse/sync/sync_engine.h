@@ -114,6 +114,11 @@ class SyncEngine {
   /// listener of an engine has them (TreeListener::moves_kept).
   static Result<std::vector<ContentMove>> recover(MetadataStore& store, BackingStore& backing, Disk& disk,
                                                   const std::string& state_directory);
+  /// Before a state is given to another writer (`renumber`), on a store that has `last_offered` behind what is acknowledged:
+  /// takes in what the server has, and with it what it took of this state without the answer having come. Sends nothing;
+  /// `Dependencies::device_key` is not used, for it is the next device's. Errors: Offline, TimedOut, ... (once more later);
+  /// UnknownServer, Resync: no more can be taken in under the present writer. Blocks: on the server.
+  static Status settle(Dependencies dependencies, Options options, std::stop_token stop);
   /// The feed has told that this state is a copy, or was put back to an older one: the device goes on with it as another
   /// writer only (`renumber`), and engines on it stop. Known from `state_directory` alone.
   static bool was_copied(Disk& disk, const std::string& state_directory);

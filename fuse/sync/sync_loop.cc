@@ -137,8 +137,7 @@ Status RunningSync::push_all(const CallOptions& options) {
         clean_up();
         break;
       case Pusher::Outcome::kReplan:
-        if (++replans_ > kMaxReplans)
-          return Error(Code::kInternal, "the visible tree and the plan of pending changes do not come together");
+        TRY(count_replan());
         TRY(puller_.rebase_if_needed(options, true));
         break;
       case Pusher::Outcome::kFetch:
@@ -146,6 +145,9 @@ Status RunningSync::push_all(const CallOptions& options) {
         TRY(pull(options));  // the listing may be ahead of the feed
         // Where conflicts are open the plan may rest on names that touch nothing pending.
         TRY(puller_.rebase_if_needed(options, !state_.visible.empty()));
+        break;
+      case Pusher::Outcome::kOld:
+        replans_ = 0;   // another batch, on another tree: what did not come together was the last one
         break;
       case Pusher::Outcome::kAgain: break;
     }
@@ -160,6 +162,17 @@ void RunningSync::clean_up() {
   ++cleanings_;
   MutexLock lock(mutex_);
   changed_.notify_all();   // for those in make_room
+}
+
+/// What the tree and the plan are made of is the same as at the last one, and they still differ: after a few it is given up
+/// for this round.
+Status RunningSync::count_replan() {
+  const Sequence cursor = d_.store.position().cursor;
+  replans_ = cursor == replanned_at_ ? replans_ + 1 : 1;
+  replanned_at_ = cursor;
+  if (replans_ <= kMaxReplans) return {};
+  replans_ = 0;
+  return Error(Code::kInternal, "the visible tree and the plan of pending changes do not come together");
 }
 
 /// Brings this device up to the head, by way of a restore if the server's history is not the one known here.
@@ -212,6 +225,14 @@ Status RunningSync::take_in(const CallOptions& options) {
   // Everything that the server took is in the feed that was just read.
   outstanding_.reset();
   return {};
+}
+
+/// All that `settle` does. A history that is not the one known here is left to the engine of the next device, which can say
+/// in its own name what is missing.
+Status RunningSync::take_in_alone(const CallOptions& options) {
+  TRY(puller_.pull(options));
+  TRY(show(options));
+  return rebaser_.forget_moves();
 }
 
 /// The same on the way through a large batch: a history that is not the one known here is the next round's business, and so

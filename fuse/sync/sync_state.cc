@@ -88,6 +88,9 @@ Status SyncEngine::renumber(Disk& disk, const std::string& state_directory, cons
   state.moves.clear();   // `recover` has finished them
   state.aliases = state.aliases.renumbered(numbers);
   state.visible = state.visible.renumbered(numbers);
+  // Byte for byte what these writes end in, for it is what they made.
+  for (const auto& [inode, content] : numbers.ahead)
+    state.aliases.equals[{inode, Lsn{numbers.after.value + 1}}] = {Lsn{content.counter}, content};
   TRY(file.save(state));
   return SyncStateFile::forget_copied(disk, state_directory);
 }

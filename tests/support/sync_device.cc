@@ -15,11 +15,6 @@ struct Closing {
   ~Closing() { files.release(handle); }
 };
 
-crypto::KeyPair key_of(std::uint32_t writer) {
-  const Bytes seed(32, static_cast<std::uint8_t>(writer + 100));
-  return crypto::ed25519_from_seed(seed);
-}
-
 /// The device as the fake server's newest, and its line.
 std::unique_ptr<VolumeRemote> join(FakeVolumeServer& server, const std::string& name, std::uint32_t writer) {
   server.add_device(SyncDevice::public_of(name, writer));
@@ -37,6 +32,11 @@ crypto::VolumeKey test_volume_key(std::uint8_t seed) {
 }
 
 TestVolume::TestVolume(std::uint8_t seed) : key(test_volume_key(seed)), server(key.volume), cipher(key) {}
+
+crypto::KeyPair SyncDevice::key_of(std::uint32_t writer) {
+  const Bytes seed(32, static_cast<std::uint8_t>(writer + 100));
+  return crypto::ed25519_from_seed(seed);
+}
 
 protocol::DevicePublic SyncDevice::public_of(const std::string& name, std::uint32_t writer) {
   DeviceId id;

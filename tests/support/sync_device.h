@@ -39,6 +39,7 @@ class SyncDevice {
   /// With a server of the test's own, which knows `public_of` and has given it the prefix.
   SyncDevice(const crypto::VolumeKey& volume, std::unique_ptr<VolumeRemote> remote, std::string name, std::uint32_t writer,
              std::string directory, DeviceWorld world);
+  static crypto::KeyPair key_of(std::uint32_t writer);
   static protocol::DevicePublic public_of(const std::string& name, std::uint32_t writer);
   ~SyncDevice();
   void start();

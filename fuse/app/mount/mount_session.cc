@@ -94,12 +94,11 @@ Status MountSession::open_identity() {
   server_ = TRY(ServerConnection::open(disk_, clock_, paths, account_));
   volume_ = TRY(open_volume(disk_, paths, account_, server_->account(), options_.volume, stop_.get_token()));
   TRY(lock_volume());
-  if (!taken_over_) {
-    TRY(finish_new_writer(disk_, paths, volume_));
-    TRY(give_to_device(disk_, clock_, paths, volume_, account_.device, server_->account(), stop_.get_token()));
-  }
   remote_ = std::make_unique<HttpVolumeRemote>(server_->session(), random_, volume_.id);
-  return {};
+  if (taken_over_) return {};
+  TRY(finish_new_writer(disk_, paths, volume_));
+  return give_to_device(disk_, clock_, paths, volume_, {account_.device, server_->account(), *remote_, random_},
+                        stop_.get_token());
 }
 
 Status MountSession::lock_volume() {

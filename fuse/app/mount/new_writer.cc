@@ -45,20 +45,49 @@ class NothingElsewhere final : public Fetcher {
   std::string state_of(InodeId) override { return "unknown"; }
 };
 
+/// Tells nobody: nothing is mounted.
+class Unwatched final : public TreeListener {
+  void tree_changed(const VisibleChanges&) override {}
+};
+
+/// What the server has taken of this device without its having heard so must not go up once more as another's. Where no more
+/// can be taken in (the state is a copy, the history is another one) the rest is given to the next device as it is.
+Status settle(Disk& disk, Clock& clock, const StatePaths& paths, const LocalVolume& volume, const NextDevice& to,
+              MetadataStore& store, BackingStore& backing, std::stop_token stop) {
+  if (store.last_offered() <= store.position().acknowledged) return {};
+  Unwatched nobody;
+  const crypto::KeyPair none;
+  SyncEngine::Options options;
+  options.state_directory = paths.volume(volume.id);
+  Status settled = SyncEngine::settle({store, backing, to.volume, clock, to.random, nobody, volume.key, none, &disk}, options,
+                                      std::move(stop));
+  if (settled.ok()) return {};
+  const Code code = settled.error().code();
+  if (code != Code::kUnknownServer && code != Code::kResync)
+    return settled.error().wrap("what was sent as the device before has to be settled with the server first");
+  log_warn("mount.new_writer.not_settled", {{"why", settled.error()}});
+  return {};
+}
+
 /// As at the start of a mount, and at its orderly end: what a crash or a power cut left half-done is done, as the old writer.
-Status recover(Disk& disk, Clock& clock, const StatePaths& paths, const VolumeId& id) {
-  auto backing = TRY(open_backing(disk, paths, id));
+/// Answers what the server lacks then.
+Result<MetadataStore::Pending> recover(Disk& disk, Clock& clock, const StatePaths& paths, const LocalVolume& volume,
+                                       const NextDevice& to, std::stop_token stop) {
+  auto backing = TRY(open_backing(disk, paths, volume.id));
   BackingReplay replay(*backing);
   MetadataStore::Options options;
-  options.directory = paths.metadata(id);
+  options.directory = paths.metadata(volume.id);
   const StoreIdentity identity = TRY(MetadataStore::read_identity(disk, options.directory));
   auto store = TRY(MetadataStore::open(disk, clock, options, identity, &replay));
-  TRY(SyncEngine::recover(*store, *backing, disk, paths.volume(id)));
+  TRY(SyncEngine::recover(*store, *backing, disk, paths.volume(volume.id)));
+  TRY(settle(disk, clock, paths, volume, to, *store, *backing, std::move(stop)));
   NothingElsewhere nobody;
   auto files = TRY(Filesystem::open(*store, *backing, nobody, disk, clock, {}));
   files.reset();
   TRY(backing->sync_all());
-  return store->close();
+  const MetadataStore::Pending pending = store->pending();
+  TRY(store->close());
+  return pending;
 }
 
 /// Files and pins of what the server lacks take its new numbers.
@@ -103,42 +132,42 @@ Status finish_new_writer(Disk& disk, const StatePaths& paths, LocalVolume& volum
   return remove_directory(disk, old);
 }
 
-Status give_to_device(Disk& disk, Clock& clock, const StatePaths& paths, LocalVolume& volume, const DeviceId& device,
-                      AccountRemote& remote, std::stop_token stop) {
+Status give_to_device(Disk& disk, Clock& clock, const StatePaths& paths, LocalVolume& volume, const NextDevice& device,
+                      std::stop_token stop) {
   const std::string metadata = paths.metadata(volume.id);
+  const bool reader = volume.role == protocol::Role::kReader;
   // Somebody took the tables and the log away: what numbers this writer has given nobody knows.
-  const bool lost = volume.role != protocol::Role::kReader && !disk.exists(metadata) &&
-                    disk.exists(paths.volume(volume.id) + "/backing");
-  if (volume.device == device && !lost) return {};
+  const bool lost = !reader && !disk.exists(metadata) && disk.exists(paths.volume(volume.id) + "/backing");
+  if (volume.device == device.id && !lost) return {};
   auto identity = MetadataStore::read_identity(disk, metadata);
   if (!identity.ok() && identity.error().code() != Code::kNotFound) return std::move(identity).error();
-  if (volume.role == protocol::Role::kReader && !identity.ok()) {   // nothing is here, and it makes nothing
-    volume.device = device;
-    return save_volume(disk, paths, volume);
+  WriterId writer;   // a reader makes nothing
+  if (!reader) {
+    auto leased = device.account.lease_writer(volume.id, {30s, stop});
+    if (!leased.ok()) return leased.error().wrap("the first mount as a new device needs the server");
+    writer = leased->writer;
   }
-  if (volume.role == protocol::Role::kReader)
-    return Error(Code::kUnknownServer, "the state of volume '" + volume.label + "' in " + paths.volume(volume.id) +
-                                           " was made by another login of this machine: move it away to start anew");
-  auto leased = remote.lease_writer(volume.id, {30s, stop});
-  if (!leased.ok()) return leased.error().wrap("the first mount as a new device needs the server");
-  const WriterId writer = leased->writer;
   if (!identity.ok()) {   // never mounted, or all anew
-    volume.device = device;
-    volume.writer = writer;
+    volume.device = device.id;
+    if (!reader) volume.writer = writer;
     return save_volume(disk, paths, volume);
   }
-  TRY(recover(disk, clock, paths, volume.id));
+  const MetadataStore::Pending pending = TRY(recover(disk, clock, paths, volume, device, stop));
+  if (reader && identity->writer && pending.records > 0)
+    return Error(Code::kUnknownServer, "the state of volume '" + volume.label + "' in " + paths.volume(volume.id) + " has " +
+                                           std::to_string(pending.records) + " unsent changes of a device that was replaced, and " +
+                                           "only its readers' rights are left: move it away to start anew");
   const std::string made = making(paths, volume.id);
   TRY(remove_directory(disk, made));
   MetadataStore::Options options;
   options.directory = metadata;
   auto backing = TRY(open_backing(disk, paths, volume.id));
   BackingReplay replay(*backing);
-  TRY(MetadataStore::renumber(disk, clock, options, {volume.id, device, writer}, made, &replay));
+  TRY(MetadataStore::renumber(disk, clock, options, {volume.id, device.id, writer}, made, &replay));
   backing.reset();
   TRY(disk.rename(made, next(paths, volume.id)));
   TRY(disk.sync_directory(paths.volume(volume.id)));
-  log_info("mount.new_writer", {{"volume", volume.id.hex()}, {"from", volume.writer.value}, {"to", writer.value}});
+  log_info("mount.new_writer", {{"volume", volume.id.hex()}, {"from", identity->writer.value}, {"to", writer.value}});
   return finish_new_writer(disk, paths, volume);
 }
 

@@ -1,13 +1,20 @@
 #include "fuse/app/mount/offline_store.h"
 
+#include <thread>
+
 #include "fuse/app/mount/backing_replay.h"
+#include "fuse/app/mount/new_writer.h"
 
 namespace skymoor::client {
+namespace {
+constexpr std::chrono::milliseconds kLockLook{50};
+}  // namespace
 
 Result<OfflineStore> open_offline(Disk& disk, Clock& clock, const StatePaths& paths, const LocalVolume& volume) {
+  LocalVolume current = volume.clone();
+  TRY(finish_new_writer(disk, paths, current));
   const StoreIdentity identity = TRY(MetadataStore::read_identity(disk, paths.metadata(volume.id)));
   OfflineStore opened;
-  opened.lock = TRY(lock_directory(paths.volume(volume.id)));
   BackingStore::Options backing;
   backing.data_directory = paths.volume(volume.id);
   backing.cache_directory = paths.cache_of(volume.id);
@@ -26,6 +33,15 @@ Result<MetadataStore::Pending> unsent_changes(Disk& disk, Clock& clock, const St
   if (!opened.ok() && opened.error().code() == Code::kNotFound) return MetadataStore::Pending{};
   if (!opened.ok()) return opened.error();
   return opened->store->pending();
+}
+
+Result<UniqueFd> lock_volume(const StatePaths& paths, const VolumeId& volume, std::chrono::milliseconds patience) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (true) {
+    auto lock = lock_directory(paths.volume(volume));
+    if (lock.ok() || lock.error().code() != Code::kBusy || std::chrono::steady_clock::now() >= until) return lock;
+    std::this_thread::sleep_for(kLockLook);
+  }
 }
 
 }  // namespace skymoor::client

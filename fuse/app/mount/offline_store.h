@@ -1,23 +1,30 @@
 // The local state of a volume that is not mounted, opened for a look.
 #pragma once
+#include <chrono>
+
 #include "fuse/app/state/volume_file.h"
 #include "fuse/cache/backing_store.h"
 #include "fuse/journal/metadata_store.h"
 
 namespace skymoor::client {
 
-/// Backing files and store, with the volume's lock held. Recovery runs as at a mount.
+/// Backing files and store of a volume whose lock is held. Recovery runs as at a mount, also of a change of its writer that
+/// was cut short.
 struct OfflineStore {
-  UniqueFd lock;
   std::unique_ptr<BackingStore> backing;
   std::unique_ptr<DataReplay> replay;
   std::unique_ptr<MetadataStore> store;
 };
-/// Errors: NotFound (it was never mounted here), Busy (it is mounted), Corrupt (naming file and offset).
+/// The caller holds the volume's lock (`lock_volume`): else nothing here stays true.
+/// Errors: NotFound (it was never mounted here), Corrupt (naming file and offset).
 Result<OfflineStore> open_offline(Disk& disk, Clock& clock, const StatePaths& paths, const LocalVolume& volume);
 
-/// What the server does not have yet; zeros for a volume that was never mounted. Errors: as open_offline.
+/// What the server does not have yet; zeros for a volume that was never mounted. Callers, errors: as open_offline.
 Result<MetadataStore::Pending> unsent_changes(Disk& disk, Clock& clock, const StatePaths& paths,
                                               const LocalVolume& volume);
+
+/// Keeps everybody else from mounting the volume, and from giving its state to another device, while it is held.
+/// Blocks: up to `patience` while another process has it. Errors: Busy (it is mounted, about to be, or just closing).
+Result<UniqueFd> lock_volume(const StatePaths& paths, const VolumeId& volume, std::chrono::milliseconds patience = {});
 
 }  // namespace skymoor::client

@@ -103,6 +103,7 @@ Status JournaledMetadataStore::begin_listing(const MutexLock&, InodeId directory
 /// The server can have nothing in this writer's name that was not sent from here. Another state of the device has sent it,
 /// then (this one was copied, or put back), and these numbers stand for other things: the feed will tell, and ends sync.
 Status JournaledMetadataStore::expect_sent(ConfirmedEdit& edit, const InodeRow& row) const {
+  if (!identity_.writer) return {};   // a reader has no name that something could be in
   const std::uint64_t sent = std::max(offered_.load(), acknowledged_.load());
   bool unsent = writer_of(row.id) == identity_.writer && counter_of(row.id) > sent;
   // A full commit takes what a file holds by then, ahead of the records behind its cut: the feed has told of it.

@@ -197,7 +197,7 @@ void JournaledMetadataStore::note_replaced(const MutexLock&, const LogRecord& re
 }
 
 bool JournaledMetadataStore::may_be_named(InodeId inode) {
-  return writer_of(inode) == identity_.writer && counter_of(inode) > acknowledged_;
+  return identity_.writer && writer_of(inode) == identity_.writer && counter_of(inode) > acknowledged_;
 }
 
 // A note of log data without bytes: only a file that has some in the log needs it.

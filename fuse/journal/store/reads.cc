@@ -16,7 +16,8 @@ constexpr std::size_t kReserveListed = 4096;
 // made it pinned it in memory.
 bool JournaledMetadataStore::created_since_checkpoint(InodeId id) const {
   std::uint64_t counter = counter_of(id);
-  return writer_of(id) == identity_.writer && counter > applied_.value && counter <= memory_lsn_.value + 1;
+  // A reader (writer 0) makes nothing: such numbers are the root's.
+  return identity_.writer && writer_of(id) == identity_.writer && counter > applied_.value && counter <= memory_lsn_.value + 1;
 }
 
 void JournaledMetadataStore::trim(const MutexLock&) {

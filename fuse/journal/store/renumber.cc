@@ -142,11 +142,26 @@ Status renumber_keys(SqlTables& tables, const Renumbering& numbers) {
             .bind(4, make_inode_id(numbers.from, kCounters).value)
             .run());
   }
-  for (const char* table : {"manifest", "base_manifest"}) {
-    auto set = TRY(tables.db().prepare("UPDATE " + std::string(table) + " SET writer=?1 WHERE writer=?2 AND counter>?3"));
-    TRY(set.bind(1, numbers.to.value).bind(2, numbers.from.value).bind(3, numbers.after.value).run());
+  // Not base_manifest: what the server has of a content that was sent ahead of its records it has under the old number.
+  auto set = TRY(tables.db().prepare("UPDATE manifest SET writer=?1 WHERE writer=?2 AND counter>?3"));
+  return set.bind(1, numbers.to.value).bind(2, numbers.from.value).bind(3, numbers.after.value).run();
+}
+
+/// Of the confirmed tree, in which nothing else has such a number.
+Result<std::vector<Renumbering::SentAhead>> find_sent_ahead(SqlTables& tables, const Renumbering& numbers) {
+  std::vector<InodeId> kept_aside;
+  for (const char* select : {"SELECT id FROM base_inode WHERE present=1", "SELECT id FROM tombstone"}) {
+    auto find = TRY(tables.db().prepare(select));
+    while (TRY(find.step())) kept_aside.push_back(InodeId{find.u64(0)});
   }
-  return {};
+  std::vector<Renumbering::SentAhead> ahead;
+  for (InodeId id : kept_aside) {
+    OpId content;
+    if (auto base = TRY(tables.base_inode(id)); base && base->row) content = base->row->content;
+    else if (auto dead = TRY(tables.tombstone(id))) content = dead->row.content;
+    if (content.writer == numbers.from && content.counter > numbers.after.value) ahead.push_back({id, content});
+  }
+  return ahead;
 }
 
 Status renumber_tables(const std::string& path, const StoreIdentity& to, const Renumbering& numbers) {
@@ -184,7 +199,7 @@ Status MetadataStore::renumber(Disk& disk, Clock& clock, Options options, StoreI
                                DataReplay* replay) {
   const std::string directory = options.directory;
   const StoreIdentity from = TRY(read_identity(disk, directory));
-  if (from.volume != to.volume || from.writer == to.writer)
+  if (from.volume != to.volume || (from.writer == to.writer && to.writer))
     return Error(Code::kInvalidArgument, "the state of another volume, or no other writer");
   Renumbering numbers{from.writer, to.writer, {}};
   TRY(disk.make_directories(into));
@@ -213,6 +228,7 @@ Result<Renumbering> MetadataStore::read_renumbering(Disk& disk, const std::strin
   auto db = TRY(sqlite::Database::open(after + std::string(kDatabaseName)));
   auto tables = TRY(SqlTables::open(std::move(db)));
   numbers.after = Lsn{TRY(tables->meta_number("acknowledged"))};
+  numbers.ahead = TRY(find_sent_ahead(*tables, numbers));
   return numbers;
 }
 

@@ -88,6 +88,7 @@ class JournaledMetadataStore final : public MetadataStore {
   SyncPosition position() override;
   Status note_offered(Lsn up_to, const Hash256& body) override;
   bool has_offered(Lsn up_to, const Hash256& body) override;
+  Lsn last_offered() override { return Lsn{offered_}; }
   bool may_come_back(const MutexLock&, const InodeRow& row) override;
   bool may_be_named(InodeId inode) override;
   Result<std::vector<LogRecord>> records_after(Lsn lsn, std::size_t max_records, std::size_t max_bytes) override;

@@ -14,7 +14,7 @@ Hash256 FeedOpener::next_hash(const Hash256& previous, const SignedCommit& commi
 
 Result<crypto::PublicKey> FeedOpener::key_of(const DeviceId& device, const CallOptions& options) {
   // This device's key is its own knowledge, not the server's.
-  if (device == identity_.device) return own_key_;
+  if (own_key_ && device == identity_.device) return *own_key_;
   if (auto it = keys_.find(device); it != keys_.end()) return it->second;
   const auto devices = TRY(remote_.devices(options));
   if (devices.size() > kMaxDevices) return Error(Code::kCorrupt, "the server names too many devices");
@@ -30,6 +30,8 @@ Result<crypto::PublicKey> FeedOpener::key_of(const DeviceId& device, const CallO
 
 Status FeedOpener::check_key_proof(const Commit& commit, ByteView payload, const std::string& place) const {
   const std::string device = "device " + commit.device.hex();
+  // This device's signature stands for the proof: its key is known here and nobody else has it, least of all the server.
+  if (!commit.key_proof && own_key_ && commit.device == identity_.device) return {};
   if (!commit.key_proof)
     return Error(Code::kBadSignature, place + " by " + device + " is of an older version of skymoor, which did not prove that "
                                           "it holds the volume's key");

@@ -1,5 +1,6 @@
 // FeedOpener: checks an entry of the change feed and opens what is sealed in it.
 #pragma once
+#include <optional>
 #include <unordered_map>
 
 #include "fuse/journal/metadata_store.h"
@@ -16,8 +17,9 @@ namespace skymoor::client {
 /// by the sync thread alone.
 class FeedOpener {
  public:
+  /// `own_key`: nothing where this device's own is not known any more (`SyncEngine::settle`).
   FeedOpener(VolumeRemote& remote, const crypto::VolumeCipher& cipher, const StoreIdentity& identity,
-             const crypto::PublicKey& own_key, BaseCheck& bases)
+             const std::optional<crypto::PublicKey>& own_key, BaseCheck& bases)
       : remote_(remote), cipher_(cipher), identity_(identity), own_key_(own_key), bases_(bases) {}
 
   struct Opened {
@@ -40,7 +42,7 @@ class FeedOpener {
   VolumeRemote& remote_;
   const crypto::VolumeCipher& cipher_;
   const StoreIdentity identity_;
-  const crypto::PublicKey own_key_;
+  const std::optional<crypto::PublicKey> own_key_;
   BaseCheck& bases_;
   std::unordered_map<DeviceId, crypto::PublicKey> keys_;
 };

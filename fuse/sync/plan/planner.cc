@@ -210,7 +210,8 @@ Status PlanRun::put_attributes() {
     if (!node || !node->live()) continue;
     std::uint8_t wanted = fields_of(record_, put->row, *node, context_.rules);
     // A content that was sent ahead of its records brought times that are newer than theirs.
-    if (own_and_later(node->content)) wanted &= static_cast<std::uint8_t>(~(kFieldMtime | kFieldCtime));
+    if (own_and_later(node->content) || known_.ends_in(put->row.id, record_.lsn, node->content))
+      wanted &= static_cast<std::uint8_t>(~(kFieldMtime | kFieldCtime));
     const std::uint8_t fields = differing_fields(node->attributes, put->row.attributes, wanted);
     if (fields) TRY(emit(AttributeEffect{inode, fields, put->row.attributes}));
   }

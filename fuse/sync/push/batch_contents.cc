@@ -79,6 +79,7 @@ void BatchContents::make_room(const std::vector<Wanted>& wanted) {
 
 void BatchContents::accepted() {
   preparer_.trust_old_blocks(true);
+  ready_up_to_ = {};
   for (InodeId inode : inodes_) kept_.erase(inode);
 }
 
@@ -103,10 +104,7 @@ Result<bool> BatchContents::prepare_all(Batch& batch, const std::vector<Wanted>&
                                         const CallOptions& options) {
   make_room(wanted);
   const Instant began = upload_.clock.monotonic();
-  // A file that never rests is got hold of at last: nothing may make this batch old then.
-  UploadRound::Meanwhile meanwhile = [&] { return look_up(batch, began, options); };
-  if (stillness == ContentPreparer::Stillness::kFreeze) meanwhile = {};
-  UploadRound round(upload_, options.stop, std::move(meanwhile));
+  UploadRound round(upload_, options.stop, [&] { return look_up(batch, began, options); });
   bool all = true;
   std::vector<std::pair<InodeId, PreparedContent>> prepared;
   for (const Wanted& want : wanted) {
@@ -128,6 +126,7 @@ Result<BatchContents::Outcome> BatchContents::settle(Batch& batch, const Batch::
                                                      const CallOptions& options) {
   bool rested = false;
   old_ = false;
+  if (auto outcome = TRY(take_ready(batch, limits))) return *outcome;
   for (int attempt = attempts_;; ++attempt) {
     std::vector<Wanted> want = wanted(batch);
     bool out_of_date = false;
@@ -148,23 +147,63 @@ Result<BatchContents::Outcome> BatchContents::settle(Batch& batch, const Batch::
         options));
     if (old_) {
       attempts_ = attempt + 1;
-      return Outcome::kOld;
+      return became_old(batch, want, all);
     }
     // Prepared while the cut stood still, each as the batch has it: done. Newer than the cut: take in what made it so.
-    Lsn newest = batch.cut();
-    for (const Wanted& w : want)
-      if (auto it = kept_.find(w.inode); it != kept_.end()) newest = std::max(newest, Lsn{it->second.content.counter});
+    const Lsn newest = newest_of(want, batch.cut());
     const bool exact = all && newest == batch.cut();
     if (!exact && attempt < kMaxAttempts && !(all && batch.full(limits))) {
       if (newest > batch.cut()) TRY(batch.extend(newest, limits));
       continue;
     }
     if (!TRY(give_up_on(want, batch))) return Outcome::kOutOfDate;
-    inodes_.clear();
-    for (const Wanted& w : want) inodes_.push_back(w.inode);
-    attempts_ = 0;
-    return Outcome::kReady;
+    return became_ready(want);
   }
+}
+
+BatchContents::Outcome BatchContents::became_ready(const std::vector<Wanted>& wanted) {
+  inodes_.clear();
+  for (const Wanted& want : wanted) inodes_.push_back(want.inode);
+  attempts_ = 0;
+  return Outcome::kReady;
+}
+
+BatchContents::Outcome BatchContents::became_old(const Batch& batch, const std::vector<Wanted>& wanted, bool all) {
+  ready_up_to_ = {};
+  if (all && std::all_of(wanted.begin(), wanted.end(), [&](const Wanted& want) { return ready(want); }))
+    ready_up_to_ = batch.cut();
+  return Outcome::kOld;
+}
+
+/// The newest record that made one of the contents that are ready; `cut` if none is behind it.
+Lsn BatchContents::newest_of(const std::vector<Wanted>& wanted, Lsn cut) const {
+  Lsn newest = cut;
+  for (const Wanted& want : wanted)
+    if (auto it = kept_.find(want.inode); it != kept_.end()) newest = std::max(newest, Lsn{it->second.content.counter});
+  return newest;
+}
+
+/// What the batch before had ready when it became old: nothing is read or sent once more, so nothing can make this one old.
+/// Nothing: there was none, or it is not what this one wants.
+Result<std::optional<BatchContents::Outcome>> BatchContents::take_ready(Batch& batch, const Batch::Limits& limits) {
+  const std::optional<Lsn> up_to = ready_up_to();
+  if (!up_to) return std::optional<Outcome>();
+  if (batch.cut() < *up_to) TRY(batch.extend(*up_to, limits));
+  // A limit may be met earlier on another tree. In the end a shorter commit does as well: what is ready is no older than it.
+  if (batch.cut() != *up_to && attempts_ < kMaxAttempts) return std::optional<Outcome>();
+  while (true) {
+    const std::vector<Wanted> want = wanted(batch);
+    if (!std::all_of(want.begin(), want.end(), [&](const Wanted& one) { return ready(one); })) break;
+    bool out_of_date = false;
+    TRY(needed_cut(want, batch.cut(), out_of_date));
+    if (out_of_date) break;
+    const Lsn newest = newest_of(want, batch.cut()), before = batch.cut();
+    if (newest == before || attempts_ >= kMaxAttempts || batch.full(limits)) return std::optional(became_ready(want));
+    TRY(batch.extend(newest, limits));
+    if (batch.cut() == before) break;
+  }
+  ready_up_to_ = {};   // one of its files is another's by now, or was written again
+  return std::optional<Outcome>();
 }
 
 /// Files that were deleted so far past the cut that the records in between do not fit into one commit: what they held is

@@ -11,7 +11,9 @@ namespace skymoor::client {
 /// commit stays a prefix of history; one that never rests is copied while its writers wait.
 ///
 /// What others send meanwhile does not wait for it: `TakeNews` is asked again and again. What the batch was planned for is
-/// the past then, but its contents are ready for the next one. So it is when they took longer than `longest_plan`.
+/// the past then, but its contents are ready for the next one, which is planned up to the same cut and has nothing to wait
+/// for (`ready_up_to`). So it is when they took longer than `longest_plan`. A file that never rests has changed by then: after
+/// `kMaxAttempts` what was read of it goes with the old cut, ahead of the records that it has more of.
 ///
 /// Kept from one push to the next, so that what was read and stored is not read again after a conflict. Used by the sync
 /// thread alone. Bounded: `max_kept` manifests and those of the batch itself are kept, and none that is acknowledged.
@@ -36,6 +38,10 @@ class BatchContents {
   Result<Outcome> settle(Batch& batch, const Batch::Limits& limits, const CallOptions& options);
   /// Puts the manifests into the batch's net effects. Only after `settle`.
   Status fill_in(std::vector<TreeEffect>& effects);
+  /// Where the next batch is to be cut: a batch became old, and every content up to there is ready.
+  std::optional<Lsn> ready_up_to() const {
+    return ready_up_to_ > store_.position().acknowledged ? std::optional(ready_up_to_) : std::nullopt;
+  }
   /// Inodes whose content was part of what `settle` made ready last.
   const std::vector<InodeId>& inodes() const { return inodes_; }
   /// The server has what `settle` made ready last.
@@ -43,6 +49,7 @@ class BatchContents {
   /// The server lacks blocks that it was thought to have: everything is offered again until a commit gets through.
   void distrust() {
     kept_.clear();
+    ready_up_to_ = {};
     preparer_.trust_old_blocks(false);
   }
 
@@ -59,6 +66,10 @@ class BatchContents {
   Result<bool> still_wanted(const Wanted& wanted);
   Status look_up(Batch& batch, Instant began, const CallOptions& options);
   Result<bool> let_rest(const CallOptions& options);
+  Result<std::optional<Outcome>> take_ready(Batch& batch, const Batch::Limits& limits);
+  Outcome became_old(const Batch& batch, const std::vector<Wanted>& wanted, bool all);
+  Lsn newest_of(const std::vector<Wanted>& wanted, Lsn cut) const;
+  Outcome became_ready(const std::vector<Wanted>& wanted);
   bool ready(const Wanted& wanted) const;
   void make_room(const std::vector<Wanted>& wanted);
   Result<bool> give_up_on(const std::vector<Wanted>& wanted, Batch& batch);
@@ -71,6 +82,7 @@ class BatchContents {
   const TakeNews take_news_;
   bool old_ = false;               ///< the batch that is being settled
   int attempts_ = 0;               ///< since a batch was ready, through those that became old
+  Lsn ready_up_to_;                ///< 0: nothing of an old batch
   std::unordered_map<InodeId, PreparedContent> kept_;
   std::vector<InodeId> inodes_, large_;
 };

@@ -20,7 +20,10 @@ Result<Pusher::Outcome> Pusher::push(const CallOptions& options) {
   auto batch = TRY(Batch::open(d_.store, d_.state.aliases, d_.context));
   Batch::Limits limits;
   limits.records = record_limit_;
-  Status planned = batch->extend(last, limits);
+  // What a batch had ready when it became old goes as it is; what was done since comes right after.
+  const Lsn up_to = std::min(last, d_.contents.ready_up_to().value_or(last));
+  partial_ = up_to < last;
+  Status planned = batch->extend(up_to, limits);
   if (!planned.ok() && planned.error().code() == Code::kNotPresent && batch->lacking()) {
     lacking_ = *batch->lacking();
     return Outcome::kFetch;
@@ -36,13 +39,13 @@ Result<Pusher::Outcome> Pusher::settle(Batch& batch, const CallOptions& options)
   limits.records = std::max<std::size_t>(record_limit_ * 8, 1000);
   if (record_limit_ < 100) limits.records = record_limit_;
   const auto contents = TRY(d_.contents.settle(batch, limits, options));
-  if (contents == BatchContents::Outcome::kOld) return Outcome::kAgain;
+  if (contents == BatchContents::Outcome::kOld) return Outcome::kOld;
   if (contents == BatchContents::Outcome::kOutOfDate) return Outcome::kReplan;
   if (!batch.made().empty() && d_.state.visible.empty()) return Outcome::kReplan;
   TRY(add_late_xattrs(batch));
   std::vector<TreeEffect> effects = TRY(net_effects(batch.tree()));
   TRY(d_.contents.fill_in(effects));
-  more_ = batch.cut() < d_.store.last_lsn() && batch.full(limits);
+  more_ = batch.cut() < d_.store.last_lsn() && (partial_ || batch.full(limits));
   if (!effects.empty()) return send(batch, std::move(effects), options);
   TRY(d_.applier.acknowledge({batch.cut(), batch.made(), batch.conflict_names()}));
   return Outcome::kDone;

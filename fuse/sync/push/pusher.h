@@ -35,6 +35,7 @@ class Pusher {
     kPull,        ///< the server is ahead: pull, then again
     kReplan,      ///< the visible tree is behind the plan: re-plan, then again
     kAgain,       ///< something was put right: again
+    kOld,         ///< others' changes came in, or it took long, while contents were sent: again, planned anew
     kFetch,       ///< a directory is not known here: see `lacking`
   };
   /// Errors: what the server or the local disk answers. Stopped for good: UnknownServer.
@@ -62,6 +63,7 @@ class Pusher {
   Sequence refused_at_;
   InodeId lacking_;
   bool more_ = false, history_differs_ = false;
+  bool partial_ = false;            ///< planned up to where contents are ready, though there is more
   std::vector<InodeId> to_clean_;
 };
 

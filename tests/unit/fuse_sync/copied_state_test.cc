@@ -12,6 +12,62 @@ class CopiedStateTest : public SyncEngineTest {
     std::filesystem::remove_all(to);
     std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
   }
+  /// What app does with the state in `from` when it goes on as another device: settled with the server, then given to
+  /// writer `to` in `into`, with all its files.
+  void give_on(TestVolume& volume, const std::string& from, const std::string& into, const std::string& name, std::uint32_t to) {
+    ASSERT_NO_FATAL_FAILURE(settle(volume, from));
+    copy(from, into);
+    for (const auto& entry : std::filesystem::directory_iterator(into + "/state"))
+      if (entry.path().filename().string().starts_with("log-") || entry.path().filename().string().starts_with("metadata.db"))
+        std::filesystem::remove(entry.path());
+    MetadataStore::Options options;
+    options.directory = from + "/state";
+    const StoreIdentity identity{volume.key.volume, SyncDevice::public_of(name, to).id, WriterId{to}};
+    Status done = MetadataStore::renumber(disk_, clock_, options, identity, into + "/state", nullptr);
+    ASSERT_TRUE(done.ok()) << done.error().to_string();
+    auto numbers = MetadataStore::read_renumbering(disk_, from + "/state", into + "/state");
+    ASSERT_TRUE(numbers.ok());
+    auto backing = BackingStore::open(disk_, {.data_directory = into + "/state", .cache_directory = into + "/cache"});
+    ASSERT_TRUE(backing.ok());
+    std::vector<InodeId> files;
+    ASSERT_TRUE((*backing)->sweep([&](InodeId inode) { return files.push_back(inode), true; }).ok());
+    for (InodeId inode : files) ASSERT_TRUE((*backing)->move(inode, numbers->of(inode)).ok());
+    for (int i = 0; i < 2; ++i) {   // the second time changes nothing
+      ASSERT_TRUE(SyncEngine::renumber(disk_, into + "/state", *numbers).ok());
+    }
+  }
+  void settle(TestVolume& volume, const std::string& at) {
+    const auto identity = MetadataStore::read_identity(disk_, at + "/state");
+    ASSERT_TRUE(identity.ok());
+    MetadataStore::Options options;
+    options.directory = at + "/state";
+    auto store = MetadataStore::open(disk_, clock_, options, *identity, nullptr);
+    ASSERT_TRUE(store.ok());
+    if ((*store)->last_offered() <= (*store)->position().acknowledged) return;
+    auto backing = BackingStore::open(disk_, {.data_directory = at + "/state", .cache_directory = at + "/cache"});
+    ASSERT_TRUE(backing.ok());
+    class Nobody final : public TreeListener {
+      void tree_changed(const VisibleChanges&) override {}
+    } nobody;
+    FakeVolumeRemote remote(volume.server);
+    SystemRandom random;
+    const crypto::KeyPair none;
+    SyncEngine::Options sync;
+    sync.state_directory = at + "/state";
+    const bool copied = SyncEngine::was_copied(disk_, at + "/state");
+    Status done = SyncEngine::settle({**store, **backing, remote, clock_, random, nobody, volume.key, none, &disk_}, sync, {});
+    EXPECT_EQ(done.ok(), !copied) << done.error().to_string();
+  }
+  /// Every path of the server's tree that a conflict made.
+  static std::vector<std::string> conflict_names(const TestVolume& volume) {
+    std::vector<std::string> found;
+    for (const auto& [path, plain] : volume.tree())
+      if (path.find("(conflict") != path.npos) found.push_back(path);
+    return found;
+  }
+  PosixDisk disk_;
+  SystemClock clock_;
+
   /// No op id was ever given to two commits.
   static void expect_every_number_once(const TestVolume& volume) {
     std::set<OpId> seen;
@@ -148,30 +204,10 @@ TEST_F(CopiedStateTest, GoesOnAsAnotherWriterWithAllThatIsUnsent) {
       unsent += b.store().pending().records > 0;
       b.stop();
     }
-    PosixDisk disk;
-    SystemClock clock;
-    ASSERT_TRUE(SyncEngine::was_copied(disk, other + "/state"));
+    ASSERT_TRUE(SyncEngine::was_copied(disk_, other + "/state"));
     ++noticed;
-    copy(other, moved);
-    for (const auto& entry : std::filesystem::directory_iterator(moved + "/state"))
-      if (entry.path().filename().string().starts_with("log-") || entry.path().filename().string().starts_with("metadata.db"))
-        std::filesystem::remove(entry.path());
-    MetadataStore::Options options;
-    options.directory = other + "/state";
-    const StoreIdentity identity{volume.key.volume, SyncDevice::public_of("berta", kOther).id, WriterId{kOther}};
-    Status done = MetadataStore::renumber(disk, clock, options, identity, moved + "/state", nullptr);
-    ASSERT_TRUE(done.ok()) << done.error().to_string();
-    auto numbers = MetadataStore::read_renumbering(disk, other + "/state", moved + "/state");
-    ASSERT_TRUE(numbers.ok());
-    {
-      auto backing = BackingStore::open(disk, {.data_directory = moved + "/state", .cache_directory = moved + "/cache"});
-      ASSERT_TRUE(backing.ok());
-      std::vector<InodeId> files;
-      ASSERT_TRUE((*backing)->sweep([&](InodeId inode) { return files.push_back(inode), true; }).ok());
-      for (InodeId inode : files) ASSERT_TRUE((*backing)->move(inode, numbers->of(inode)).ok());
-    }
-    ASSERT_TRUE(SyncEngine::renumber(disk, moved + "/state", *numbers).ok());
-    EXPECT_FALSE(SyncEngine::was_copied(disk, moved + "/state"));
+    ASSERT_NO_FATAL_FAILURE(give_on(volume, other, moved, "berta", kOther));
+    EXPECT_FALSE(SyncEngine::was_copied(disk_, moved + "/state"));
 
     SyncDevice b(volume, "berta", kOther, moved, {.stepped = true});
     EXPECT_NO_THROW(b.check());
@@ -199,6 +235,104 @@ TEST_F(CopiedStateTest, GoesOnAsAnotherWriterWithAllThatIsUnsent) {
   std::cout << noticed << " of " << times << " copies went on, " << unsent << " with unsent changes\n";
   EXPECT_EQ(noticed, static_cast<int>(times));
   EXPECT_GT(unsent, 0);
+}
+
+/// A device whose last answer was lost goes on as another one: its own changes met themselves, and every file that was written
+/// since got a conflict copy beside it.
+TEST_F(CopiedStateTest, WhatTheServerTookBeforeIsNotDoneAgain) {
+  TestVolume volume(3);
+  const std::string at = directory_ + "/a", into = directory_ + "/b";
+  std::map<std::string, std::string> seen;
+  {
+    SyncDevice a(volume, "anna", 1, at, {.stepped = true});
+    a.make_directory("d");
+    for (const char* name : {"kept", "edited", "d/moved", "deleted"}) a.write(name, noise(3000, 1));
+    ASSERT_TRUE(a.engine().step().ok());
+    a.write("edited", noise(9000, 2));
+    a.write("new", noise(4000, 3));
+    a.write("replaced.tmp", noise(500, 4));
+    a.rename("replaced.tmp", "kept");
+    a.rename("d/moved", "moved");
+    a.unlink("deleted");
+    a.chmod("new", 0640);
+    a.remote().lose_commit_answers = 1;
+    ASSERT_FALSE(a.engine().step().ok());
+    a.remote().set_offline(true);
+    // Its user works on.
+    a.write("edited", noise(9500, 5));
+    a.write_at("new", 100, "more");
+    a.write("kept", noise(600, 6));
+    a.rename("moved", "d/moved again");
+    a.write("deleted", noise(70, 7));
+    a.chmod("new", 0600);
+    seen = a.tree();
+    a.stop();
+  }
+  ASSERT_NO_FATAL_FAILURE(give_on(volume, at, into, "berta", 60));
+  SyncDevice b(volume, "berta", 60, into, {.stepped = true});
+  for (int i = 0; i < 4; ++i) (void)b.engine().step();
+  EXPECT_FALSE(b.engine().status().stopped) << b.engine().status().reason;
+  EXPECT_EQ(conflict_names(volume), std::vector<std::string>());
+  EXPECT_EQ(b.store().pending().records, 0u);
+  EXPECT_EQ(b.tree(), seen);
+  SyncDevice fresh(volume, "fresh", 61, directory_ + "/fresh", {.stepped = true});
+  EXPECT_EQ(fresh.tree(), seen);
+  EXPECT_EQ(fresh.facts(), b.facts());
+  EXPECT_NO_THROW(b.check());
+  expect_every_number_once(volume);
+}
+
+/// A commit that is full takes what a file holds by then, ahead of the records that made it; as another device's, those met it.
+TEST_F(CopiedStateTest, WhatWasSentAheadOfItsRecordsIsNotDoneAgain) {
+  TestVolume volume(3);
+  const std::string at = directory_ + "/a", into = directory_ + "/b";
+  std::map<std::string, std::string> seen;
+  {
+    SyncDevice a(volume, "anna", 1, at, {.stepped = true});
+    a.write("f", noise(3000, 1));
+    ASSERT_TRUE(a.engine().step().ok());
+    a.stop();
+    a.options.max_batch_records = 2;
+    a.start();
+    a.write_at("f", 0, "first");
+    a.symlink("nowhere", "s1");
+    a.symlink("nowhere", "s2");
+    a.write_at("f", 10, "second");
+    a.set_mtime("f", Timestamp(std::chrono::seconds(1000)));
+    a.write_at("f", 20, "third");
+    int commits = 0;
+    a.remote().carry_commit = [&](const SignedCommit& commit, const FakeVolumeRemote::Deliver& deliver) {
+      return commits++ == 0 ? deliver(commit) : Result<protocol::CommitReply>(Error(Code::kOffline, "gone"));
+    };
+    (void)a.engine().step();
+    ASSERT_EQ(commits, 2);
+    ASSERT_NE(volume.tree().at("f").bytes.find("third"), std::string::npos) << "nothing was sent ahead";
+    ASSERT_GT(a.store().pending().records, 0u);
+    a.write_at("f", 30, "fourth");
+    a.chmod("f", 0600);
+    seen = a.tree();
+    a.stop();
+  }
+  ASSERT_NO_FATAL_FAILURE(give_on(volume, at, into, "berta", 60));
+  SyncDevice b(volume, "berta", 60, into, {.stepped = true});
+  const auto facts = b.facts();
+  EXPECT_EQ(b.tree(), seen);
+  for (int i = 0; i < 4; ++i) (void)b.engine().step();
+  EXPECT_FALSE(b.engine().status().stopped) << b.engine().status().reason;
+  EXPECT_EQ(conflict_names(volume), std::vector<std::string>());
+  EXPECT_EQ(b.store().pending().records, 0u);
+  EXPECT_EQ(b.tree(), seen);
+  EXPECT_EQ(b.facts(), facts);
+  SyncDevice fresh(volume, "fresh", 61, directory_ + "/fresh", {.stepped = true});
+  EXPECT_EQ(fresh.tree(), seen);
+  EXPECT_EQ(fresh.facts(), facts);
+  // And goes on from there.
+  b.write_at("f", 40, "fifth");
+  ASSERT_TRUE(b.engine().step().ok());
+  ASSERT_TRUE(fresh.engine().step().ok());
+  EXPECT_EQ(fresh.tree(), b.tree());
+  EXPECT_EQ(conflict_names(volume), std::vector<std::string>());
+  EXPECT_NO_THROW(b.check());
 }
 
 }  // namespace

@@ -1,6 +1,9 @@
 // The engine end to end: whole devices in one process, on real stores and backing files, against a server in memory.
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 
+#include "shared/crypto/hash.h"
 #include "tests/unit/fuse_sync/sync_fixture.h"
 
 namespace skymoor::client {
@@ -450,7 +453,7 @@ TEST_F(SyncEngineTest, OthersChangesShowWhileALargeFileIsSent) {
   b.catch_up();
   b.read("mine");
   a.stop();
-  a.options.upload_bytes_per_s = 4u << 20;
+  a.options.upload_bytes_per_s = 1u << 20;
   a.start();
   const std::string large = noise(16u << 20, 5);
   a.write("large", large);
@@ -516,6 +519,106 @@ TEST_F(SyncEngineTest, AFileThatNeverRestsIsSentThoughBatchesBecomeOld) {
   EXPECT_GE(volume_.server.commits(), before + 3);
   a.sync();
   expect_converged();
+}
+
+/// A batch that had become old three times was prepared with deaf ears: for hours, on a slow line. The line carries nothing
+/// here until what the others sent shows.
+TEST_F(SyncEngineTest, OthersChangesShowWhileAFileThatNeverRestsIsSent) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  a.write("log", noise(6u << 20, 1));
+  a.sync();
+  b.catch_up();
+  const std::uint64_t before = volume_.server.commits();
+  struct Gate {
+    SyncDevice& device;
+    std::mutex mutex{};
+    std::condition_variable changed{};
+    int arrived = 0, let_through = 0;
+    bool open = false;
+    explicit Gate(SyncDevice& gated) : device(gated) {
+      device.stop();
+      device.remote().carry = [this](std::string_view call) -> Status {
+        if (call != "pack") return {};
+        std::unique_lock lock(mutex);
+        const int mine = ++arrived;
+        changed.notify_all();
+        changed.wait(lock, [&] { return open || mine <= let_through; });
+        return {};
+      };
+      device.start();
+    }
+    void let_all_through() {
+      std::lock_guard lock(mutex);
+      open = true;
+      changed.notify_all();
+    }
+    ~Gate() {
+      let_all_through();
+      device.stop();
+      device.remote().carry = {};
+      device.start();
+    }
+  } gate(a);
+  const auto limit = std::chrono::seconds(60);
+  a.write_at("log", 0, noise(3u << 20, 2));
+  a.engine().wake();
+  for (int i = 0; i < 8; ++i) {
+    {
+      std::unique_lock lock(gate.mutex);
+      ASSERT_TRUE(gate.changed.wait_for(lock, limit, [&] { return gate.arrived > gate.let_through; })) << "round " << i;
+    }
+    a.write_at("log", static_cast<std::uint64_t>(i % 5) << 20, noise(1u << 20, static_cast<std::uint64_t>(100 + i)));
+    a.engine().wake();
+    const std::string name = "news " + std::to_string(i);
+    b.write(name, "x");
+    b.sync();
+    const Instant until = SystemClock().monotonic() + limit;
+    while (!a.exists(name) && SystemClock().monotonic() < until) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    ASSERT_TRUE(a.exists(name)) << "round " << i;
+    std::lock_guard lock(gate.mutex);
+    gate.let_through = gate.arrived;
+    gate.changed.notify_all();
+  }
+  // And it got through all the same: with every round's copy, not when it came to rest.
+  EXPECT_GT(volume_.server.commits(), before + 8) << "nothing but the others' was taken";
+  gate.let_all_through();
+  a.sync();
+  expect_converged();
+  EXPECT_EQ(a.engine().status().conflicts, 0u);
+}
+
+/// A program of before key proofs has sent it; after an upgrade the device took its own change for a forged one.
+TEST_F(SyncEngineTest, AnOwnCommitWithoutAKeyProofIsTakenAfterAnUpgrade) {
+  SyncDevice& a = device("anna");
+  a.write("before", "1");
+  a.sync();
+  a.stop();
+  a.options.own_thread = false;
+  a.start();
+  a.write("f", "mine");
+  a.remote().carry_commit = [&](const SignedCommit& commit, const FakeVolumeRemote::Deliver& deliver) {
+    Commit old = decode_commit(commit.payload).value();
+    old.key_proof.reset();
+    SignedCommit sent{encode_commit(old), {}};
+    sent.signature = crypto::ed25519_sign(SyncDevice::key_of(1), commit_signing_input(sent.payload));
+    EXPECT_TRUE(a.store().note_offered(Lsn{old.op.counter}, crypto::sha256(sent.payload)).ok());
+    EXPECT_TRUE(deliver(sent).ok());
+    return Result<protocol::CommitReply>(Error(Code::kOffline, "the answer got lost"));
+  };
+  EXPECT_FALSE(a.engine().step().ok());
+  a.remote().carry_commit = {};
+  a.stop();
+  a.options.own_thread = true;
+  a.start();
+  a.write("g", "later");
+  a.sync();
+  EXPECT_FALSE(a.engine().status().stopped) << a.engine().status().reason;
+  EXPECT_EQ(a.engine().status().conflicts, 0u);
+  EXPECT_EQ(volume_.tree().size(), 3u);
+  // The same change tells another device nothing that it could believe.
+  SyncDevice& b = device("berta");
+  EXPECT_EQ(b.read("f"), "mine");
 }
 
 TEST_F(SyncEngineTest, ManySmallFilesShareFewCommits) {

@@ -33,6 +33,11 @@ Status check_bytes(OfflineStore& opened, const LocalVolume& volume, const FsckAr
 /// Damage found by opening is a finding like any other.
 Result<VolumeFindings> problems_of(const LocalVolume& volume, const FsckArguments& arguments, CommandContext& context) {
   VolumeFindings found;
+  auto lock = lock_volume(context.paths, volume.id);
+  if (!lock.ok() && lock.error().code() == Code::kBusy)
+    return Error(Code::kBusy, "volume '" + volume.label + "' is mounted (or just closing): 'skymoor umount DIR' first; 'skymoor " +
+                                  "status' says where it is");
+  if (!lock.ok()) return lock.error().wrap("volume '" + volume.label + "' cannot be checked");
   auto opened = open_offline(context.disk, context.clock, context.paths, volume);
   if (opened.ok()) {
     auto problems = opened->store->check();
@@ -50,9 +55,6 @@ Result<VolumeFindings> problems_of(const LocalVolume& volume, const FsckArgument
     return found;
   }
   if (opened.error().code() == Code::kNotFound) return found;
-  if (opened.error().code() == Code::kBusy)
-    return Error(Code::kBusy, "volume '" + volume.label + "' is mounted (or just closing): 'skymoor umount DIR' first; 'skymoor " +
-                                  "status' says where it is");
   return opened.error().wrap("volume '" + volume.label + "' cannot be checked");
 }
 
