@@ -120,16 +120,22 @@ void Schedule::user_create(ModelDevice& device, bool file) {
   r.attributes.type = file ? FileType::kFile : FileType::kDirectory;
   r.links = file ? 1 : 2;
   r.parent = place.directory;
+  auto written_by = [&](LogRecord& writing) {
+    r.content = {device.writer(), writing.lsn.value};
+    r.attributes.size = 1;
+    const int digest = new_digest();
+    digests_[r.content] = digest;
+    born_.emplace(digest, r.content);
+  };
+  // Some are written before they have a name (O_TMPFILE): one record says both.
+  const bool late_name = file && dice_.unit() < 0.2;
+  if (late_name) written_by(create);
   create.changes.push_back(PutInode{r});
   device.author(std::move(create));
-  if (!file) return;
+  if (!file || late_name) return;
   LogRecord write = record(device, WriteIntent{inode, OpId{}});
-  r.content = {device.writer(), write.lsn.value};
-  r.attributes.size = 1;
+  written_by(write);
   write.changes.push_back(PutInode{r});
-  const int digest = new_digest();
-  digests_[r.content] = digest;
-  born_.emplace(digest, r.content);
   device.author(std::move(write));
 }
 
