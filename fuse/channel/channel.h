@@ -42,6 +42,14 @@ struct ChannelOptions {
   std::optional<TakeOver> take_over;
 };
 
+/// What came of passthrough.
+struct PassthroughUse {
+  bool active = false;            ///< the kernel accepted it at mount
+  std::uint64_t files = 0;        ///< registered now: the kernel reads and writes them itself
+  std::uint64_t refused = 0;      ///< opens whose file the kernel did not take since this process serves: we serve them
+  std::string last_refusal;
+};
+
 /// One FUSE mount of one Filesystem. `run` serves requests on `threads` threads; an operation that lacks something
 /// (NotPresent) moves to a pool where it may wait for the network, so that it never holds up the others. Interrupted
 /// callers get EINTR at once. Thread-safe. Owned by app; unmounts when destroyed. Stop order: request threads, pool,
@@ -58,8 +66,7 @@ class Channel {
   virtual void stop() = 0;
   /// Tells the kernel to forget what changed: queued (waits only when thousands are) and done by a thread of its own.
   virtual void invalidate(const VisibleChanges& changes) = 0;
-  /// The kernel accepted passthrough at mount.
-  virtual bool passthrough_active() const = 0;
+  virtual PassthroughUse passthrough_use() const = 0;
   /// For whoever keeps the mount alive beyond this process.
   virtual int session_fd() const = 0;
   /// Ends `run`, but leaves the mount and what was not answered to the next process. From any thread.

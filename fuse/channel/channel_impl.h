@@ -9,6 +9,7 @@
 
 #include "fuse/channel/channel.h"
 #include "fuse/channel/invalidator.h"
+#include "fuse/channel/kept_bytes.h"
 #include "fuse/channel/newer_protocol.h"
 #include "fuse/channel/passthrough.h"
 #include "fuse/channel/readers.h"
@@ -30,7 +31,7 @@ class FuseChannel final : public Channel {
   Status run() override;
   void stop() override;
   void invalidate(const VisibleChanges& changes) override { invalidator_.add(changes); }
-  bool passthrough_active() const override { return passthrough_.active(); }
+  PassthroughUse passthrough_use() const override { return passthrough_.use(); }
   int session_fd() const override { return fuse_session_fd(session_); }
   void hand_over() override {
     handing_over_ = true;
@@ -39,6 +40,7 @@ class FuseChannel final : public Channel {
 
   Filesystem& filesystem() { return filesystem_; }
   SlowCalls& slow_calls() { return slow_calls_; }
+  KeptBytes& kept_bytes() { return kept_bytes_; }
   Passthrough& passthrough() { return passthrough_; }
   const ChannelOptions& options() const { return options_; }
   /// Makes the kernel write what it holds of the file, and forget it. Waits for the writes: only on a thread that serves
@@ -78,6 +80,7 @@ class FuseChannel final : public Channel {
   // Own synchronisation.
   Passthrough passthrough_;
   NewerProtocol newer_protocol_;
+  KeptBytes kept_bytes_;
   SlowCalls slow_calls_;
   Invalidator invalidator_;
   Mutex unanswered_mutex_;

@@ -28,7 +28,8 @@ void guarded(fuse_req_t req, Function&& function) {
 }
 
 /// Runs `operation(Request&) -> Result<T>` and answers with `reply(value)`. When something is missing, both move to the
-/// slow pool: they must own what they use.
+/// slow pool: they must own what they use. An operation that borrows memory of this thread has a method `keep() -> Status`,
+/// which is called before that.
 template <typename Operation, typename Reply>
 void dispatch(fuse_req_t req, Operation operation, Reply reply) {
   guarded(req, [&] {
@@ -52,6 +53,12 @@ void dispatch(fuse_req_t req, Operation operation, Reply reply) {
       return true;
     };
     if (attempt(request, operation, reply)) return;
+    if constexpr (requires { operation.keep(); }) {
+      if (Status kept = operation.keep(); !kept.ok()) {
+        fuse_reply_err(req, answer_errno(kept.error()));
+        return;
+      }
+    }
     FuseChannel::of(req).slow_calls().take(
         req, std::move(request),
         [attempt, op = std::move(operation), answer = std::move(reply)](Request& r) mutable { return attempt(r, op, answer); });

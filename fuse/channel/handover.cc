@@ -13,7 +13,7 @@ constexpr std::size_t kMaxInit = 512;
 /// Requests in flight have numbers close to each other: far fewer than these are unanswered at a time.
 constexpr std::size_t kNotes = 1u << 16;
 
-enum FileFlags : std::uint32_t { kRead = 1, kWrite = 2, kSync = 4, kPassthrough = 8, kAppend = 16 };
+enum FileFlags : std::uint32_t { kRead = 1, kWrite = 2, kSync = 4, kPassthrough = 8, kAppend = 16, kUnnamed = 32 };
 
 thread_local std::uint64_t serving_request = 0;
 
@@ -99,7 +99,8 @@ void Handover::opened(const OpenFile& open) {
   file.request = open.request;
   file.backing_id = open.backing_id;
   file.flags = (open.file.read ? kRead : 0u) | (open.file.write ? kWrite : 0u) | (open.file.sync ? kSync : 0u) |
-               (open.file.passthrough ? kPassthrough : 0u) | (open.file.append ? kAppend : 0u);
+               (open.file.passthrough ? kPassthrough : 0u) | (open.file.append ? kAppend : 0u) |
+               (open.file.unnamed ? kUnnamed : 0u);
   file.handle.store(handle, std::memory_order_release);
 }
 
@@ -123,7 +124,8 @@ std::vector<OpenFile> Handover::open_files() const {
     if (handle == 0 || (handle & 0xffffffffu) != index) continue;
     OpenFile open;
     open.file = {HandleId{handle}, InodeId{file.inode},          (file.flags & kRead) != 0, (file.flags & kWrite) != 0,
-                 (file.flags & kAppend) != 0, (file.flags & kSync) != 0, (file.flags & kPassthrough) != 0};
+                 (file.flags & kAppend) != 0, (file.flags & kSync) != 0, (file.flags & kPassthrough) != 0,
+                 (file.flags & kUnnamed) != 0};
     open.backing_id = file.backing_id;
     open.request = file.request;
     all.push_back(open);

@@ -45,6 +45,18 @@ Node directory_node(InodeId id) {
   return node;
 }
 
+struct Page {
+  std::vector<DirectoryEntry> entries;
+  InodeId parent;
+};
+
+/// For "..", which is not worth waiting for: where the parent is not known, and of the root, it is the directory itself.
+InodeId parent_of(Filesystem& fs, InodeId directory) {
+  Request nobody;
+  auto parent = fs.lookup(nobody, directory, "..");
+  return parent.ok() ? number_of(*parent) : directory;
+}
+
 void list(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, bool plus) {
   Filesystem& fs = FuseChannel::of(req).filesystem();
   // The smallest an entry can be tells how many could fit.
@@ -52,12 +64,16 @@ void list(fuse_req_t req, fuse_ino_t inode, std::size_t size, off_t offset, bool
   std::uint64_t after = offset > kDotDotOffset ? static_cast<std::uint64_t>(offset - kDotDotOffset) : 0;
   dispatch(
       req,
-      [&fs, inode, after, limit, plus](Request& r) { return fs.read_directory(r, InodeId{inode}, after, limit, plus); },
-      [req, inode, size, offset, plus](const std::vector<DirectoryEntry>& entries) {
+      [&fs, inode, after, limit, plus, offset](Request& r) -> Result<Page> {
+        Page page{TRY(fs.read_directory(r, InodeId{inode}, after, limit, plus)), InodeId{inode}};
+        if (offset < kDotDotOffset) page.parent = parent_of(fs, InodeId{inode});
+        return page;
+      },
+      [req, inode, size, offset, plus](const Page& page) {
         Listing out(req, size, plus);
         if (offset < kDotOffset) out.add(".", directory_node(InodeId{inode}), kDotOffset);
-        if (offset < kDotDotOffset) out.add("..", directory_node(kRootInode), kDotDotOffset);
-        for (const DirectoryEntry& entry : entries)
+        if (offset < kDotDotOffset) out.add("..", directory_node(page.parent), kDotDotOffset);
+        for (const DirectoryEntry& entry : page.entries)
           if (!out.add(entry.name.c_str(), entry.node, static_cast<off_t>(entry.cookie) + kDotDotOffset)) break;
         out.reply();
       });

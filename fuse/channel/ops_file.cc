@@ -30,13 +30,11 @@ fuse_open_out open_out(FuseChannel& channel, const Opened& opened, const Opening
       out.open_flags = (out.open_flags & ~FOPEN_KEEP_CACHE) | kOpenPassthrough;
       out.padding = static_cast<std::uint32_t>(*id);
       backing_id = *id;
-    } else {
-      log_warn("channel.passthrough_refused", {{"inode", opened.passthrough->inode().value}, {"why", id.error()}});
     }
   }
   if (Handover* handover = channel.options().handover.get())
     handover->opened({{opened.handle, opening.inode, opening.flags.read, opening.flags.write, opening.flags.append,
-                       opening.flags.sync, opened.passthrough != nullptr},
+                       opening.flags.sync, opened.passthrough != nullptr, opened.unnamed},
                       backing_id, opening.request & ~kResent});
   return out;
 }
@@ -177,19 +175,38 @@ Result<std::size_t> copy_to_file(fuse_bufvec* source, int fd, std::uint64_t offs
   return static_cast<std::size_t>(n);
 }
 
+/// The bytes lie in the buffer of the thread that read the request, and go from there to the file. Only the write that lacks
+/// something (the list of the file's blocks) keeps them while it waits.
+struct Write {
+  FuseChannel& channel;
+  HandleId handle;
+  std::uint64_t offset;
+  fuse_bufvec* borrowed;
+  KeptBytes::Kept kept = {};
+
+  Result<std::size_t> operator()(Request& request) {
+    fuse_bufvec own = FUSE_BUFVEC_INIT(kept ? kept->size() : 0);
+    if (kept) own.buf[0].mem = kept->data();
+    fuse_bufvec* source = kept ? &own : borrowed;
+    source->idx = source->off = 0;
+    return channel.filesystem().write(request, handle, offset, fuse_buf_size(source),
+                                      [source](int fd, std::uint64_t at) { return copy_to_file(source, fd, at); });
+  }
+  Status keep() {
+    kept = TRY(channel.kept_bytes().room_for(fuse_buf_size(borrowed)));
+    fuse_bufvec copy = FUSE_BUFVEC_INIT(kept->size());
+    copy.buf[0].mem = kept->data();
+    borrowed->idx = borrowed->off = 0;
+    if (fuse_buf_copy(&copy, borrowed, fuse_buf_copy_flags{}) != static_cast<ssize_t>(kept->size()))
+      return Error(Code::kIo, "what is to be written could not be kept");
+    borrowed = nullptr;
+    return {};
+  }
+};
+
 void do_write_buf(fuse_req_t req, fuse_ino_t, fuse_bufvec* source, off_t offset, fuse_file_info* fi) {
-  // A write never waits for anything that is not here, so it is answered on this thread, whose buffer holds the data.
-  guarded(req, [&] {
-    Filesystem& fs = FuseChannel::of(req).filesystem();
-    Request request = request_of(req);
-    auto written = fs.write(request, HandleId{fi->fh}, static_cast<std::uint64_t>(offset), fuse_buf_size(source),
-                            [source](int fd, std::uint64_t at) { return copy_to_file(source, fd, at); });
-    if (request.stale) FuseChannel::of(req).forget_attributes(*request.stale);
-    if (written.ok())
-      fuse_reply_write(req, *written);
-    else
-      fuse_reply_err(req, answer_errno(written.error()));
-  });
+  dispatch(req, Write{FuseChannel::of(req), HandleId{fi->fh}, static_cast<std::uint64_t>(offset), source},
+           [req](std::size_t written) { fuse_reply_write(req, written); });
 }
 
 void do_flush(fuse_req_t req, fuse_ino_t, fuse_file_info* fi) {

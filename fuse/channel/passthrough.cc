@@ -53,10 +53,10 @@ void Passthrough::restore(const std::vector<OpenFile>& open, bool active) {
   {
     MutexLock lock(mutex_);
     for (const OpenFile& file : open) {
-      if (file.backing_id <= 0) continue;
+      if (!file.file.passthrough) continue;
       // The kernel keeps the file itself; what we opened was only to name it.
       Registered& entry = registered_[file.file.inode];
-      entry.id = file.backing_id;
+      entry.id = std::max(entry.id, file.backing_id);
       ++entry.opens;
       handles_.emplace(static_cast<std::uint64_t>(file.file.handle), file.file.inode);
     }
@@ -125,26 +125,40 @@ bool Passthrough::complete_init_answer(iovec* iov, int count) {
   return true;
 }
 
+PassthroughUse Passthrough::use() const {
+  PassthroughUse use;
+  use.active = active();
+  MutexLock lock(mutex_);
+  for (const auto& [inode, entry] : registered_) use.files += entry.id != 0;
+  use.refused = refused_;
+  if (last_refusal_) use.last_refusal = last_refusal_->to_string();
+  return use;
+}
+
+void Passthrough::register_first(const MutexLock&, Registered& entry, const std::shared_ptr<BackingFile>& file) {
+  BackingMap map{file->fd(), 0, 0};
+  const int id = ::ioctl(session_fd_, kBackingOpen, &map);
+  if (id <= 0) {
+    last_refusal_ = Error::from_errno(errno, "register a passthrough file");
+    log_warn("channel.passthrough_refused", {{"inode", file->inode().value}, {"why", *last_refusal_}});
+    return;
+  }
+  entry.id = id;
+  if (handover_) handover_->note_backing_id(id);
+  entry.file = file;
+}
+
 Result<std::int32_t> Passthrough::acquire(HandleId handle, InodeId inode,
                                           const std::shared_ptr<BackingFile>& file) {
   if (!active()) return Error(Code::kNotSupported, "passthrough is not active");
   MutexLock lock(mutex_);
   Registered& entry = registered_[inode];
-  if (entry.opens == 0) {
-    BackingMap map{file->fd(), 0, 0};
-    int id = ::ioctl(session_fd_, kBackingOpen, &map);
-    if (id <= 0) {
-      int err = errno;
-      registered_.erase(inode);
-      return Error::from_errno(err, "register a passthrough file");
-    }
-    entry.id = id;
-    if (handover_) handover_->note_backing_id(id);
-    entry.file = file;
-  }
+  if (entry.opens == 0) register_first(lock, entry, file);
   ++entry.opens;
   handles_.emplace(static_cast<std::uint64_t>(handle), inode);
-  return entry.id;
+  if (entry.id != 0) return entry.id;
+  ++refused_;
+  return last_refusal_ ? *last_refusal_ : Error(Code::kNotSupported, "the kernel refused it to the process before");
 }
 
 void Passthrough::release(HandleId handle) {
@@ -157,6 +171,7 @@ void Passthrough::release(HandleId handle) {
   auto id = static_cast<std::uint32_t>(it->second.id);
   InodeId inode = it->first;
   registered_.erase(it);
+  if (id == 0) return;
   // ENOENT: the process before closed it, and did not come to note that.
   if (::ioctl(session_fd_, kBackingClose, &id) != 0 && errno != ENOENT)
     log_warn("channel.passthrough_close_failed", {{"inode", inode.value}, {"errno", errno}});

@@ -5,9 +5,10 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 
-#include "fuse/channel/handover.h"
+#include "fuse/channel/channel.h"
 #include "fuse/filesystem/filesystem.h"
 #include "shared/base/mutex.h"
 
@@ -29,7 +30,10 @@ class Passthrough {
   /// The kernel offered passthrough and was told yes.
   bool active() const { return active_.load(std::memory_order_acquire); }
 
-  /// The backing id for a file, registered at its first open. Errors: NotSupported (not active), Io.
+  PassthroughUse use() const;
+
+  /// The backing id for a file, registered at its first open. Where that was refused, all opens of the inode are until the
+  /// last one is released: the kernel does not mix. Errors: NotSupported (not active), Io.
   Result<std::int32_t> acquire(HandleId handle, InodeId inode, const std::shared_ptr<BackingFile>& file);
   /// Ends a handle's use, if it has any; the inode's last one closes the id.
   void release(HandleId handle);
@@ -43,10 +47,11 @@ class Passthrough {
   void close_lost(const std::vector<OpenFile>& open);
 
   struct Registered {
-    std::int32_t id = 0;
+    std::int32_t id = 0;                 // 0: refused
     int opens = 0;
     std::shared_ptr<BackingFile> file;
   };
+  void register_first(const MutexLock&, Registered& entry, const std::shared_ptr<BackingFile>& file) REQUIRES(mutex_);
   // Constant after start.
   int session_fd_ = -1;
   bool wanted_ = false;
@@ -57,7 +62,9 @@ class Passthrough {
   // Own synchronisation.
   std::atomic<std::uint64_t> init_unique_{0};
   std::atomic<bool> offered_{false}, active_{false}, init_answered_{false};
-  Mutex mutex_;
+  mutable Mutex mutex_;
+  std::uint64_t refused_ GUARDED_BY(mutex_) = 0;
+  std::optional<Error> last_refusal_ GUARDED_BY(mutex_);
   std::unordered_map<InodeId, Registered> registered_ GUARDED_BY(mutex_);
   std::unordered_map<std::uint64_t, InodeId> handles_ GUARDED_BY(mutex_);
 };

@@ -119,8 +119,7 @@ class Engine final : public Filesystem, private EvictionJudge {
     std::string_view target = {};
   };
   Result<InodeRow> add_inode(const MutexLock&, Request&, const NewNode& node);
-  void announce_xattrs(const MutexLock&, InodeId inode, const InheritedAcl& acl);
-  Status announce_first_link(const MutexLock&, InodeRow& row);
+  Status announce_all(const MutexLock&, Change& change, InodeRow& row);   ///< link.cc
   Result<Node> make(Request&, const NewNode& node);
 
   // ---- namespace/rename.cc, rename_exchange.cc ----
@@ -148,14 +147,12 @@ class Engine final : public Filesystem, private EvictionJudge {
   /// Answers nodes of watched files anew, with what was written past us.
   Status refresh_watched(Request&, std::vector<DirectoryEntry>& entries, const std::vector<std::size_t>& watched);
   void note_allocated(const MutexLock&, const InodeRow& row, BackingFile& file);
-  /// Clears setuid, setgid (unless the caller may keep them) and file capabilities after a change of content or owner.
-  /// Answers whether there were any.
-  Result<bool> kill_privileges(const MutexLock&, InodeRow& row, bool may_keep_ids);
-  Status kill_privileges(const MutexLock&, Request&, InodeRow& row, bool may_keep_ids);
-  Result<bool> has_capabilities(const MutexLock&, const InodeRow& row);
+  /// Takes setuid, setgid (unless the caller may keep them) and file capabilities away, as part of a change of content or
+  /// owner. Answers whether there were any. On an error the change must not be committed.
+  Result<bool> take_privileges(const MutexLock&, Change& change, InodeRow& row, bool may_keep_ids);
   Change begin_attributes(const MutexLock&, const InodeRow& row, unsigned fields);
   Status change_attributes(const MutexLock&, Request&, InodeRow& row, const SetAttributesRequest& wanted);
-  Status update_acl_for_mode(const MutexLock&, const InodeRow& row, std::uint32_t mode);
+  Status put_acl_for_mode(const MutexLock&, Change& change, const InodeRow& row, std::uint32_t mode);
   Status put_xattr(const MutexLock&, InodeRow row, std::string_view name, ByteView value);
   Status erase_xattr(const MutexLock&, InodeRow row, std::string_view name);
   Status set_acl(const MutexLock&, InodeRow row, std::string_view name, ByteView value, bool kill_sgid);

@@ -53,6 +53,7 @@ struct OpenBefore {
   HandleId handle{};
   InodeId inode;
   bool read = true, write = false, append = false, sync = false, passthrough = false;
+  bool unnamed = false;   ///< made by O_TMPFILE: `link` may name it
 };
 
 /// `append`: each write goes to the end of the file, whatever its offset; the channel leaves it out, because the kernel
@@ -67,6 +68,7 @@ struct Opened {
   bool accessed = false;                     ///< its access time moved: the kernel must ask for it again
   std::shared_ptr<BackingFile> passthrough;  ///< set: the kernel may use this file itself
   bool wants_flush = false;                  ///< each close is to be told: there may be unseen writes to take in
+  bool unnamed = false;                      ///< `link` may name it
 };
 
 struct SetAttributesRequest {

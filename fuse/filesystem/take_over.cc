@@ -51,6 +51,7 @@ Status Engine::restore_handle(const OpenBefore& before) {
     auto row = store_.inode(lock, before.inode);
     if (!row.ok()) return std::move(row).error();
     inode = enter(lock, before.inode);
+    if (before.unnamed && row->links == 0) inode->unnamed = true;
     Handle handle{.inode = inode,
                   .read = before.read,
                   .write = before.write,

@@ -133,16 +133,23 @@ void Schedule::user_create(ModelDevice& device, FileType type) {
   r.parent = place.directory;
   if (type == FileType::kSymlink) targets_.insert(r.target = "target " + std::to_string(new_digest()));
   if (type == FileType::kCharDevice) r.attributes.rdev = static_cast<std::uint32_t>(dice_.below(2));
+  const bool file = type == FileType::kFile;
+  auto written_by = [&](LogRecord& writing) {
+    r.content = {device.writer(), writing.lsn.value};
+    r.attributes.size = 1;
+    const int digest = new_digest();
+    digests_[r.content] = digest;
+    born_.emplace(digest, r.content);
+  };
+  // Some are written before they have a name (O_TMPFILE): one record says both.
+  const bool late_name = file && dice_.unit() < 0.2;
+  if (late_name) written_by(create);
   create.changes.push_back(PutInode{r});
   device.author(std::move(create));
-  if (type != FileType::kFile) return;
+  if (!file || late_name) return;
   LogRecord write = record(device, WriteIntent{inode, OpId{}});
-  r.content = {device.writer(), write.lsn.value};
-  r.attributes.size = 1;
+  written_by(write);
   write.changes.push_back(PutInode{r});
-  const int digest = new_digest();
-  digests_[r.content] = digest;
-  born_.emplace(digest, r.content);
   device.author(std::move(write));
 }
 

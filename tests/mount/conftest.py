@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 
-from harness import world  # noqa: E402  pylint: disable=wrong-import-position
+from harness import wait_until, world  # noqa: E402  pylint: disable=wrong-import-position
 
 
 @pytest.fixture(scope="module", name="drive", params=["on", "off"], ids=["passthrough", "daemon"])
@@ -18,11 +18,28 @@ def mounted_drive(request):
         a = w.one_device()
         point = a.mount("home", "allow_other", f"passthrough={request.param}")
         os.chmod(point, 0o777)
-        assert a.status(point)["passthrough"] == (request.param == "on"), "the path under test is the one in use"
+        check_path(a, point, request.param == "on")
         a.root.chmod(0o755)
         w.root.chmod(0o755)
         yield point
+        state = a.status(point)
+        assert state["passthrough_refused"] == 0, f"passthrough switched off silently: {state['passthrough_refusal']}"
         a.umount(point)
+
+
+def check_path(device, point, passthrough):
+    """The path under test is the one in use, for reading and for writing: what was agreed on at mount says little."""
+    assert device.status(point)["passthrough"] == passthrough
+    (point / "path under test").write_bytes(b"x" * 10_000)
+
+    def files_while_open(mode):
+        with open(point / "path under test", mode) as f:
+            assert f.read(10) == b"x" * 10
+            return device.status(point)["passthrough_files"]
+    for mode in ("rb", "r+b"):
+        # The kernel tells of the last close some time: until then the file stays what it was.
+        wait_until(lambda m=mode: files_while_open(m) == passthrough, 20, f"passthrough {passthrough} of a file opened {mode}")
+    os.unlink(point / "path under test")
 
 
 @pytest.fixture(name="place")

@@ -1,5 +1,6 @@
 """Listings of what another device made: what the kernel remembers of them is true, and is not asked for again."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -115,3 +116,37 @@ def test_names_that_come_while_a_directory_moves_are_asked_for(two):
     a.sync(here)
     wait_until(lambda: (there / "far" / "new").exists(), 20, "the new name")
     assert sorted(os.listdir(there / "far")) == ["moving", "new", "two"]
+
+
+class Dirent(ctypes.Structure):
+    """struct dirent of 64-bit Linux."""
+    _fields_ = [("d_ino", ctypes.c_uint64), ("d_off", ctypes.c_int64), ("d_reclen", ctypes.c_uint16), ("d_type", ctypes.c_uint8),
+                ("d_name", ctypes.c_char * 256)]
+
+
+def inode_of_dots(path):
+    """{name: d_ino} of "." and ".." as a listing has them."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.opendir.restype = ctypes.c_void_p
+    libc.readdir.argtypes = libc.closedir.argtypes = [ctypes.c_void_p]
+    libc.readdir.restype = ctypes.POINTER(Dirent)
+    stream = libc.opendir(os.fsencode(path))
+    assert stream, os.strerror(ctypes.get_errno())
+    found = {}
+    while entry := libc.readdir(stream):
+        if entry.contents.d_name in (b".", b".."):
+            found[entry.contents.d_name.decode()] = entry.contents.d_ino
+    libc.closedir(stream)
+    return found
+
+
+def test_dots_are_the_directory_and_its_parent(place):
+    """".." was the mount's root everywhere: what climbs by inode numbers (getcwd of old, find's loop check) went astray."""
+    (place / "a" / "b").mkdir(parents=True)
+    (place / "a" / "moved").mkdir()
+    (place / "other").mkdir()
+    for directory in (place / "a", place / "a" / "b"):
+        assert inode_of_dots(directory) == {".": directory.stat().st_ino, "..": directory.parent.stat().st_ino}
+    (place / "a" / "moved").rename(place / "other" / "moved")
+    assert inode_of_dots(place / "other" / "moved")[".."] == (place / "other").stat().st_ino
+    assert inode_of_dots(place.parent)["."] == place.parent.stat().st_ino

@@ -9,6 +9,7 @@ import pytest
 from faults import Fault, assert_soon_same_tree, ordered
 from harness import CommandFailed, wait_until, world
 from lines import Line
+from system_calls import link_descriptor
 
 
 def conflicts(device, *path):
@@ -201,3 +202,39 @@ def test_it_does_so_though_nobody_could_write_down_whose_it_is(plan, mine):
         assert copy.read_bytes() == b"MINE" and (left / "doc").read_bytes() == b"theirs"
         a.sync(left)
         line.close()
+
+
+def test_a_file_that_got_its_name_late_keeps_what_it_had_before():
+    """Content, attributes and list of an unnamed file are part of the record that names it, also when that is planned anew."""
+    with world() as w:
+        a, b = w.two_devices()
+        left, right = a.mount("home"), b.mount("home")
+        w.server.stop()
+        (left / "same").write_text("from a")
+        (left / "other").write_text("the first")
+        fd = os.open(right, os.O_RDWR | os.O_TMPFILE)
+        os.write(fd, b"from b" * 1000)
+        os.setxattr(fd, "user.kind", b"late")
+        link_descriptor(fd, right / "same")
+        os.write(fd, b" and more")
+        link_descriptor(fd, right / "second")
+        os.close(fd)
+        emptied = os.open(right, os.O_RDWR | os.O_TMPFILE)
+        os.write(emptied, b"cut")
+        os.ftruncate(emptied, 0)
+        link_descriptor(emptied, right / "emptied")
+        os.write(emptied, b"new")
+        os.close(emptied)
+        w.server.start()
+        a.sync(left)
+        b.sync(right)
+        same_trees(a, left, b, right)
+        names = sorted(os.listdir(left))
+        assert len(names) == 5 and len([n for n in names if n.startswith("same")]) == 2, names
+        both = {n: (left / n).read_bytes() for n in names if n.startswith("same")}
+        late = next(n for n in both if both[n] != b"from a")   # whoever came second has the longer name
+        assert sorted(both.values()) == [b"from a", b"from b" * 1000 + b" and more"]
+        assert (left / late).stat().st_ino == (left / "second").stat().st_ino
+        for side in (left, right):
+            assert os.getxattr(side / late, "user.kind") == b"late"
+            assert (side / "emptied").read_bytes() == bytes(3) + b"new"

@@ -17,7 +17,9 @@ import threading
 import time
 
 import pytest
+from faults import Fault, ordered
 from harness import (SKYMOOR, assert_same_tree, mounted, process_state, run, unmount_by_force, wait_until, world)
+from system_calls import link_descriptor
 
 # Of the memory that one process leaves to the next.
 FORMAT = int(re.search(r"kFormat = (\d+);", (pathlib.Path(__file__).parents[2] / "fuse/channel/handover.h").read_text())[1])
@@ -244,6 +246,51 @@ def test_a_process_that_waits_for_the_kernels_pages_can_die():
             seeker.wait(60)
         assert (drive / "mapped").read_bytes()[:1] == str(KILLS - 1).encode()
         a.umount(drive)
+
+
+def lists_below(top):
+    """Access lists of all that is below, by names relative to `top`; in no order."""
+    return sorted(run("getfacl", "-R", "-P", "-n", ".", cwd=top).stdout.split("\n\n"))
+
+
+def test_operations_of_several_parts_are_done_whole_and_once():
+    """They were several records: killed between them, mkdir under a default list answered EEXIST or ESTALE, and a file that
+    linkat had named was empty for everybody else."""
+    with world() as w:
+        a, b = w.two_devices()
+        drive = a.mount("home")
+        top = drive / "top"
+        top.mkdir()
+        run("setfacl", "-d", "-m", "u:1001:rwx,g:1002:rx", top)
+        a.umount(drive)
+        contents = {}
+        for step in range(2, 9):
+            fault = Fault(f"kill:file.write:{step}:/log-", a.root / f"fault{step}")
+            with ordered(a, fault):
+                a.mount("home")
+            for n in range(3):
+                os.mkdir(top / f"d{step}.{n}")
+                os.mkfifo(top / f"fifo{step}.{n}")
+                fd = os.open(top, os.O_RDWR | os.O_TMPFILE, 0o666)
+                content = f"{step} {n}".encode() * 1000
+                assert os.write(fd, content) == len(content)
+                link_descriptor(fd, top / f"named{step}.{n}")
+                os.close(fd)
+                os.chmod(top / f"named{step}.{n}", 0o640)
+                run("setfacl", "-m", "u:1003:rw", top / f"named{step}.{n}")
+                contents[f"named{step}.{n}"] = content
+            fault.assert_fired()
+            assert a.status(drive)["supervisor"]["restarts"] == 1
+            if step < 8:
+                a.umount(drive)
+        for name, content in contents.items():
+            assert (top / name).read_bytes() == content
+            assert "user:1001:" in run("getfacl", "-n", top / name).stdout and "user:1003:rw" in run("getfacl", "-n", top / name).stdout
+        a.sync(drive)
+        other = b.mount("home")
+        assert_same_tree(drive, other)
+        assert lists_below(top) == lists_below(other / "top")
+        assert "default:user:1001:rwx" in run("getfacl", "-n", other / "top" / "d4.1").stdout
 
 
 def test_a_process_that_keeps_dying_is_given_up():

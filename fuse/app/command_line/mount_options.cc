@@ -21,7 +21,7 @@ constexpr Setting kTable[] = {
      "local|remote"},
     {"cache-size", SettingType::kBytes, "10GiB", 16 * kMiB, 1024 * kTiB,
      "disk space for files that the server also has; unsent data comes on top"},
-    {"cache-dir", SettingType::kText, "", 0, 0, "where that cache is (default: ~/.cache/skymoor)"},
+    {"cache-dir", SettingType::kText, "", 0, 0, "where that cache is, on the filesystem of the state (default: ~/.cache/skymoor)"},
     {"state-dir", SettingType::kText, "", 0, 0, "where this device's state is (default: ~/.local/share/skymoor)"},
     {"metadata-memory", SettingType::kBytes, "64MiB", 4 * kMiB, kTiB, "memory for file and directory entries"},
     {"read-timeout", SettingType::kDuration, "30s", 100, 3600000,

@@ -19,7 +19,7 @@ class MountControl final : public ControlHandler {
     const Clock& clock;
     std::function<BackingStore::Usage()> cache_usage;
     std::function<Result<Lsn>()> flush;   ///< puts everything written so far into the log; its last record
-    std::function<bool()> passthrough;
+    std::function<PassthroughUse()> passthrough;
     std::function<void()> stop;
     std::function<Status(const std::string& program)> hand_over;   ///< returns when the mount is on its way
     PinKeeper* pins = nullptr;            ///< outlives the control; null: requests about pins are refused

@@ -9,6 +9,7 @@
 #include "fuse/app/host/passthrough_support.h"
 #include "fuse/app/host/unmount.h"
 #include "fuse/app/mount/volume_opening.h"
+#include "fuse/app/state/cache_notice.h"
 #include "fuse/remote/backoff.h"
 #include "shared/base/executor.h"
 #include "shared/base/log.h"
@@ -31,6 +32,13 @@ Result<bool> choose_passthrough(const MountOptions& options) {
   if (wish == "on" && !support.possible)
     return Error(Code::kNotSupported, "passthrough=on: " + support.why_not + " (passthrough=auto uses it where it can)");
   return support.possible;
+}
+
+std::function<PassthroughUse()> passthrough_of(const std::shared_ptr<Channel>& channel) {
+  return [mounted = std::weak_ptr<Channel>(channel)] {
+    const auto still = mounted.lock();
+    return still ? still->passthrough_use() : PassthroughUse{};
+  };
 }
 
 /// Who has the volume mounted, for the error about a second mount.
@@ -139,6 +147,7 @@ Status MountSession::open_store() {
   backing.cache_directory = paths.cache_of(volume_.id);
   backing.clean_limit_bytes = static_cast<std::uint64_t>(settings.number("cache-size"));
   backing_ = TRY(BackingStore::open(disk_, backing));
+  if (const std::string notice = cache_notice(paths); !notice.empty()) log_warn("mount.cache_with_state", {{"why", notice}});
   pins_ = TRY(PinSet::open(disk_, paths.volume(volume_.id) + "/pins"));
   replay_ = std::make_unique<BackingReplay>(*backing_);
 
@@ -236,6 +245,7 @@ MountFacts MountSession::facts() const {
   facts.mount_point = mount_point_;
   facts.log_file = options_.paths.log_file();
   facts.state_directory = options_.paths.state;
+  facts.cache_notice = cache_notice(options_.paths);
   facts.server = account_.server_url;
   facts.pid = ::getpid();
   if (options_.worker) {
@@ -282,7 +292,7 @@ Status MountSession::mount_channel() {
   fanout_->bind(channel_);
   control_ = std::make_unique<MountControl>(
       MountControl::Parts{mounted, *engine_, clock_, [this] { return backing_->usage(); }, [this] { return flush(); },
-                          [this] { return passthrough_active_.load(); }, [this] { stop(); },
+                          passthrough_of(channel_), [this] { stop(); },
                           [this](const std::string& program) { return hand_over(program); }, pin_keeper_.get()});
   control_server_ = TRY(ControlServer::start(options_.paths.volume(volume_.id), *control_));
   return {};
@@ -328,7 +338,6 @@ Status MountSession::run(const std::function<Status()>& on_ready) {
     if (!taken_over_ && ::statfs(mount_point_.c_str(), &ignored) != 0) return;
     const auto channel = mounted.lock();
     if (!channel) return;
-    passthrough_active_ = channel->passthrough_active();
     serving_ = true;
     if (options_.worker) (void)options_.worker->link->serving();
     if (Status told = on_ready(); !told.ok()) stop();

@@ -87,7 +87,7 @@ class MountSession {
   std::shared_ptr<SyncEngine> engine_;
   std::unique_ptr<PinKeeper> pin_keeper_;
   std::shared_ptr<Channel> channel_;
-  std::atomic<bool> passthrough_active_{false}, serving_{false}, handing_over_{false};
+  std::atomic<bool> serving_{false}, handing_over_{false};
   std::unique_ptr<MountControl> control_;
   std::unique_ptr<ControlServer> control_server_;
 };

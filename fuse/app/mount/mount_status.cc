@@ -76,7 +76,8 @@ std::string unsent_line(const Json& pending) {
 
 std::string cache_line(const Json& cache) {
   return format_bytes(cache.at("clean_bytes")) + " of " + format_bytes(cache.at("limit_bytes")) + " (" +
-         format_bytes(cache.at("dirty_bytes")) + " unsent on top)";
+         format_bytes(cache.at("dirty_bytes")) + " unsent on top)" +
+         (cache.contains("notice") && cache.at("notice").is_string() ? "; " + cache.at("notice").get<std::string>() : "");
 }
 
 std::string restored_lines(const Json& restored) {
@@ -135,6 +136,15 @@ std::string restarts_line(const Json& mount) {
   return line;
 }
 
+std::string passthrough_words(const Json& mount) {
+  if (!mount.value("passthrough", false)) return "no passthrough ('skymoor doctor' says why)";
+  const auto refused = mount.value("passthrough_refused", std::uint64_t{0});
+  if (refused == 0) return "passthrough";
+  const auto why = mount.find("passthrough_refusal");
+  return "passthrough refused for " + count(refused, "open", "opens") +
+         (why != mount.end() && why->is_string() ? " (" + why->get<std::string>() + ")" : "");
+}
+
 std::string name_of(const Json& transfer) {
   const std::string path = transfer.at("path").get<std::string>();
   return path.empty() ? "(inode " + std::to_string(transfer.at("inode").get<std::uint64_t>()) + ")" : path;
@@ -156,9 +166,7 @@ std::string describe(const Json& mount) {
     text += "\n  conflicts " + count(conflicts, "copy was", "copies were") + " kept: look for '(conflict' in names";
   text += stuck_lines(mount.value("stuck", Json::array()));
   text += restored_lines(mount.value("restored", Json()));
-  const bool passthrough = mount.value("passthrough", false);
-  return text + "\n  process   " + std::to_string(mount.at("pid").get<int>()) +
-         (passthrough ? ", passthrough" : ", no passthrough ('skymoor doctor' says why)") + ", log " +
+  return text + "\n  process   " + std::to_string(mount.at("pid").get<int>()) + ", " + passthrough_words(mount) + ", log " +
          mount.at("log_file").get<std::string>() + restarts_line(mount);
 }
 
@@ -174,7 +182,7 @@ std::string format_time(Timestamp time) {
 }
 
 std::string encode_mount_status(const MountFacts& facts, const SyncStatus& sync, const BackingStore::Usage& cache,
-                                bool passthrough, Timestamp now) {
+                                const PassthroughUse& passthrough, Timestamp now) {
   const bool up = sync.online && !sync.stopped;
   const std::string reason = sync.reason.empty() ? "not connected yet" : sync.reason;
   Json oldest_age;
@@ -190,7 +198,10 @@ std::string encode_mount_status(const MountFacts& facts, const SyncStatus& sync,
       {"stuck", stuck_json(facts.stuck())},
       {"started", format_time(facts.started)},
       {"read_only", facts.read_only},
-      {"passthrough", passthrough},
+      {"passthrough", passthrough.active},
+      {"passthrough_files", passthrough.files},
+      {"passthrough_refused", passthrough.refused},
+      {"passthrough_refusal", passthrough.last_refusal.empty() ? Json() : Json(passthrough.last_refusal)},
       {"log_file", facts.log_file},
       {"state_directory", facts.state_directory},
       {"online", up},
@@ -213,7 +224,8 @@ std::string encode_mount_status(const MountFacts& facts, const SyncStatus& sync,
       {"conflicts", sync.conflicts},
       {"restored", restored_json(sync.restored)},
       {"cache",
-       {{"clean_bytes", cache.clean_bytes}, {"dirty_bytes", cache.dirty_bytes}, {"limit_bytes", cache.clean_limit_bytes}}}};
+       {{"clean_bytes", cache.clean_bytes}, {"dirty_bytes", cache.dirty_bytes}, {"limit_bytes", cache.clean_limit_bytes},
+        {"notice", facts.cache_notice.empty() ? Json() : Json(facts.cache_notice)}}}};
   return protocol::dump(json);
 }
 

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "fuse/cache/backing_store.h"
+#include "fuse/channel/channel.h"
 #include "fuse/sync/sync_engine.h"
 #include "shared/base/watchdog.h"
 
@@ -13,6 +14,7 @@ struct MountFacts {
   std::string volume;             ///< label
   VolumeId volume_id;
   std::string mount_point, log_file, state_directory, server;
+  std::string cache_notice;       ///< why files are not where the cache should be; empty: they are
   int pid = 0;
   Timestamp started{};
   bool read_only = false;
@@ -28,7 +30,7 @@ struct MountFacts {
 
 /// The object as JSON text. Times are RFC 3339 in UTC; fields are only ever added.
 std::string encode_mount_status(const MountFacts& facts, const SyncStatus& sync, const BackingStore::Usage& cache,
-                                bool passthrough, Timestamp now);
+                                const PassthroughUse& passthrough, Timestamp now);
 
 /// "2026-03-01T12:00:00Z"
 std::string format_time(Timestamp time);

@@ -70,20 +70,20 @@ Status Engine::change_attributes(const MutexLock& lock, Request&, InodeRow& row,
   after.ctime = wanted.ctime.value_or(change.time());
   row.attributes = after;
   row.changed = change.lsn();
-  change.put(row);
-  TRY(commit(lock, std::move(change)));
-  if (wanted.mode) TRY(update_acl_for_mode(lock, row, after.mode));
+  if (wanted.mode) TRY(put_acl_for_mode(lock, change, row, after.mode));
   // The file's capabilities; the bits went above.
-  if (owner || wanted.kill_suid_sgid) TRY(kill_privileges(lock, row, true));
-  return {};
+  if (owner || wanted.kill_suid_sgid) TRY(take_privileges(lock, change, row, true));
+  change.put(row);
+  return commit(lock, std::move(change));
 }
 
-Status Engine::update_acl_for_mode(const MutexLock& lock, const InodeRow& row, std::uint32_t mode) {
+Status Engine::put_acl_for_mode(const MutexLock& lock, Change& change, const InodeRow& row, std::uint32_t mode) {
   auto value = TRY(xattr_of(lock, row, kAccessAclName));
   if (!value) return {};
   Acl acl = TRY(decode_acl(*value));
   apply_mode(acl, mode);
-  return put_xattr(lock, row, kAccessAclName, encode_acl(acl));
+  change.put_xattr(row.id, std::string(kAccessAclName), encode_acl(acl));
+  return {};
 }
 
 }  // namespace skymoor::client

@@ -42,20 +42,19 @@ Status Engine::set_acl(const MutexLock& lock, InodeRow row, std::string_view nam
   Acl acl = TRY(decode_acl(value));
   if (!access && row.attributes.type != FileType::kDirectory && !acl.empty())
     return Error(Code::kPermissionDenied, "only directories have default lists");
+  const std::uint32_t before = row.attributes.mode;
   if (access && !acl.empty()) {
-    std::uint32_t mode = mode_with_acl(acl, row.attributes.mode);
-    if (kill_sgid) mode &= ~02000u;
-    if (mode != row.attributes.mode) {
-      Change change = begin_attributes(lock, row, kFieldMode | kFieldCtime);
-      row.attributes.mode = mode;
-      row.attributes.ctime = change.time();
-      change.put(row);
-      TRY(commit(lock, std::move(change)));
-    }
+    row.attributes.mode = mode_with_acl(acl, before);
+    if (kill_sgid) row.attributes.mode &= ~02000u;
   }
+  // The record about the list carries the mode.
   if (!acl.empty() && (!access || !is_minimal(acl))) return put_xattr(lock, std::move(row), name, value);
-  if (!TRY(xattr_of(lock, row, name))) return {};
-  return erase_xattr(lock, std::move(row), name);
+  if (TRY(xattr_of(lock, row, name))) return erase_xattr(lock, std::move(row), name);
+  if (row.attributes.mode == before) return {};
+  Change change = begin_attributes(lock, row, kFieldMode | kFieldCtime);
+  row.attributes.ctime = change.time();
+  change.put(std::move(row));
+  return commit(lock, std::move(change));
 }
 
 }  // namespace skymoor::client

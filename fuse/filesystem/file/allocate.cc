@@ -19,6 +19,11 @@ Status allocate_on_disk(BackingFile& file, int mode, Extent extent) {
   }
 }
 
+/// A hole lengthens no file: where little of it is here, the backing file may end before what is zero from now on.
+Status reach(File& file, std::uint64_t end) {
+  return TRY(file.size()) < end ? file.truncate(end) : Status();
+}
+
 }  // namespace
 
 Status Engine::allocate(Request& request, HandleId id, int mode, std::uint64_t offset, std::uint64_t length) {
@@ -37,6 +42,7 @@ Status Engine::allocate(Request& request, HandleId id, int mode, std::uint64_t o
   }
   ContentChange change(*this, inode);
   TRY(change.begin(request));
+  change.takes_privileges(request, request.uid == 0);
   TRY(disk_.fault("filesystem.allocate", {}));
   return allocate_in(request, change, mode, {offset, offset + length});
 }
@@ -44,12 +50,18 @@ Status Engine::allocate(Request& request, HandleId id, int mode, std::uint64_t o
 /// Zeroed ranges become valid whether they were here or not; reserved space changes nothing that can be read.
 Status Engine::allocate_in(Request& request, ContentChange& change, int mode, Extent extent) {
   const bool zeroes = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0;
+  std::uint64_t end;
+  {
+    MutexLock lock(store_.mutex());
+    end = std::min(TRY(row_of(lock, request, change.inode()->id)).attributes.size, extent.end);
+  }
   Status done = allocate_on_disk(change.file(), mode, extent);
   if (!done.ok() && errno_of(done.error()) == EOPNOTSUPP && (mode & FALLOC_FL_ZERO_RANGE) != 0) {
     // Where ranges cannot be zeroed, a hole with space reserved for it is the same.
     TRY(allocate_on_disk(change.file(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, extent));
     done = allocate_on_disk(change.file(), mode & FALLOC_FL_KEEP_SIZE, extent);
   }
+  if (done.ok() && zeroes) done = reach(change.file().file(), end);
   MutexLock lock(store_.mutex());
   InodeRow row = TRY(row_of(lock, request, change.inode()->id));
   const std::uint64_t old_size = row.attributes.size;
@@ -65,7 +77,6 @@ Status Engine::allocate_in(Request& request, ContentChange& change, int mode, Ex
   extent.end = std::min(extent.end, size);
   extent.begin = std::min(extent.begin, extent.end);
   if (extent.begin == extent.end && size == old_size) return {};
-  TRY(kill_privileges(lock, request, row, request.uid == 0));
   return change.record(lock, row, extent, size);
 }
 

@@ -91,8 +91,7 @@ Status ContentChange::record(const MutexLock& lock, InodeRow& row, Extent writte
     written = {0, after.attributes.size};
   }
   mark(lock, change, after, written, old_size);
-  change.put(after);
-  if (Status done = engine_.commit(lock, std::move(change)); !done.ok()) {
+  if (Status done = commit(lock, std::move(change), after); !done.ok()) {
     give_up(lock, written);
     return done;
   }
@@ -103,6 +102,14 @@ Status ContentChange::record(const MutexLock& lock, InodeRow& row, Extent writte
   inode_->view.written(after.content, valid);
   plain_ ? inode_->unsynced.wrote(written) : inode_->unsynced.lost_track();
   row = std::move(after);
+  return {};
+}
+
+Status ContentChange::commit(const MutexLock& lock, Change change, InodeRow& after) {
+  const bool taken = takes_from_ && TRY(engine_.take_privileges(lock, change, after, may_keep_ids_));
+  change.put(after);
+  TRY(engine_.commit(lock, std::move(change)));
+  if (taken) takes_from_->stale = after.id;
   return {};
 }
 

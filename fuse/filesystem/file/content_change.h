@@ -30,6 +30,12 @@ class ContentChange {
   Status record(const MutexLock& lock, InodeRow& row, Extent written, std::uint64_t size, Times times = Times::kNow);
   /// The change is plain writing: a sync may log the bytes instead of syncing the backing file.
   void plain_write() { plain_ = true; }
+  /// The record takes setuid, setgid (unless the caller may keep them) and file capabilities away. `request.stale` is set if
+  /// there were any; it must live as long as this.
+  void takes_privileges(Request& request, bool may_keep_ids) {
+    takes_from_ = &request;
+    may_keep_ids_ = may_keep_ids;
+  }
   /// Some bytes of `touched` may have changed before a step failed: inside the file they are recorded as changed,
   /// beyond its end they are cut off. Best effort: the caller reports the step's own error.
   void record_failure(const MutexLock& lock, Extent touched);
@@ -38,6 +44,7 @@ class ContentChange {
  private:
   Status hold_file();
   Status trim();
+  Status commit(const MutexLock& lock, Change change, InodeRow& after);
   /// The bytes of `touched` are no longer what the tables say, and no record will say so.
   void give_up(const MutexLock& lock, Extent touched);
   void mark(const MutexLock& lock, Change& change, const InodeRow& row, Extent written, std::uint64_t old_size);
@@ -45,6 +52,8 @@ class ContentChange {
   Engine& engine_;
   const std::shared_ptr<OpenInode> inode_;
   bool plain_ = false;
+  Request* takes_from_ = nullptr;
+  bool may_keep_ids_ = true;
   std::optional<MutexLock> lock_;
   std::shared_ptr<BackingFile> file_;
   std::optional<BackingFile::Modification> modification_;

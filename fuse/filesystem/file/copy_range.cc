@@ -84,6 +84,7 @@ Result<std::size_t> Engine::copy_into(Request& request, BackingFile& source, std
                                       std::size_t length) {
   ContentChange change(*this, to);
   TRY(change.begin(request));
+  change.takes_privileges(request, request.uid == 0);
   TRY(disk_.fault("filesystem.copy", {}));
   auto done = copy_bytes(source, from_offset, change.file(), to_offset, length);
   MutexLock lock(store_.mutex());
@@ -93,7 +94,6 @@ Result<std::size_t> Engine::copy_into(Request& request, BackingFile& source, std
     return std::move(done).error();
   }
   if (*done == 0) return std::size_t{0};
-  TRY(kill_privileges(lock, request, row, request.uid == 0));
   TRY(change.record(lock, row, {to_offset, to_offset + *done}, std::max(row.attributes.size, to_offset + *done)));
   return *done;
 }

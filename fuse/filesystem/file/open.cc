@@ -57,6 +57,7 @@ Result<Opened> Engine::finish_open(Request& request, std::shared_ptr<OpenInode> 
     return std::move(handle).error();
   }
   opened.handle = *handle;
+  opened.unnamed = inode->unnamed;
   // The kernel may serve all reads itself: opening for reading is the access that is seen for certain.
   if (flags.read && !flags.write && !flags.no_access_time) opened.accessed = note_access(lock, inode->id);
   opened.keep_cache = !trust_no_pages_ && changed_elsewhere_.erase(inode->id) == 0;

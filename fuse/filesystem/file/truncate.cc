@@ -2,12 +2,20 @@
 #include "fuse/filesystem/file/content_change.h"
 
 namespace skymoor::client {
+namespace {
+
+void add_field(Change& change, std::uint8_t field) {
+  if (auto* intent = std::get_if<AttributeIntent>(&change.intent())) intent->fields |= field;
+}
+
+}  // namespace
 
 Status Engine::truncate(Request& request, const std::shared_ptr<OpenInode>& inode, std::uint64_t size,
                         bool kill_suid_sgid) {
   if (size > kMaxFileBytes) return Error(Code::kFileTooLarge, "larger than the largest file");
   ContentChange change(*this, inode);
   TRY(size == 0 ? change.begin() : change.begin(request));
+  change.takes_privileges(request, !kill_suid_sgid);
   std::uint64_t old_size;
   {
     MutexLock lock(store_.mutex());
@@ -22,7 +30,6 @@ Status Engine::truncate(Request& request, const std::shared_ptr<OpenInode>& inod
   {
     MutexLock lock(store_.mutex());
     InodeRow row = TRY(row_of(lock, request, inode->id));
-    TRY(kill_privileges(lock, request, row, !kill_suid_sgid));
     if (!cut_first) inode->trim_wanted = true;
     Extent grown = size > old_size ? Extent{old_size, size} : Extent{size, size};
     TRY(change.record(lock, row, grown, size));
@@ -38,11 +45,16 @@ Status Engine::truncate(Request& request, const std::shared_ptr<OpenInode>& inod
 
 /// The size it has: the times move, the content stays what it is.
 Status Engine::keep_size(const MutexLock& lock, Request& request, InodeRow row, bool kill_suid_sgid) {
-  TRY(kill_privileges(lock, request, row, !kill_suid_sgid));
+  const std::uint32_t before = row.attributes.mode;
   Change change = begin_attributes(lock, row, kFieldMtime | kFieldCtime);
+  const bool taken = TRY(take_privileges(lock, change, row, !kill_suid_sgid));
+  if (row.attributes.mode != before) add_field(change, kFieldMode);
   row.attributes.mtime = row.attributes.ctime = change.time();
+  const InodeId id = row.id;
   change.put(std::move(row));
-  return commit(lock, std::move(change));
+  TRY(commit(lock, std::move(change)));
+  if (taken) request.stale = id;
+  return {};
 }
 
 }  // namespace skymoor::client

@@ -33,6 +33,7 @@ Result<std::size_t> Engine::write_bytes(Request& request, const std::shared_ptr<
   ContentChange change(*this, inode);
   TRY(change.begin(request));
   if (options_.log_small_syncs) change.plain_write();
+  change.takes_privileges(request, request.uid == 0);
   if (!offset) {
     MutexLock lock(store_.mutex());
     offset = TRY(row_of(lock, request, inode->id)).attributes.size;
@@ -48,7 +49,6 @@ Result<std::size_t> Engine::write_bytes(Request& request, const std::shared_ptr<
   }
   if (*moved == 0) return std::size_t{0};
   InodeRow row = TRY(row_of(lock, request, inode->id));
-  if (request.uid != 0 || row.has_xattrs) TRY(kill_privileges(lock, request, row, request.uid == 0));
   TRY(change.record(lock, row, touched, std::max(row.attributes.size, touched.end)));
   return *moved;
 }

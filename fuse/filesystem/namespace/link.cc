@@ -24,6 +24,7 @@ Result<Node> Engine::link(Request& request, InodeId inode, InodeId parent, std::
   row.attributes.ctime = change.time();
   row.changed = change.lsn();
   stamp(change, directory);
+  if (first) TRY(announce_all(lock, change, row));
   change.put(row);
   change.put(std::move(directory));
   change.put(DentryRow{parent, std::move(text), inode, row.attributes.type, 0, {}});
@@ -31,31 +32,23 @@ Result<Node> Engine::link(Request& request, InodeId inode, InodeId parent, std::
   if (first) {
     it->second->unnamed = false;
     orphans_.erase(inode);
-    TRY(announce_first_link(lock, row));
+    it->second->view.renamed(row.content);
   }
   lock.unlock();
   return get_attributes(request, inode);   // the kernel may be writing the file past us: its size must be right
 }
 
-/// What happened to the file while it had no name was nobody's business: it is said again now that it has one.
-Status Engine::announce_first_link(const MutexLock& lock, InodeRow& row) {
+/// What happened to the file while it had no name was nobody's business: it is said now that it has one.
+Status Engine::announce_all(const MutexLock& lock, Change& change, InodeRow& row) {
   if (row.has_xattrs) {
     for (std::string& name : TRY(store_.xattr_names(lock, row.id))) {
-      Change change = store_.begin(lock, XattrIntent{row.id, name});
       Bytes value = TRY(store_.xattr(lock, row.id, name));
       change.put_xattr(row.id, std::move(name), std::move(value));
-      TRY(commit(lock, std::move(change)));
     }
   }
-  if (row.attributes.size == 0) return {};
-  Change change = store_.begin(lock, WriteIntent{row.id, OpId{}});
+  if (row.content == OpId{}) return {};
   row.content = content_id(change);
-  row.changed = change.lsn();
-  change.mark_content(row.id, {0, row.attributes.size}, true, true);
-  change.put(row);
-  TRY(commit(lock, std::move(change)));
-  auto it = open_.find(row.id);
-  if (it != open_.end()) it->second->view.renamed(row.content);
+  if (row.attributes.size != 0) change.mark_content(row.id, {0, row.attributes.size}, true, true);
   return {};
 }
 

@@ -57,21 +57,7 @@ Result<InodeRow> Engine::add_inode(const MutexLock& lock, Request& request, cons
   row.changed = change.lsn();
   TRY(commit(lock, std::move(change)));
   note_orphan(lock, row);
-  if (named) announce_xattrs(lock, row.id, acl);
   return row;
-}
-
-/// The planner learns of attributes by their own intents; the values are in the tables already.
-void Engine::announce_xattrs(const MutexLock& lock, InodeId inode, const InheritedAcl& acl) {
-  auto announce = [&](std::string_view name, const std::optional<Bytes>& value) {
-    if (!value) return;
-    Change change = store_.begin(lock, XattrIntent{inode, std::string(name)});
-    change.put_xattr(inode, std::string(name), *value);
-    if (Status done = commit(lock, std::move(change)); !done.ok())
-      log_error("filesystem.acl.unannounced", {{"inode", inode.value}, {"error", done.error()}});
-  };
-  announce(kAccessAclName, acl.access);
-  announce(kDefaultAclName, acl.standard);
 }
 
 Result<Node> Engine::make(Request& request, const NewNode& node) {

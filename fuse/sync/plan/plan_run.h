@@ -22,7 +22,7 @@ class PlanRun {
   Status on(const RmdirIntent& intent);
   Status on(const RenameIntent& intent);
   Status on(const WriteIntent& intent);
-  Status on(const AttributeIntent&) { return {}; }
+  Status on(const AttributeIntent& intent);
   Status on(const XattrIntent& intent);
 
   // Parts of the rules.
@@ -38,6 +38,7 @@ class PlanRun {
   /// whether it may.
   Result<bool> may_replace(const RenameIntent& intent, InodeId moving, Place& to);
   Status put_attributes();
+  Status put_xattrs(InodeId named, InodeId inode);
   Status stamp_directories();
 
   // Places.

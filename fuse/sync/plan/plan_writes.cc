@@ -36,6 +36,7 @@ Status PlanRun::write_over(InodeId original, InodeId inode, const TreeNode& node
     const Attributes& a = row.attributes;
     TRY(emit(PutEffect{inode, mine, a.size, a.mtime, a.ctime, {}}));
   }
+  TRY(put_xattrs(row.id, inode));
   if (inode != original) plan_.aliases.copies[original] = {inode, mine};
   if (node.live() || !context_.rules.edit_revives_deleted) return {};
   // Edit beats delete: back to where it was.
@@ -68,7 +69,7 @@ Status PlanRun::write_copy(InodeId original, const TreeNode& node, OpId mine, co
   TRY(emit(LinkEffect{place.directory, place.name, copy}));
   TRY(emit(PutEffect{copy, mine, row.attributes.size, row.attributes.mtime, row.attributes.ctime, {}}));
   for (auto& [name, value] : TRY(tree_.xattrs(original))) TRY(emit(XattrEffect{copy, name, std::move(value)}));
-  return {};
+  return put_xattrs(row.id, copy);
 }
 
 /// The inode is unknown: nothing to write over, but the content must not be lost.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "fuse/sync/plan/content_made.h"
 #include "fuse/sync/plan/plan_run.h"
 
 namespace skymoor::client {
@@ -12,7 +13,7 @@ Result<Plan> plan(const LogRecord& record, TreeView& tree, const Aliases& known,
 }
 
 void Questions::add(const LogRecord& record, WriterId writer, const std::vector<ContentQuestion>& asked) {
-  const auto* write = std::get_if<WriteIntent>(&record.intent);
+  const auto write = content_made(record, writer);
   const OpId written = write ? OpId{writer, record.lsn.value} : OpId{};
   // What was written over something else, seen since, is another matter than what the question is about.
   if (auto known = write ? by_inode_.find(write->inode) : by_inode_.end(); known != by_inode_.end())
@@ -80,7 +81,12 @@ Status PlanRun::on(const CreateIntent& intent) {
     if (auto theirs = TRY(tree_.slot(place))) TRY(emit(UnlinkEffect{place.directory, place.name, *theirs}));
   const Place free = TRY(place_for(wanted, intent.inode, directory));
   TRY(birth(intent.inode, *row));
-  return emit(LinkEffect{free.directory, free.name, intent.inode});
+  TRY(emit(LinkEffect{free.directory, free.name, intent.inode}));
+  if (const auto made = content_made(record_, context_.writer)) {
+    const Attributes& a = row->attributes;
+    TRY(emit(PutEffect{intent.inode, row->content, a.size, a.mtime, a.ctime, {}}));
+  }
+  return put_xattrs(intent.inode, intent.inode);
 }
 
 Result<bool> PlanRun::same_thing(const InodeRow& mine, InodeId theirs, const TreeNode& their_node) {
@@ -169,16 +175,32 @@ Status PlanRun::on(const XattrIntent& intent) {
   const InodeId inode = resolve(intent.inode);
   const auto node = TRY(tree_.node(inode));
   if (!node || !node->live()) return drop();
+  return put_xattrs(intent.inode, inode);
+}
+
+Status PlanRun::on(const AttributeIntent& intent) {
+  const InodeId inode = resolve(intent.inode);
+  const auto node = TRY(tree_.node(inode));
+  return node && node->live() ? put_xattrs(intent.inode, inode) : Status();
+}
+
+/// What a record about `named` sets and removes of its xattrs, for `inode`, which stands for it.
+Status PlanRun::put_xattrs(InodeId named, InodeId inode) {
   for (const RowChange& change : record_.changes) {
-    if (const auto* put = std::get_if<PutXattr>(&change); put && put->inode == intent.inode)
+    if (const auto* put = std::get_if<PutXattr>(&change); put && put->inode == named)
       TRY(emit(XattrEffect{inode, put->name, put->value}));
-    if (const auto* erase = std::get_if<EraseXattr>(&change); erase && erase->inode == intent.inode)
+    if (const auto* erase = std::get_if<EraseXattr>(&change); erase && erase->inode == named)
       TRY(emit(XattrEffect{inode, erase->name, std::nullopt}));
   }
   return {};
 }
 
 namespace {
+
+bool is_write_of(const LogRecord& record, InodeId inode) {
+  const auto* intent = std::get_if<WriteIntent>(&record.intent);
+  return intent && intent->inode == inode;
+}
 
 /// Which fields a record may set on an inode: what its intent is about, and the times that every change moves.
 std::uint8_t fields_of(const LogRecord& record, const InodeRow& row, const TreeNode& node, const PlannerRules& rules) {
@@ -188,11 +210,7 @@ std::uint8_t fields_of(const LogRecord& record, const InodeRow& row, const TreeN
   }
   if (const auto* intent = std::get_if<XattrIntent>(&record.intent); intent && intent->inode == row.id)
     return intent->name == "system.posix_acl_access" ? kFieldCtime | kFieldMode : kFieldCtime;
-  if (const auto* intent = std::get_if<WriteIntent>(&record.intent); intent && intent->inode == row.id) {
-    // A write clears setuid and setgid; no other difference of the mode is this record's doing.
-    const std::uint32_t cleared = node.attributes.mode & ~row.attributes.mode;
-    return cleared & 06000 && ((node.attributes.mode ^ row.attributes.mode) & 01777) == 0 ? kFieldMode : 0;
-  }
+  if (is_write_of(record, row.id)) return kFieldMode;
   // A directory whose entries changed; the mtime of what was linked or moved is not this record's doing.
   if (const auto* intent = std::get_if<RenameIntent>(&record.intent); intent && intent->inode == row.id)
     return kFieldCtime;
@@ -212,8 +230,11 @@ Status PlanRun::put_attributes() {
     // A content that was sent ahead of its records brought times that are newer than theirs.
     if (own_and_later(node->content) || known_.ends_in(put->row.id, record_.lsn, node->content))
       wanted &= static_cast<std::uint8_t>(~(kFieldMtime | kFieldCtime));
-    const std::uint8_t fields = differing_fields(node->attributes, put->row.attributes, wanted);
-    if (fields) TRY(emit(AttributeEffect{inode, fields, put->row.attributes}));
+    Attributes values = put->row.attributes;
+    // A write clears setuid and setgid; no other difference of the mode is this record's doing.
+    if (is_write_of(record_, put->row.id)) values.mode = node->attributes.mode & ~(06000u & ~values.mode);
+    const std::uint8_t fields = differing_fields(node->attributes, values, wanted);
+    if (fields) TRY(emit(AttributeEffect{inode, fields, values}));
   }
   return {};
 }

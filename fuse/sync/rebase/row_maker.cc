@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "fuse/sync/plan/content_made.h"
 #include "fuse/sync/plan/overlay.h"
 
 namespace skymoor::client {
@@ -146,7 +147,7 @@ Result<bool> RowMaker::is_orphan(InodeId inode) {
 
 /// Where the bytes that a record put into `inode` belong now; nothing when the plan has no use for them.
 Result<std::optional<InodeId>> RowMaker::holder_of(InodeId inode, const Aliases& known) {
-  const auto* write = std::get_if<WriteIntent>(&record_.intent);
+  const auto write = content_made(record_, writer_);
   const InodeId resolved = known.resolve(inode);
   if (!write || write->inode != inode) {
     if (resolved != inode || !*TRY(look(inode))) return std::optional<InodeId>();

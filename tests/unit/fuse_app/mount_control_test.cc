@@ -32,7 +32,7 @@ class MountControlTest : public ::testing::Test {
   bool listening_ = true;
   int stops_ = 0;
   MountControl control_{{MountFacts{}, engine_, clock_, [] { return BackingStore::Usage{}; }, [this] { return flushed_; },
-                         [] { return false; }, [this] { ++stops_; },
+                         [] { return PassthroughUse{}; }, [this] { ++stops_; },
                          [this](const std::string& program) {
                            handed_to_ = program;
                            return Status();

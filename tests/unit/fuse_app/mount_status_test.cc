@@ -17,11 +17,12 @@ class MountStatusTest : public ::testing::Test {
     facts_.log_file = "/state/log/mount.log";
     facts_.pid = 42;
   }
-  nlohmann::json encode() { return nlohmann::json::parse(encode_mount_status(facts_, sync_, cache_, true, now_)); }
+  nlohmann::json encode() { return nlohmann::json::parse(encode_mount_status(facts_, sync_, cache_, passthrough_, now_)); }
 
   MountFacts facts_;
   SyncStatus sync_;
   BackingStore::Usage cache_{100, 200, 300};
+  PassthroughUse passthrough_{true, 3, 0, ""};
   Timestamp now_ = Timestamp(1700000000s);
 };
 
@@ -46,6 +47,27 @@ TEST_F(MountStatusTest, HasTheFieldsThatScriptsUse) {
   EXPECT_EQ(json["uploaded"]["blocks"], 1);
   EXPECT_EQ(json["cache"]["limit_bytes"], 300);
   EXPECT_EQ(json["passthrough"], true);
+  EXPECT_EQ(json["passthrough_files"], 3);
+  EXPECT_EQ(json["passthrough_refused"], 0);
+  EXPECT_TRUE(json["passthrough_refusal"].is_null());
+}
+
+// A cache directory on another disk was passed over without a word.
+TEST_F(MountStatusTest, SaysWhereTheCacheIsNot) {
+  EXPECT_TRUE(encode()["cache"]["notice"].is_null());
+  facts_.cache_notice = "cached files are kept in /state too";
+  EXPECT_EQ(encode()["cache"]["notice"], facts_.cache_notice);
+  const auto text = describe_mount_status(encode_mount_status(facts_, sync_, cache_, passthrough_, now_)).value();
+  EXPECT_NE(text.find(facts_.cache_notice), text.npos) << text;
+}
+
+// The kernel had agreed, and took no file: the mount said "passthrough" and was slow.
+TEST_F(MountStatusTest, SaysWhenTheKernelTakesNoFiles) {
+  passthrough_ = {true, 0, 7, "Operation not permitted"};
+  EXPECT_EQ(encode()["passthrough_refused"], 7);
+  EXPECT_EQ(encode()["passthrough_refusal"], "Operation not permitted");
+  const auto text = describe_mount_status(encode_mount_status(facts_, sync_, cache_, passthrough_, now_)).value();
+  EXPECT_NE(text.find("passthrough refused for 7 opens (Operation not permitted)"), text.npos) << text;
 }
 
 TEST_F(MountStatusTest, OfflineAlwaysHasAReason) {
@@ -66,7 +88,7 @@ TEST_F(MountStatusTest, WhatAnOnlineDeviceWaitsForIsTold) {
   sync_.reason = "the quota is used up";
   EXPECT_EQ(encode()["waits_for"], "the quota is used up");
   EXPECT_TRUE(encode()["offline_reason"].is_null());
-  const auto text = describe_mount_status(encode_mount_status(facts_, sync_, cache_, false, now_)).value();
+  const auto text = describe_mount_status(encode_mount_status(facts_, sync_, cache_, PassthroughUse{}, now_)).value();
   EXPECT_NE(text.find("online; sending and receiving wait: the quota is used up"), std::string::npos) << text;
 }
 
@@ -75,7 +97,7 @@ TEST_F(MountStatusTest, IsToldToPeople) {
   sync_.pending = {1, 1, 2048, now_ - 90s};
   sync_.transfers = {{false, InodeId{5}, "big.bin", 50, 200}};
   sync_.conflicts = 1;
-  auto text = describe_mount_status(encode_mount_status(facts_, sync_, cache_, false, now_));
+  auto text = describe_mount_status(encode_mount_status(facts_, sync_, cache_, PassthroughUse{}, now_));
   ASSERT_TRUE(text.ok()) << text.error().message();
   for (const char* part : {"home on /mnt/dri\"ve", "offline: the server does not answer",
                            "1 change, 1 file, 2.0 KiB, the oldest 1 min 30 s old", "25 % of 200 B  big.bin",
@@ -91,7 +113,7 @@ TEST_F(MountStatusTest, AThreadThatIsStuckIsNamed) {
   EXPECT_EQ(encode()["stuck"][0]["thread"], "fuse-1");
   EXPECT_EQ(encode()["stuck"][0]["seconds"], 45);
   EXPECT_EQ(encode()["stuck"][0]["stack"], "fdatasync < do_fsync");
-  auto text = describe_mount_status(encode_mount_status(facts_, sync_, cache_, false, now_));
+  auto text = describe_mount_status(encode_mount_status(facts_, sync_, cache_, PassthroughUse{}, now_));
   ASSERT_TRUE(text.ok());
   EXPECT_NE(text->find("stuck     thread fuse-1 for 45 s: fdatasync"), std::string::npos) << *text;
 }

@@ -1,4 +1,4 @@
-#include "fuse/app/state/state_paths.h"
+#include "fuse/app/state/cache_notice.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -55,6 +55,20 @@ TEST(StatePaths, PrivateDirectoriesArePrivate) {
   ASSERT_TRUE(make_private_directory(disk, path).ok());
   ::stat(path.c_str(), &st);
   EXPECT_EQ(st.st_mode & 0777, 0700u);
+}
+
+TEST(StatePaths, ACacheOnAnotherFilesystemIsNoticed) {
+  testing::TempDir directory, elsewhere(testing::TempDir::disk_directory());
+  EXPECT_EQ(cache_notice({directory / "state", directory / "cache"}), "");   // neither is there yet
+  PosixDisk disk;
+  for (const char* name : {"state", "cache"}) ASSERT_TRUE(make_private_directory(disk, directory / name).ok());
+  EXPECT_EQ(cache_notice({directory / "state", directory / "cache"}), "");
+  struct stat here = {}, there = {};
+  ASSERT_EQ(::stat(directory.path().c_str(), &here), 0);
+  ASSERT_EQ(::stat(elsewhere.path().c_str(), &there), 0);
+  if (here.st_dev == there.st_dev) GTEST_SKIP() << "there is one filesystem only";
+  const std::string notice = cache_notice({directory / "state", elsewhere.path()});
+  EXPECT_NE(notice.find(elsewhere.path()), notice.npos) << notice;
 }
 
 }  // namespace

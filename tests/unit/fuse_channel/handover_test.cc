@@ -36,6 +36,19 @@ TEST(Handover, OpenFilesOutliveTheProcess) {
   EXPECT_EQ(open[1].request, 6u);
 }
 
+TEST(Handover, TellsWhichFilesHaveNoNameYet) {
+  auto first = *Handover::create();
+  OpenFile named = file(kUse | 0, 10, 2), unnamed = file(kUse | 1, 11, 4);
+  unnamed.file.unnamed = true;
+  first->opened(named);
+  first->opened(unnamed);
+  const auto open = again(*first)->open_files();
+  ASSERT_EQ(open.size(), 2u);
+  EXPECT_FALSE(open[0].file.unnamed);
+  EXPECT_TRUE(open[1].file.unnamed);
+  EXPECT_TRUE(open[1].file.write);
+}
+
 TEST(Handover, ALateCloseLeavesTheSlotsNextHandle) {
   auto handover = *Handover::create();
   handover->opened(file(kUse | 5, 10, 2));

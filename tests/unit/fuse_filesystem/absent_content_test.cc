@@ -1,4 +1,7 @@
 // Files whose bytes the server has: what is asked for, what is not, what local changes do to them.
+#include <fcntl.h>
+#include <linux/falloc.h>
+
 #include "tests/unit/fuse_filesystem/fs_stack.h"
 
 namespace skymoor::client {
@@ -88,6 +91,21 @@ TEST_F(AbsentContentTest, AWriteOverAnUnknownVersionAsksForItsManifest) {
   EXPECT_TRUE(bare.content_row(file).dirty.empty());
   ASSERT_OK(bare.set_size(file, 0));
   ASSERT_OK(bare.write(handle, 0, "all of it is new"));
+}
+
+// The backing file ended before the hole: after a restart the zeros counted as lost.
+TEST_F(AbsentContentTest, AHoleInWhatIsNotHereIsPartOfTheFile) {
+  HandleId handle = stack.open_file(id("big"));
+  for (int mode : {FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE}) {
+    const std::uint64_t at = mode & FALLOC_FL_PUNCH_HOLE ? 10 : 5000;
+    ASSERT_OK(stack.fs->allocate(r, handle, mode, at, 100));
+    big.replace(at, 100, std::string(100, '\0'));
+    auto file = stack.backing->open_file(id("big"), false);
+    ASSERT_TRUE(file.ok());
+    EXPECT_GE((*file)->file().size().value(), at + 100);
+  }
+  EXPECT_TRUE(stack.fetcher.needs().empty());
+  EXPECT_EQ(stack.content(id("big")), big);
 }
 
 TEST_F(AbsentContentTest, OverwritingAndCuttingNeedNothing) {

@@ -196,6 +196,63 @@ TEST_F(AttributesTest, DefaultListsAreInheritedInsteadOfTheUmask) {
   EXPECT_EQ(stack.fs->make_symlink(caller, d, "l", "x")->attributes.mode, 0777u);
 }
 
+// Several records once: a kill or a full disk between them left half of it, and a repeated mkdir found the name taken.
+TEST_F(AttributesTest, ListsAndPrivilegesGoWithTheRecordTheyBelongTo) {
+  std::vector<Lsn> told;
+  stack.options.before_commit = [&](Lsn lsn) { told.push_back(lsn); };
+  stack.reopen();
+  auto records_of = [&](const std::function<void()>& operation) {
+    const Lsn before = stack.store->last_lsn();
+    told.clear();
+    operation();
+    return stack.store->last_lsn().value - before.value;
+  };
+  const InodeId d = stack.mkdir("d");
+  const Bytes list = acl({kUserAll, kNamedAll, kGroupRead, kMaskRead, kOtherNone});
+  EXPECT_EQ(records_of([&] { ASSERT_OK(stack.fs->set_xattr(r, d, kDefaultAclName, list, 0)); }), 1u);
+  Node sub, file;
+  EXPECT_EQ(records_of([&] { sub = stack.fs->make_directory(r, d, "sub", 0777).value(); }), 1u);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(sub.id, make_inode_id(WriterId{7}, told[0].value));   // what a repeated request is answered with
+  EXPECT_EQ(records_of([&] { file = stack.fs->make_node(r, d, "f", S_IFREG | 0666, 0).value(); }), 1u);
+  EXPECT_EQ(records_of([&] { stack.touch("g", d); }), 1u);
+  EXPECT_EQ(records_of([&] { ASSERT_OK(set(file.id, [](auto& w) { w.mode = 0600; })); }), 1u);
+  EXPECT_EQ(decode_acl(stack.fs->get_xattr(r, file.id, kAccessAclName).value()).value()[3].permissions, 0);
+  EXPECT_EQ(records_of([&] { ASSERT_OK(stack.fs->set_xattr(r, file.id, kAccessAclName, list, 0)); }), 1u);
+  EXPECT_EQ(stack.node(file.id).attributes.mode, 0750u);
+  // A list that says no more than the mode: the mode goes with the list's end, and alone where there was none.
+  const Bytes minimal = acl({kUserAll, kGroupRead, kOtherNone});
+  EXPECT_EQ(records_of([&] { ASSERT_OK(stack.fs->set_xattr(r, file.id, kAccessAclName, minimal, 0)); }), 1u);
+  EXPECT_EQ(records_of([&] { ASSERT_OK(stack.fs->set_xattr(r, file.id, kAccessAclName, minimal, 0)); }), 0u);
+  ASSERT_OK(set(file.id, [](auto& w) { w.mode = 06777; }));
+  EXPECT_EQ(records_of([&] { ASSERT_OK(stack.fs->set_xattr(r, file.id, kAccessAclName, minimal, 0)); }), 1u);
+  EXPECT_EQ(stack.node(file.id).attributes.mode, 06740u);
+
+  auto privileged = [&] {
+    ASSERT_OK(set(file.id, [](auto& w) { w.mode = 06777; }));
+    ASSERT_OK(stack.fs->set_xattr(r, file.id, "security.capability", as_bytes("x"), 0));
+  };
+  auto has_none = [&] {
+    EXPECT_EQ(stack.node(file.id).attributes.mode & 06000u, 0u);
+    EXPECT_CODE(stack.fs->get_xattr(r, file.id, "security.capability"), Code::kNoAttribute);
+  };
+  const HandleId handle = stack.open_file(file.id);
+  privileged();
+  EXPECT_EQ(records_of([&] { ASSERT_OK(stack.write(handle, 0, "text", 1000)); }), 1u);
+  has_none();
+  privileged();
+  EXPECT_EQ(records_of([&] { ASSERT_OK(set(file.id, [](auto& w) { w.size = 4; w.kill_suid_sgid = true; })); }), 1u);
+  has_none();
+  privileged();
+  EXPECT_EQ(records_of([&] { ASSERT_OK(set(file.id, [](auto& w) { w.size = 2; w.kill_suid_sgid = true; })); }), 1u);
+  has_none();
+  privileged();
+  EXPECT_EQ(records_of([&] { ASSERT_OK(set(file.id, [](auto& w) { w.uid = 5; })); }), 1u);
+  has_none();
+  stack.fs->release(handle);
+  stack.expect_sound();
+}
+
 TEST_F(AttributesTest, StatisticsAreTheSmallerOfServerAndDisk) {
   VolumeStatistics shown = stack.fs->statistics(r).value();
   EXPECT_GT(shown.free_bytes, 0u);

@@ -1,5 +1,6 @@
 // Every step of the disk fails once, in turn: the operation says so, what returned before is kept, nothing is half
 // done.
+#include "fuse/filesystem/attributes/posix_acl.h"
 #include "tests/unit/fuse_filesystem/fs_stack.h"
 
 namespace skymoor::client {
@@ -53,6 +54,75 @@ class Workload {
   FsStack& stack_;
 };
 
+/// What has several parts each: access lists and the mode that agrees with them, names of files written before.
+class PartsWorkload {
+ public:
+  explicit PartsWorkload(FsStack& stack) : stack_(stack) {}
+  struct Expected {
+    std::uint32_t mode = 0;
+    std::optional<Bytes> list;
+    std::string content;
+  };
+  void run() {
+    Request r;
+    auto made = stack_.fs->make_directory(r, kRootInode, "d", 0755);
+    if (!made.ok()) return;
+    directory = made->id;
+    const bool lists = stack_.fs->set_xattr(r, *directory, kDefaultAclName, list(6), 0).ok();
+    for (int i = 0; i < 2; ++i) {
+      const std::string name = "f" + std::to_string(i);
+      auto file = stack_.fs->make_node(r, *directory, name, S_IFREG | 0666, 0);
+      if (!file.ok()) continue;
+      files[name] = {lists ? 0660u : 0666u, lists ? std::optional(list(6)) : std::nullopt, ""};
+      SetAttributesRequest wanted;
+      wanted.mode = 0640;
+      if (stack_.fs->set_attributes(r, file->id, wanted).ok()) {
+        files[name].mode = 0640;
+        if (files[name].list) files[name].list = list(4);
+      }
+      if (stack_.fs->set_xattr(r, file->id, kAccessAclName, list(7), 0).ok()) {
+        files[name].mode = 0670;
+        files[name].list = list(7);
+      }
+      name_late("late" + std::to_string(i));
+    }
+    (void)stack_.store->checkpoint();
+  }
+  std::optional<InodeId> directory;
+  std::map<std::string, Expected> files;
+
+ private:
+  static Bytes list(std::uint16_t mask) {
+    return encode_acl({{1, 6, UINT32_MAX}, {2, 7, 1000}, {4, 6, UINT32_MAX}, {0x10, mask, UINT32_MAX}, {0x20, 0, UINT32_MAX}});
+  }
+  void name_late(const std::string& name) {
+    Request r;
+    auto made = stack_.fs->create_unnamed(r, kRootInode, 0600, FsStack::rw());
+    if (!made.ok()) return;
+    if (stack_.write(made->opened.handle, 0, "written before").ok() &&
+        stack_.fs->link(r, made->node.id, *directory, name).ok())
+      files[name] = {0600, std::nullopt, "written before"};
+    stack_.fs->release(made->opened.handle);
+  }
+  FsStack& stack_;
+};
+
+void check(FsStack& stack, PartsWorkload& workload, int fault) {
+  if (!workload.directory) return;
+  std::vector<std::string> names;
+  Request r;
+  for (auto& [name, expected] : workload.files) {
+    names.push_back(name);
+    auto found = stack.find(name, *workload.directory);
+    ASSERT_TRUE(found.ok()) << name << " after fault " << fault << ": " << found.error().to_string();
+    EXPECT_EQ(found->attributes.mode, expected.mode) << name << " after fault " << fault;
+    auto list = stack.fs->get_xattr(r, found->id, kAccessAclName);
+    EXPECT_EQ(list.ok() ? std::optional(*list) : std::nullopt, expected.list) << name << " after fault " << fault;
+    EXPECT_EQ(stack.content(found->id), expected.content) << name << " after fault " << fault;
+  }
+  EXPECT_EQ(stack.names(*workload.directory), names) << "after fault " << fault;
+}
+
 void check(FsStack& stack, Workload& workload, int fault) {
   std::vector<std::string> expected;
   for (auto& [name, bytes] : workload.files) {
@@ -68,24 +138,25 @@ void check(FsStack& stack, Workload& workload, int fault) {
 class FaultSweep : public ::testing::TestWithParam<int> {};
 INSTANTIATE_TEST_SUITE_P(Errors, FaultSweep, ::testing::Values(EIO, ENOSPC, EMFILE));
 
-TEST_P(FaultSweep, EveryStepFailsOnce) {
+/// Which points failed, one in each round, until a round met none.
+template <typename Work>
+std::multiset<std::string> fail_each_step(int error) {
   skymoor::testing::TempDir dir;
-  std::set<std::string> points;
-  int fired = 0, fault = 0;
-  for (bool more = true; more; ++fault) {
-    ASSERT_LT(fault, 1000);
+  std::multiset<std::string> points;
+  int fault = 0;
+  for (bool more = true; more && fault < 1000; ++fault) {
     std::string path = dir / ("n" + std::to_string(fault));
     int steps = 0;
     more = false;
     FsStack stack(path);
-    ASSERT_NO_FATAL_FAILURE(stack.open());
-    Workload workload(stack);
+    stack.open();
+    if (::testing::Test::HasFailure()) break;
+    Work workload(stack);
     stack.hook = [&](const FaultPoint& point) {
       if (steps++ != fault) return 0;
       points.insert(std::string(point.name));
       more = true;
-      ++fired;
-      return GetParam();
+      return error;
     };
     workload.run();
     stack.hook = nullptr;
@@ -97,11 +168,22 @@ TEST_P(FaultSweep, EveryStepFailsOnce) {
     stack.close();
     std::filesystem::remove_all(path);
   }
-  EXPECT_GT(fired, 40);
-  std::cout << fired << " faults\n";
+  EXPECT_LT(fault, 1000);
+  std::cout << points.size() << " faults\n";
+  return points;
+}
+
+TEST_P(FaultSweep, EveryStepFailsOnce) {
+  const auto points = fail_each_step<Workload>(GetParam());
+  EXPECT_GT(points.size(), 40u);
   for (const char* point : {"file.write", "file.sync", "disk.open", "filesystem.write", "backing.sync_all",
                             "journal.checkpoint", "journal.checkpoint_commit"})
     EXPECT_TRUE(points.contains(point)) << point << " never failed";
+}
+
+TEST_P(FaultSweep, WhatHasSeveralPartsFailsWhole) {
+  const auto points = fail_each_step<PartsWorkload>(GetParam());
+  EXPECT_GT(points.count("file.write"), 10u);
 }
 
 }  // namespace

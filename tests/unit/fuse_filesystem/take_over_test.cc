@@ -12,7 +12,8 @@ class TakeOverTest : public FsTest {
   }
   /// The handover list's entry of an open file.
   static OpenBefore before(const Opened& opened, InodeId inode, OpenFlags flags = FsStack::rw()) {
-    return {opened.handle, inode, flags.read, flags.write, flags.append, flags.sync, opened.passthrough != nullptr};
+    return {opened.handle, inode, flags.read, flags.write, flags.append, flags.sync, opened.passthrough != nullptr,
+            opened.unnamed};
   }
   void take_over(std::vector<OpenBefore> open) {
     stack.options.open_before = std::move(open);
@@ -104,6 +105,24 @@ TEST_F(TakeOverTest, NamelessFilesStayUntilTheKernelForgetsThem) {
   stack.fs->forget(made.node.id);
   EXPECT_EQ(stack.read(made.opened.handle).value_or(""), "kept");
   stack.fs->release(made.opened.handle);
+}
+
+// The process that came after answered ENOENT: it took the file for one that was unlinked.
+TEST_F(TakeOverTest, AnUnnamedFileCanStillGetItsName) {
+  OpenFlags exclusive = FsStack::rw();
+  exclusive.exclusive = true;
+  auto made = stack.fs->create_unnamed(r, kRootInode, 0600, FsStack::rw()).value();
+  auto never = stack.fs->create_unnamed(r, kRootInode, 0600, exclusive).value();
+  EXPECT_OK(stack.write(made.opened.handle, 0, "kept"));
+  take_over({before(made.opened, made.node.id), before(never.opened, never.node.id)});
+  EXPECT_OK(stack.fs->link(r, made.node.id, kRootInode, "named"));
+  EXPECT_CODE(stack.fs->link(r, never.node.id, kRootInode, "never"), Code::kNotFound);
+  take_over({before(made.opened, made.node.id)});   // whose entry still says that it has no name
+  EXPECT_EQ(stack.content(made.node.id), "kept");
+  EXPECT_OK(stack.fs->link(r, made.node.id, kRootInode, "second"));
+  stack.fs->release(made.opened.handle);
+  EXPECT_EQ(stack.names(), (std::vector<std::string>{"named", "second"}));
+  stack.expect_sound();
 }
 
 TEST_F(TakeOverTest, RecordsAboutNamesAreToldBefore) {

@@ -6,7 +6,26 @@
 namespace skymoor::client::model {
 namespace {
 
-class PlannerCases : public testing::Test, protected ThreeDevices {};
+class PlannerCases : public testing::Test, protected ThreeDevices {
+ protected:
+  static InodeRow file_row(InodeId inode) {
+    InodeRow row;
+    row.id = inode;
+    row.attributes.type = FileType::kFile;
+    row.attributes.size = 1;
+    row.links = 1;
+    row.parent = kRootInode;
+    return row;
+  }
+  /// A file that was written before it had a name.
+  InodeId named_late(ModelDevice& device, const std::string& name, int bytes) {
+    InodeRow row = file_row(make_inode_id(device.writer(), device.next_lsn().value));
+    row.content = {device.writer(), device.next_lsn().value};
+    digests_[row.content] = bytes;
+    author(device, CreateIntent{kRootInode, name, row.id}, row);
+    return row.id;
+  }
+};
 
 /// Whether the author's conflict copy lives decides what his rename moves: it must not change unnoticed.
 TEST_F(PlannerCases, ACopyThatComesBackStopsARenameThatDidWithoutIt) {
@@ -107,6 +126,101 @@ TEST_F(PlannerCases, WritesThatEndInEqualBytesAreNoConflict) {
   EXPECT_EQ(names_with(2), 0);
   EXPECT_EQ(names_with(3), 1);
   EXPECT_EQ(b_.conflict_names(), 0u);
+}
+
+/// Two records once: a kill between them left the others an empty file.
+TEST_F(PlannerCases, AFileThatWasWrittenBeforeItHadANameComesWithItsContent) {
+  const InodeId first = named_late(a_, "first", 7), second = named_late(b_, "second", 8);
+  file_ = first;
+  settle();
+  EXPECT_EQ(names_with(7), 1);
+  EXPECT_EQ(names_with(8), 1);
+  EXPECT_EQ(seen(b_, first), seen(a_, first));
+  // Written on by its author, before and after others have it: no copy.
+  const InodeId third = named_late(a_, "third", 9);
+  file_ = third;
+  write(a_, 10);
+  settle();
+  write(a_, 11);
+  write(b_, 12);   // beside what a wrote
+  settle();
+  EXPECT_EQ(names_with(9) + names_with(10), 0);
+  EXPECT_EQ(names_with(11), 1);
+  EXPECT_EQ(names_with(12), 1);
+  (void)second;
+}
+
+TEST_F(PlannerCases, EqualFilesThatGotTheirNamesLateAreOne) {
+  named_late(a_, "same", 7);
+  file_ = named_late(b_, "same", 7);
+  settle();
+  EXPECT_EQ(names_with(7), 1);
+  EXPECT_EQ(arbiter_.tree().slots().size(), 2u);
+  named_late(a_, "other", 8);
+  named_late(b_, "other", 9);
+  settle();
+  EXPECT_EQ(names_with(8) + names_with(9), 2);
+}
+
+/// Logs of before have the content in a record of its own, and in the first one's row the content of when it had no name.
+TEST_F(PlannerCases, OlderRecordsOfALateNameStayWhatTheyWere) {
+  const OpId nameless{a_.writer(), a_.next_lsn().value};
+  author(a_, LocalIntent{});
+  const InodeId inode = make_inode_id(a_.writer(), nameless.counter);
+  InodeRow row = file_row(inode);
+  row.content = nameless;
+  author(a_, CreateIntent{kRootInode, "late", inode}, row);
+  row.content = {a_.writer(), a_.next_lsn().value};
+  digests_[row.content] = 7;
+  author(a_, WriteIntent{inode, {}}, row);
+  settle();
+  EXPECT_EQ(names_with(7), 1);
+  EXPECT_EQ(arbiter_.tree().slots().size(), 2u);
+}
+
+/// One record sets a mode and the list that agrees with it, or makes a directory with its lists.
+TEST_F(PlannerCases, XattrsOfARecordGoWithIt) {
+  auto xattrs_of = [&](const LogRecord& record) {
+    std::map<std::string, bool> found;
+    const Plan planned = plan(record, a_.view(), Aliases{}, {a_.writer(), "A", {}}).value();
+    for (const TreeEffect& effect : planned.effects)
+      if (const auto* xattr = std::get_if<XattrEffect>(&effect)) found[xattr->name] = xattr->value.has_value();
+    return found;
+  };
+  LogRecord record;
+  record.lsn = a_.next_lsn();
+  InodeRow made = file_row(make_inode_id(a_.writer(), record.lsn.value));
+  record.intent = CreateIntent{kRootInode, "new", made.id};
+  record.changes = {PutInode{made}, PutXattr{made.id, "access", Bytes(1)}, PutXattr{made.id, "default", Bytes(1)}};
+  EXPECT_EQ(xattrs_of(record), (std::map<std::string, bool>{{"access", true}, {"default", true}}));
+  InodeRow known = file_row(file_);
+  known.content = seen(a_, file_);
+  record.intent = AttributeIntent{file_, kFieldMode};
+  record.changes = {PutInode{known}, PutXattr{file_, "access", Bytes(1)}, EraseXattr{file_, "capability"}};
+  EXPECT_EQ(xattrs_of(record), (std::map<std::string, bool>{{"access", true}, {"capability", false}}));
+  record.intent = WriteIntent{file_, known.content};
+  known.content = {a_.writer(), record.lsn.value};
+  record.changes = {PutInode{known}, EraseXattr{file_, "capability"}};
+  EXPECT_EQ(xattrs_of(record), (std::map<std::string, bool>{{"capability", false}}));
+}
+
+/// A write takes setuid away, and nothing else of a mode that somebody is known to have changed meanwhile.
+TEST_F(PlannerCases, AWriteTakesPrivilegesFromTheModeThatIsThere) {
+  InodeRow row = file_row(file_);
+  row.attributes.mode = 04755;
+  row.content = seen(a_, file_);
+  author(a_, AttributeIntent{file_, kFieldMode}, row);
+  settle();
+  row.attributes.mode = 04711;
+  author(b_, AttributeIntent{file_, kFieldMode}, row);
+  b_.push(100, false);
+  row.attributes.mode = 0755;
+  row.content = {a_.writer(), a_.next_lsn().value};
+  digests_[row.content] = 5;
+  author(a_, WriteIntent{file_, seen(a_, file_)}, row);
+  a_.pull();
+  settle();
+  EXPECT_EQ(node(c_, file_).attributes.mode, 0711u);
 }
 
 }  // namespace

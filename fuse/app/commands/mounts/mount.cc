@@ -10,6 +10,7 @@
 #include "fuse/app/host/passthrough_support.h"
 #include "fuse/app/host/stop_signals.h"
 #include "fuse/app/host/supervisor.h"
+#include "fuse/app/state/cache_notice.h"
 #include "fuse/channel/channel.h"
 #include "shared/base/fd.h"
 #include "shared/base/log.h"
@@ -141,6 +142,8 @@ Result<ExitCode> run_command(const MountArguments& arguments, CommandContext& co
   TRY(make_private_directory(context.disk, options.paths.log_directory()));
   TRY(run_in_background(log.file,
                         [&](StartReport& report) { return serve_in_background(arguments, options, log, report); }));
+  if (const std::string notice = cache_notice(options.paths); !options.mount.settings.text("cache-dir").empty() && !notice.empty())
+    context.console.note("Note: " + notice + ".");
   context.console.result(protocol::dump({{"ok", true}, {"volume", options.volume}, {"mount_point", options.directory}}));
   return ExitCode::kOk;
 }
