@@ -204,24 +204,5 @@ TEST_F(PlannerCases, XattrsOfARecordGoWithIt) {
   EXPECT_EQ(xattrs_of(record), (std::map<std::string, bool>{{"capability", false}}));
 }
 
-/// A write takes setuid away, and nothing else of a mode that somebody is known to have changed meanwhile.
-TEST_F(PlannerCases, AWriteTakesPrivilegesFromTheModeThatIsThere) {
-  InodeRow row = file_row(file_);
-  row.attributes.mode = 04755;
-  row.content = seen(a_, file_);
-  author(a_, AttributeIntent{file_, kFieldMode}, row);
-  settle();
-  row.attributes.mode = 04711;
-  author(b_, AttributeIntent{file_, kFieldMode}, row);
-  b_.push(100, false);
-  row.attributes.mode = 0755;
-  row.content = {a_.writer(), a_.next_lsn().value};
-  digests_[row.content] = 5;
-  author(a_, WriteIntent{file_, seen(a_, file_)}, row);
-  a_.pull();
-  settle();
-  EXPECT_EQ(node(c_, file_).attributes.mode, 0711u);
-}
-
 }  // namespace
 }  // namespace skymoor::client::model
