@@ -95,7 +95,7 @@ class Line:
 
 class SlowLine:
     """A line that carries so many bytes a second each way, for all connections together, and takes so long from end to end.
-    As fast as loopback until it is told otherwise."""
+    As fast as loopback until it is told otherwise. While `moving` is clear nothing arrives at either end."""
 
     def __init__(self, server_port):
         self.server_port = server_port
@@ -103,6 +103,8 @@ class SlowLine:
         self.carried = [0, 0]              # to the server, from it
         self.free_at = [0.0, 0.0]          # when the line has sent what it was given
         self.lock = threading.Lock()
+        self.moving = threading.Event()
+        self.moving.set()
         self.stopping = False
         self.ends = []
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -121,6 +123,7 @@ class SlowLine:
     def close(self):
         """Ends it."""
         self.stopping = True
+        self.moving.set()
         self.listener.close()
         for end in self.ends:
             with contextlib.suppress(OSError):
@@ -158,11 +161,11 @@ class SlowLine:
             waiting.put((sent + self.delay, data))
             time.sleep(max(0.0, sent - now))
 
-    @staticmethod
-    def _give(target, waiting):
+    def _give(self, target, waiting):
         while True:
             due, data = waiting.get()
             time.sleep(max(0.0, due - time.monotonic()))
+            self.moving.wait()
             try:
                 if not data:
                     target.shutdown(socket.SHUT_WR)

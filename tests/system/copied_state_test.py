@@ -8,6 +8,7 @@ import pytest
 
 from faults import Fault, ordered
 from harness import SKYMOORD, assert_same_tree, mounted, run, wait_until, world
+from sealed_database import changed_database
 
 
 def copied(w, device, name):
@@ -148,6 +149,82 @@ def test_a_kill_while_the_numbers_change_loses_nothing(point, path):
         assert written <= contents(left)
         copy.umount(right)
         copy.fsck()
+
+
+def test_what_is_unsent_is_seen_while_the_state_is_between_two_numbers():
+    """For that moment there is no journal under its name: a logout took it for a volume that was never mounted."""
+    with world(expect_clean=False) as w:
+        a, copy, left, right, written = prepared(w)
+        noticed(copy)
+        copy.umount(right)
+        copy.skymoor("login", "--password-file", copy.password_file)
+        with ordered(copy, Fault("kill:app.new_writer.swap:1", copy.root / "fault-report")) as fault:
+            copy.mount("home", check=False)
+            fault.assert_fired()
+        refused = copy.skymoor("logout", "--forget", check=False)
+        assert refused.returncode == 7 and "unsent" in refused.stderr, refused.stderr
+        right = copy.mount("home")
+        copy.sync(right)
+        a.sync(left)
+        assert written <= contents(left)
+        refused = copy.skymoor("logout", "--forget", check=False)
+        assert refused.returncode == 7 and "mounted" in refused.stderr, refused.stderr
+        copy.umount(right)
+        copy.skymoor("logout", "--forget")
+        assert not list((copy.root / "data").glob("**/metadata.db"))
+
+
+def set_role(w, volume, role):
+    """Of the account in the volume, behind the server's back: 1 reader, 3 owner."""
+    w.server.stop()
+    with changed_database(w.server.data / "metadata.db") as db:
+        done = db.execute("UPDATE members SET role=? WHERE volume=(SELECT number FROM volumes WHERE id=?)",
+                          (role, bytes.fromhex(volume)))
+        assert done.rowcount == 1
+    w.server.start()
+
+
+def test_a_volume_that_is_only_read_goes_on_with_the_new_device():
+    with world(expect_clean=False) as w:
+        a = w.one_device()
+        a.skymoor("volume", "create", "library")
+        volumes = json.loads(a.skymoor("volume", "ls", "--json").stdout)["volumes"]
+        library = next(volume["id"] for volume in volumes if volume["name"] == "library")
+        books = a.mount("library", name="books")
+        (books / "book").write_text("a book")
+        a.sync(books)
+        a.umount(books)
+        set_role(w, library, 1)
+        b = w.device("b")
+        b.login(w.server)
+        home, shelf = b.mount("home"), b.mount("library", name="shelf")
+        assert (shelf / "book").read_text() == "a book"
+        with pytest.raises(OSError):
+            (shelf / "mine").write_text("not allowed")
+        b.umount(shelf)
+        (home / "mine").write_text("mine")
+        b.umount(home)
+        copy = copied(w, b, "copy")
+        home = b.mount("home")
+        (home / "more").write_text("more")
+        b.sync(home)
+        right = copy.mount("home")
+        noticed(copy)
+        right = go_on(copy, right)
+        shelf = copy.mount("library", name="shelf")
+        assert (shelf / "book").read_text() == "a book"
+        with pytest.raises(OSError):
+            (shelf / "mine").write_text("not allowed")
+        set_role(w, library, 3)
+        books = a.mount("library", name="books")
+        (books / "another").write_text("another book")
+        a.sync(books)
+        wait_until((shelf / "another").exists, 60, "the reader hears of it")
+        assert (shelf / "another").read_text() == "another book"
+        for device, point in ((a, books), (b, home), (copy, shelf), (copy, right)):
+            device.umount(point)
+        for device in (a, b, copy):
+            device.fsck()
 
 
 def test_a_revoked_device_goes_on_as_a_new_one():
