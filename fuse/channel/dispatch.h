@@ -55,7 +55,7 @@ void dispatch(fuse_req_t req, Operation operation, Reply reply) {
     if (attempt(request, operation, reply)) return;
     if constexpr (requires { operation.keep(); }) {
       if (Status kept = operation.keep(); !kept.ok()) {
-        fuse_reply_err(req, answer_errno(kept.error()));
+        fuse_reply_err(req, request.need->kind == Need::Kind::kRoom ? ENOSPC : answer_errno(kept.error()));
         return;
       }
     }

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 // More would not fetch faster: a few downloads run at a time. Who asks for news does a round trip each, and once one of
 // them has waited in vain the others need not. Each thread costs a stack only while it waits.
-constexpr std::size_t kContentThreads = 20, kNameThreads = 8, kFreshThreads = 32, kLocalThreads = 4,
+constexpr std::size_t kContentThreads = 20, kNameThreads = 8, kFreshThreads = 32, kRoomThreads = 4, kLocalThreads = 4,
                       kSyncThreads = 8;
 // A fetched page can be evicted or invalidated before the second look; more rounds than this mean that something is
 // wrong.
@@ -56,6 +56,7 @@ SlowCalls::SlowCalls(Filesystem& filesystem, Watchdog* watchdog)
       contents_(pool("content", kContentThreads)),
       names_(pool("names", kNameThreads)),
       fresh_(pool("fresh", kFreshThreads)),
+      room_(pool("room", kRoomThreads)),
       local_(pool("local", kLocalThreads)),
       syncs_(pool("syncs", filesystem.syncs_remotely() ? kSyncThreads : 0)),
       late_mutex_(kLateReadsRank, "channel.late_reads") {}
@@ -111,8 +112,9 @@ Status SlowCalls::submit(Executor& pool, std::function<void()> work) {
 void SlowCalls::run(const std::shared_ptr<Call>& call) {
   bool mine = false;
   try {
-    for (int round = 0; round < kMaxRounds; ++round) {
+    for (int round = 0; round < kMaxRounds;) {
       const Need need = *call->request.need;
+      if (need.kind != Need::Kind::kRoom) ++round;   // others may be as quick to take it: until the deadline
       const Instant deadline = std::min(call->deadline, now() + filesystem_.patience(need.kind));
       Status got = filesystem_.fetch(need, deadline, call->token());
       if (!(mine = claim(*call))) return;
@@ -155,8 +157,8 @@ void SlowCalls::answer_end(Call& call, WaitingCalls::End why) {
 Executor& SlowCalls::pool_for(const Need& need) {
   switch (need.kind) {
     case Need::Kind::kContent: return contents_;
-    case Need::Kind::kFresh:
-    case Need::Kind::kRoom: return fresh_;
+    case Need::Kind::kFresh: return fresh_;
+    case Need::Kind::kRoom: return room_;
     case Need::Kind::kAgain: return local_;
     case Need::Kind::kDirectory:
     case Need::Kind::kInode: break;
@@ -216,7 +218,7 @@ void SlowCalls::run_remote_sync(fuse_req_t req, std::function<Status(Request&)> 
 void SlowCalls::stop(bool unanswered) {
   if (unanswered) unanswered_ = true;
   waiting_.stop();
-  for (Executor* pool : {&contents_, &names_, &fresh_, &local_, &syncs_}) pool->stop();
+  for (Executor* pool : {&contents_, &names_, &fresh_, &room_, &local_, &syncs_}) pool->stop();
 }
 
 }  // namespace skymoor::client

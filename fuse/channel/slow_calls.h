@@ -66,7 +66,7 @@ class SlowCalls {
   std::atomic<int> spare_readers_{0};
   std::atomic<bool> unanswered_{false};
   WaitingCalls waiting_;
-  Executor contents_, names_, fresh_, local_, syncs_;
+  Executor contents_, names_, fresh_, room_, local_, syncs_;
   // Guarded by late_mutex_.
   Mutex late_mutex_;
   std::deque<LateRead> late_ GUARDED_BY(late_mutex_);   // oldest first

@@ -216,7 +216,7 @@ Status RunningSync::catch_up(Instant deadline, std::stop_token stop) {
 bool RunningSync::makes_room() {
   {
     MutexLock lock(mutex_);
-    if (trouble_) return false;
+    if (trouble_ && !unreachable(*trouble_)) return false;   // of the round before; `connection_` knows of the server
   }
   return connection_.online() && (uncleaned_ || d_.store.last_lsn() > d_.store.position().acknowledged);
 }

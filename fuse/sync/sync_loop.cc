@@ -109,17 +109,21 @@ Status RunningSync::compare_heads(const CallOptions& options) {
 
 Status RunningSync::push_all(const CallOptions& options) {
   while (!options.stop.stop_requested()) {
-    switch (TRY(pusher_.push(options))) {
-      case Pusher::Outcome::kIdle: return {};
+    auto outcome = pusher_.push(options);
+    uncleaned_ = pusher_.has_uncleaned();
+    switch (TRY(std::move(outcome))) {
+      case Pusher::Outcome::kIdle:
+        if (uncleaned_ || room_wanted_) clean_up();
+        return {};
       case Pusher::Outcome::kDone: {
         replans_ = 0;
         pace_.sent(d_.clock.monotonic());
         {
           MutexLock lock(mutex_);
+          trouble_.reset();
           changed_.notify_all();  // for those in sync_to
         }
         note_shown();
-        uncleaned_ = true;
         if (room_wanted_ || !pusher_.more()) clean_up();
         TRY(puller_.rebase_if_needed(options));
         if (!pusher_.more()) return {};

@@ -63,7 +63,8 @@ Status settle(Disk& disk, Clock& clock, const StatePaths& paths, const LocalVolu
                                       std::move(stop));
   if (settled.ok()) return {};
   const Code code = settled.error().code();
-  if (code != Code::kUnknownServer && code != Code::kResync)
+  const bool copied = code == Code::kUnknownServer && SyncEngine::was_copied(disk, paths.volume(volume.id));
+  if (!copied && code != Code::kResync)
     return settled.error().wrap("what was sent as the device before has to be settled with the server first");
   log_warn("mount.new_writer.not_settled", {{"why", settled.error()}});
   return {};

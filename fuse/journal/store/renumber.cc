@@ -195,13 +195,20 @@ LogRecord Renumbering::of(LogRecord record) const {
   return record;
 }
 
+namespace {
+
+/// Whose numbers change. A state without a writer has made nothing (the root's number looks like its own): none do.
+WriterId changing(WriterId from, WriterId to) { return from ? from : to; }
+
+}  // namespace
+
 Status MetadataStore::renumber(Disk& disk, Clock& clock, Options options, StoreIdentity to, const std::string& into,
                                DataReplay* replay) {
   const std::string directory = options.directory;
   const StoreIdentity from = TRY(read_identity(disk, directory));
   if (from.volume != to.volume || (from.writer == to.writer && to.writer))
     return Error(Code::kInvalidArgument, "the state of another volume, or no other writer");
-  Renumbering numbers{from.writer, to.writer, {}};
+  Renumbering numbers{changing(from.writer, to.writer), to.writer, {}};
   TRY(disk.make_directories(into));
   options.sync_interval = options.checkpoint_interval = std::chrono::milliseconds(0);
   auto store = TRY(open(disk, clock, options, from, replay));
@@ -223,8 +230,8 @@ Status MetadataStore::renumber(Disk& disk, Clock& clock, Options options, StoreI
 
 Result<Renumbering> MetadataStore::read_renumbering(Disk& disk, const std::string& before, const std::string& after) {
   Renumbering numbers;
-  numbers.from = TRY(read_identity(disk, before)).writer;
   numbers.to = TRY(read_identity(disk, after)).writer;
+  numbers.from = changing(TRY(read_identity(disk, before)).writer, numbers.to);
   auto db = TRY(sqlite::Database::open(after + std::string(kDatabaseName)));
   auto tables = TRY(SqlTables::open(std::move(db)));
   numbers.after = Lsn{TRY(tables->meta_number("acknowledged"))};

@@ -38,7 +38,12 @@ Result<Pusher::Outcome> Pusher::settle(Batch& batch, const CallOptions& options)
   Batch::Limits limits;
   limits.records = std::max<std::size_t>(record_limit_ * 8, 1000);
   if (record_limit_ < 100) limits.records = record_limit_;
-  const auto contents = TRY(d_.contents.settle(batch, limits, options));
+  auto settled = d_.contents.settle(batch, limits, options);
+  if (!settled.ok() && settled.error().code() == Code::kNotPresent && batch.lacking()) {
+    lacking_ = *batch.lacking();
+    return Outcome::kFetch;
+  }
+  const auto contents = TRY(std::move(settled));
   if (contents == BatchContents::Outcome::kOld) return Outcome::kOld;
   if (contents == BatchContents::Outcome::kOutOfDate) return Outcome::kReplan;
   if (!batch.made().empty() && d_.state.visible.empty()) return Outcome::kReplan;
@@ -92,8 +97,7 @@ Result<Pusher::Outcome> Pusher::accepted(const protocol::CommitReply& reply, con
                                          const SyncPosition& at, const std::vector<TreeEffect>& effects) {
   refusals_ = 0;
   record_limit_ = std::min(d_.max_batch_records, record_limit_ * 2);
-  if (to_clean_.size() > kMaxUncleaned) clean_up();
-  to_clean_.insert(to_clean_.end(), d_.contents.inodes().begin(), d_.contents.inodes().end());
+  remember_to_clean();
   d_.contents.accepted();
   // Others were faster, or this is the stored answer to an older sending: the feed brings it in its place.
   if (reply.sequence.value != at.cursor.value + 1) return Outcome::kPull;
@@ -116,7 +120,10 @@ Result<Pusher::Outcome> Pusher::refused(Error error, const Batch& batch) {
                         code == Code::kBlockMissing || code == Code::kQuotaExceeded || code == Code::kForbidden ||
                         code == Code::kNoSpace || code == Code::kTooLarge || code == Code::kInvalidArgument ||
                         code == Code::kBadSignature;
-  if (!answered) return error;
+  if (!answered) {
+    remember_to_clean();   // the feed may tell that it was taken
+    return error;
+  }
   d_.outstanding.reset();
   history_differs_ = code == Code::kResync;
   if (code != Code::kConflict && code != Code::kResync && code != Code::kUnprocessable && code != Code::kBlockMissing)
@@ -137,6 +144,11 @@ Result<Pusher::Outcome> Pusher::refused(Error error, const Batch& batch) {
     return Outcome::kAgain;
   }
   return Outcome::kPull;
+}
+
+void Pusher::remember_to_clean() {
+  if (to_clean_.size() > kMaxUncleaned) clean_up();
+  to_clean_.insert(to_clean_.end(), d_.contents.inodes().begin(), d_.contents.inodes().end());
 }
 
 void Pusher::clean_up() {

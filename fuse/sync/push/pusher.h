@@ -47,6 +47,7 @@ class Pusher {
   bool history_differs() const { return history_differs_; }
   /// Gives the backing files of what was acknowledged to the cache side: work that an acknowledgement need not wait for.
   void clean_up();
+  bool has_uncleaned() const { return !to_clean_.empty(); }
 
  private:
   Result<Outcome> settle(Batch& batch, const CallOptions& options);
@@ -55,6 +56,7 @@ class Pusher {
                            const std::vector<TreeEffect>& effects);
   Result<Outcome> refused(Error error, const Batch& batch);
   Status add_late_xattrs(Batch& batch);
+  void remember_to_clean();
   void clean(InodeId inode);
 
   Dependencies d_;
