@@ -126,7 +126,7 @@ def test_a_bit_of_the_clients_database_is_named_with_its_page():
         a.sync(left)
         a.umount(left)
         database = next((a.root / "data").glob("skymoor/volumes/*/metadata/metadata.db"))
-        wait_until(lambda: not list(database.parent.glob("*-wal")), 10, "the end of its process")
+        wait_until(lambda: not list(database.parent.glob("*-wal")), 60, "the end of its process")
         whole, size = database.read_bytes(), page_bytes(database)
         pages = len(whole) // size
         assert pages > 20

@@ -112,11 +112,15 @@ def test_a_bit_of_the_servers_database_is_named_with_its_page():
         size = page_bytes(database)
         pages = database.stat().st_size // size
         assert pages > 20
-        flip(database, (pages // 2) * size + size // 2, 1)
-        damaged = server_fsck(w, "--repair")
-        wanted = f"page {pages // 2 + 1} of {database} is damaged"
-        assert any(wanted in finding["what"] for finding in damaged["findings"]), damaged
-        assert damaged["repaired"] == 0
+        whole, named = database.read_bytes(), 0
+        for page in (pages // 2, pages // 3, pages // 4):   # one of them may be free, and nobody reads it
+            flip(database, page * size + size // 2, 1)
+            damaged = server_fsck(w, "--repair")
+            assert damaged["repaired"] == 0
+            named += any(f"page {page + 1} of {database} is damaged" in finding["what"] for finding in damaged["findings"])
+            database.write_bytes(whole)
+        assert named, damaged
+        assert server_fsck(w)["clean"]
 
 
 def test_client_damage_is_named_and_only_what_the_server_has_is_forgotten():
