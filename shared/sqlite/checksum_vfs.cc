@@ -44,6 +44,7 @@ struct ShimFile {
   ShimFile* log;            ///< this connection's; null while it has none open
   const volatile std::uint8_t* index;   ///< the log's, in memory that connections share; null: there is none
   bool log_checked;         ///< for the checkpoint that is under way
+  std::uint32_t whole_check;   ///< how many frames the log had when all of them were checked last
   bool log_damaged;         ///< the log that had `damaged_salt` (each new one has another)
   std::uint8_t damaged_salt[kSaltBytes];
   // Of a log:
@@ -107,15 +108,30 @@ int check_log_header(ShimFile& f, std::span<std::uint8_t> header, std::uint32_t&
   return right ? SQLITE_OK : damaged(&f, {0, true, PageFault::kWrong});
 }
 
-/// Frames 1 to `frames`, as the next start would check them, except that one goes on from what the frame before says: damage of
-/// those up to `folded`, which are in the file already, does not end it.
-int check_frames(ShimFile& f, ByteView log_header, std::span<std::uint8_t> room, std::uint32_t frames, std::uint32_t folded) {
+struct Frames {
+  std::uint32_t first, last;
+  std::uint32_t folded;   ///< up to here they are in the file already
+};
+
+/// Checks frames as the next start would, except that one goes on from what the frame before says: damage of folded ones does not
+/// end it.
+int check_frames(ShimFile& f, ByteView log_header, std::span<std::uint8_t> room, const Frames& frames) {
   const bool big_endian = log_header[3] & 1;
   auto number_at = [](const std::uint8_t* at) { return LogSum{big_endian_u32(at), big_endian_u32(at + 4)}; };
+  auto place_of = [&room](std::uint32_t frame) {
+    return kLogHeaderBytes + (sqlite3_int64{frame} - 1) * static_cast<sqlite3_int64>(room.size());
+  };
+  auto read = [&f](std::span<std::uint8_t> out, sqlite3_int64 at) {
+    return f.log->below->pMethods->xRead(f.log->below, out.data(), static_cast<int>(out.size()), at);
+  };
   LogSum sum = number_at(log_header.data() + kLogSumAt);
-  for (std::uint32_t frame = 1; frame <= frames; ++frame) {
-    const sqlite3_int64 at = kLogHeaderBytes + (frame - 1) * static_cast<sqlite3_int64>(room.size());
-    const int rc = f.log->below->pMethods->xRead(f.log->below, room.data(), static_cast<int>(room.size()), at);
+  if (frames.first > 1) {
+    std::uint8_t before[kFrameHeaderBytes];
+    if (int rc = read(before, place_of(frames.first - 1))) return rc;
+    sum = number_at(before + kFrameSumAt);
+  }
+  for (std::uint32_t frame = frames.first; frame <= frames.last; ++frame) {
+    const int rc = read(room, place_of(frame));
     if (rc == SQLITE_IOERR_SHORT_READ) return damaged(&f, {frame, true, PageFault::kCut});
     if (rc != SQLITE_OK) return rc;
     sum.add(room.first(8), big_endian);
@@ -124,7 +140,7 @@ int check_frames(ShimFile& f, ByteView log_header, std::span<std::uint8_t> room,
     const bool of_this_log = std::equal(room.data() + kFrameSaltAt, room.data() + kFrameSumAt, log_header.data() + kLogSaltAt);
     if (!of_this_log || sum != written) {
       const int found = damaged(&f, {frame, true, PageFault::kWrong});
-      if (frame > folded) return found;
+      if (frame > frames.folded) return found;
     }
     sum = written;
   }
@@ -134,7 +150,10 @@ int check_frames(ShimFile& f, ByteView log_header, std::span<std::uint8_t> room,
 /// SQLite copies pages in their order and stops at the first that it cannot read: what it had copied by then would be newer than
 /// what the next start takes from the log, which it cuts at the damage. So all that the log holds is checked before the first write.
 /// Nothing may start the log anew meanwhile: a checkpoint's lock, or a writer's.
-int check_log(ShimFile& f) {
+///
+/// Not `whole`: what is folded already, whose damage does not concern the file, is left out unless the log became longer by a
+/// quarter. Where readers keep a log from being started anew, each commit of a server makes a checkpoint.
+int check_log(ShimFile& f, bool whole) {
   if (!f.index || !f.log) return SQLITE_OK;
   const std::uint32_t frames = index_u32(f, kIndexFramesAt), folded = index_u32(f, kIndexFoldedAt);
   if (frames == 0) return SQLITE_OK;
@@ -144,7 +163,9 @@ int check_log(ShimFile& f) {
   const std::size_t frame_bytes = kFrameHeaderBytes + page_bytes;
   auto* room = static_cast<std::uint8_t*>(sqlite3_malloc64(frame_bytes));
   if (!room) return SQLITE_IOERR_NOMEM;
-  const int rc = check_frames(f, header, {room, frame_bytes}, frames, folded);
+  whole = whole || frames < f.whole_check || frames - f.whole_check >= f.whole_check / 4;
+  if (whole) f.whole_check = frames;
+  const int rc = check_frames(f, header, {room, frame_bytes}, {whole ? 1 : folded + 1, frames, folded});
   sqlite3_free(room);
   return rc;
 }
@@ -152,7 +173,7 @@ int check_log(ShimFile& f) {
 /// With an index, only checkpoints write to the database file.
 int before_write(ShimFile& f) {
   if (f.log_checked) return SQLITE_OK;
-  const int rc = check_log(f);
+  const int rc = check_log(f, false);
   f.log_checked = rc == SQLITE_OK;
   return rc;
 }
@@ -473,7 +494,7 @@ bool has_checksums(sqlite3* db) {
 int check_log_now(sqlite3* db) {
   ShimFile* file = database_file(db);
   if (!file) return SQLITE_OK;
-  const int rc = check_log(*file);
+  const int rc = check_log(*file, true);
   return rc == SQLITE_OK && log_is_damaged(*file) ? kDamaged : rc;
 }
 

@@ -13,8 +13,8 @@ namespace skymoor::sqlite {
 /// A database says in its header whether its pages have checksums (page_checksum.h); others are passed through as they are.
 /// Pages are sealed on their way into the database file (in a copy: SQLite's own stays as it was), and checked on their way
 /// out: SQLITE_CORRUPT instead of a page that is not what was written. Pages in the write-ahead log are checked with the
-/// log's own sums whenever they are read, and all of them before a checkpoint's first write: damage in the log leaves the file as
-/// it was, and from then on the connection adds nothing to that log. Nothing of a database is mapped into memory.
+/// log's own sums whenever they are read, and all that are to be folded before a checkpoint's first write: damage of one leaves
+/// the file as it was, and from then on the connection adds nothing to that log. Nothing of a database is mapped into memory.
 const char* checksum_vfs();
 
 /// Whether the connection's database says that its pages have checksums; known once it has a page.

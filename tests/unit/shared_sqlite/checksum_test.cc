@@ -328,18 +328,46 @@ TEST_F(DamagedLogTest, DamageOfWhatWasFoldedIsHealed) {
   for (int i = 4; i <= 6; ++i) ASSERT_TRUE(commit(*db, i).ok());
   run(*db, "PRAGMA wal_checkpoint(PASSIVE)");   // up to the reader
   flip(path_ + "-wal", kLogHeader + 24 + 50);
-  ASSERT_TRUE(commit(*db, 7).ok());
+  hold.reset();
+  hold = reader->prepare("SELECT id FROM t").value();
+  ASSERT_TRUE(hold.step().value());
+  for (int i = 7; i <= 9; ++i) ASSERT_TRUE(commit(*db, i).ok());
   hold.reset();
   const std::string all = rows_of(*db);
   run(*db, "PRAGMA wal_checkpoint(PASSIVE)");
   EXPECT_THAT(db->found_damage(), ::testing::Contains(HasSubstr("frame 1 of " + path_ + "-wal is damaged")));
-  ASSERT_TRUE(commit(*db, 8).ok()) << "in a new log";
+  ASSERT_TRUE(commit(*db, 10).ok()) << "in a new log";
   const std::string more = rows_of(*db);
   hold = Statement();
   reader.reset();
   db.reset();
   EXPECT_TRUE(read_all(path_).ok());
   EXPECT_TRUE(rows_of(*open(path_)) == more);
+}
+
+/// Checkpoints that readers stop early do not check all of a long log each time, and still all that they fold.
+TEST_F(DamagedLogTest, EachCheckpointOfALogThatGoesOnChecksWhatItFolds) {
+  auto db = open(path_);
+  auto reader = open(path_, {.read_only = true});
+  make_commits(*db, path_);
+  for (int i = 0; i < 6; ++i) {
+    auto hold = reader->prepare("SELECT id FROM t").value();
+    ASSERT_TRUE(hold.step().value());
+    ASSERT_TRUE(commit(*db, i).ok());
+    run(*db, "PRAGMA wal_checkpoint(PASSIVE)");
+  }
+  ASSERT_GT(frames_of(path_), frames_.back()) << "one log";
+  const std::size_t before = frames_of(path_);
+  auto hold = reader->prepare("SELECT id FROM t").value();
+  ASSERT_TRUE(hold.step().value());
+  ASSERT_TRUE(commit(*db, 7).ok());
+  hold.reset();
+  ASSERT_GT(frames_of(path_), before);
+  flip(path_ + "-wal", kLogHeader + (frames_of(path_) - 1) * kFrame + 24 + 50);
+  const std::string file = text_of(path_);
+  expect_corrupt(db->checkpoint_wal(), "frame " + std::to_string(frames_of(path_)));
+  EXPECT_TRUE(text_of(path_) == file);
+  expect_corrupt(commit(*db, 8), "frame");
 }
 
 TEST_F(DamagedLogTest, WhatOthersCommittedIsCheckedBeforeEachCheckpoint) {
