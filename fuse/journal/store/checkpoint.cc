@@ -247,7 +247,7 @@ Status JournaledMetadataStore::release_segments(Lsn first_needed) {
   Lsn up_to{std::min(acknowledged_.load(), first_needed.value - 1)};
   if (log_->segments() > 1) {
     TRY(sync_database());
-    {
+    if (log_->would_release(up_to)) {
       MutexLock writer(writer_mutex_);
       TRY(writer_->db().check_wal());
     }
