@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <new>
 
@@ -13,13 +14,20 @@ namespace {
 
 constexpr std::size_t kMaxDamages = 32;
 constexpr sqlite3_int64 kLogHeaderBytes = 32, kFrameHeaderBytes = 24, kNowhere = -1;
+constexpr std::size_t kSaltBytes = 8;
+// Places in the log's header and in that of its index (there in the machine's order). Source: sqlite.org/fileformat2.html, "WAL
+// File Format", and sqlite.org/walformat.html, "The WAL-Index Header".
+constexpr std::size_t kLogVersionAt = 4, kLogPageBytesAt = 8, kLogSaltAt = 16, kLogSumAt = 24, kFrameSaltAt = 8, kFrameSumAt = 16;
+constexpr std::size_t kIndexFramesAt = 16, kIndexSaltAt = 32, kIndexFoldedAt = 96;
+constexpr std::uint32_t kLogMagic = 0x377f0682, kLogVersion = 3007000;   // the magic's lowest bit is the order of its sums
 
 enum class Role : std::uint8_t { kDatabase, kLog, kOther };
 
 struct Damage {
-  std::uint32_t number;   ///< of a page, or of a frame of the log
+  std::uint32_t number;   ///< of a page, or of a frame of the log; 0: the log's header
   bool in_log;
   PageFault fault;
+  bool operator==(const Damage&) const = default;
 };
 
 /// One open file. SQLite allocates it and gives it to every method; `base` comes first. One thread at a time uses it.
@@ -33,6 +41,12 @@ struct ShimFile {
   std::uint8_t* page;       ///< room for a page; null until one was wanted
   Damage damages[kMaxDamages];
   std::size_t damage_count;
+  ShimFile* log;            ///< this connection's; null while it has none open
+  const volatile std::uint8_t* index;   ///< the log's, in memory that connections share; null: there is none
+  bool log_checked;         ///< for the checkpoint that is under way
+  std::uint32_t whole_check;   ///< how many frames the log had when all of them were checked last
+  bool log_damaged;         ///< the log that had `damaged_salt` (each new one has another)
+  std::uint8_t damaged_salt[kSaltBytes];
   // Of a log:
   ShimFile* database;       ///< null where it is not ours
   sqlite3_int64 uncommitted;   ///< where the first frame lies that this connection has not committed yet; kNowhere
@@ -52,8 +66,17 @@ ByteView bytes_of(const void* data, int amount) {
 /// has begun it.
 constexpr int kDamaged = SQLITE_CORRUPT;
 
+std::uint32_t index_u32(const ShimFile& database, std::size_t at) {
+  return *reinterpret_cast<const volatile std::uint32_t*>(database.index + at);
+}
+
 int damaged(ShimFile* database, Damage damage) {
   if (!database) return kDamaged;
+  if (damage.in_log) {
+    database->log_damaged = true;
+    if (database->index) std::copy_n(database->index + kIndexSaltAt, kSaltBytes, database->damaged_salt);
+  }
+  if (database->damage_count > 0 && database->damages[database->damage_count - 1] == damage) return kDamaged;
   if (database->damage_count == kMaxDamages) {
     std::copy(database->damages + 1, database->damages + kMaxDamages, database->damages);
     --database->damage_count;
@@ -62,7 +85,109 @@ int damaged(ShimFile* database, Damage damage) {
   return kDamaged;
 }
 
+/// Whether this connection has found the log that is in use now to be damaged: what is added to it is lost at the next start.
+bool log_is_damaged(const ShimFile& database) {
+  if (!database.log_damaged) return false;
+  return !database.index || std::equal(database.damaged_salt, database.damaged_salt + kSaltBytes, database.index + kIndexSaltAt);
+}
+
+// ---- all of the log, before a checkpoint
+
+/// What the next start would ask of the log's header; the size of a page.
+int check_log_header(ShimFile& f, std::span<std::uint8_t> header, std::uint32_t& page_bytes) {
+  const int rc = f.log->below->pMethods->xRead(f.log->below, header.data(), static_cast<int>(header.size()), 0);
+  if (rc == SQLITE_IOERR_SHORT_READ) return damaged(&f, {0, true, PageFault::kCut});
+  if (rc != SQLITE_OK) return rc;
+  const std::uint32_t magic = big_endian_u32(header.data());
+  page_bytes = big_endian_u32(header.data() + kLogPageBytesAt);
+  LogSum sum;
+  sum.add(header.first(kLogSumAt), magic & 1);
+  const bool right = (magic & ~1u) == kLogMagic && big_endian_u32(header.data() + kLogVersionAt) == kLogVersion &&
+                     page_bytes >= kSmallestPage && page_bytes <= kLargestPage && std::has_single_bit(page_bytes) &&
+                     sum == LogSum{big_endian_u32(header.data() + kLogSumAt), big_endian_u32(header.data() + kLogSumAt + 4)};
+  return right ? SQLITE_OK : damaged(&f, {0, true, PageFault::kWrong});
+}
+
+struct Frames {
+  std::uint32_t first, last;
+  std::uint32_t folded;   ///< up to here they are in the file already
+};
+
+/// Checks frames as the next start would, except that one goes on from what the frame before says: damage of folded ones does not
+/// end it.
+int check_frames(ShimFile& f, ByteView log_header, std::span<std::uint8_t> room, const Frames& frames) {
+  const bool big_endian = log_header[3] & 1;
+  auto number_at = [](const std::uint8_t* at) { return LogSum{big_endian_u32(at), big_endian_u32(at + 4)}; };
+  auto place_of = [&room](std::uint32_t frame) {
+    return kLogHeaderBytes + (sqlite3_int64{frame} - 1) * static_cast<sqlite3_int64>(room.size());
+  };
+  auto read = [&f](std::span<std::uint8_t> out, sqlite3_int64 at) {
+    return f.log->below->pMethods->xRead(f.log->below, out.data(), static_cast<int>(out.size()), at);
+  };
+  LogSum sum = number_at(log_header.data() + kLogSumAt);
+  if (frames.first > 1) {
+    std::uint8_t before[kFrameHeaderBytes];
+    if (int rc = read(before, place_of(frames.first - 1))) return rc;
+    sum = number_at(before + kFrameSumAt);
+  }
+  for (std::uint32_t frame = frames.first; frame <= frames.last; ++frame) {
+    const int rc = read(room, place_of(frame));
+    if (rc == SQLITE_IOERR_SHORT_READ) return damaged(&f, {frame, true, PageFault::kCut});
+    if (rc != SQLITE_OK) return rc;
+    sum.add(room.first(8), big_endian);
+    sum.add(room.subspan(kFrameHeaderBytes), big_endian);
+    const LogSum written = number_at(room.data() + kFrameSumAt);
+    const bool of_this_log = std::equal(room.data() + kFrameSaltAt, room.data() + kFrameSumAt, log_header.data() + kLogSaltAt);
+    if (!of_this_log || sum != written) {
+      const int found = damaged(&f, {frame, true, PageFault::kWrong});
+      if (frame > frames.folded) return found;
+    }
+    sum = written;
+  }
+  return SQLITE_OK;
+}
+
+/// SQLite copies pages in their order and stops at the first that it cannot read: what it had copied by then would be newer than
+/// what the next start takes from the log, which it cuts at the damage. So all that the log holds is checked before the first write.
+/// Nothing may start the log anew meanwhile: a checkpoint's lock, or a writer's.
+///
+/// Not `whole`: what is folded already, whose damage does not concern the file, is left out unless the log became longer by a
+/// quarter. Where readers keep a log from being started anew, each commit of a server makes a checkpoint.
+int check_log(ShimFile& f, bool whole) {
+  if (!f.index || !f.log) return SQLITE_OK;
+  const std::uint32_t frames = index_u32(f, kIndexFramesAt), folded = index_u32(f, kIndexFoldedAt);
+  if (frames == 0) return SQLITE_OK;
+  std::uint8_t header[kLogHeaderBytes];
+  std::uint32_t page_bytes = 0;
+  if (int rc = check_log_header(f, header, page_bytes)) return rc;
+  const std::size_t frame_bytes = kFrameHeaderBytes + page_bytes;
+  auto* room = static_cast<std::uint8_t*>(sqlite3_malloc64(frame_bytes));
+  if (!room) return SQLITE_IOERR_NOMEM;
+  whole = whole || frames < f.whole_check || frames - f.whole_check >= f.whole_check / 4;
+  if (whole) f.whole_check = frames;
+  const int rc = check_frames(f, header, {room, frame_bytes}, {whole ? 1 : folded + 1, frames, folded});
+  sqlite3_free(room);
+  return rc;
+}
+
+/// With an index, only checkpoints write to the database file.
+int before_write(ShimFile& f) {
+  if (f.log_checked) return SQLITE_OK;
+  const int rc = check_log(f, false);
+  f.log_checked = rc == SQLITE_OK;
+  return rc;
+}
+
 // ---- the database file
+
+/// Of a file that was empty when this connection read its first page, or whose first page came from the log until now.
+int learn_kind(ShimFile& f) {
+  if (f.header.kind != PageKind::kUnknown) return SQLITE_OK;
+  std::uint8_t bytes[kHeaderBytes];
+  const int rc = f.below->pMethods->xRead(f.below, bytes, sizeof bytes, 0);
+  if (rc == SQLITE_OK) f.header = read_header(bytes);
+  return rc == SQLITE_IOERR_SHORT_READ ? SQLITE_OK : rc;
+}
 
 /// A page of `amount` bytes at `offset` of a database with checksums; `rc` is what reading it gave.
 int checked_page(ShimFile& f, const void* data, int amount, sqlite3_int64 offset, int rc) {
@@ -102,6 +227,8 @@ int read_database(ShimFile& f, void* out, int amount, sqlite3_int64 offset) {
   if (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ) return rc;
   // Once it has said so, it is so: of a header that says something else then, the page's checksum is wrong.
   if (offset == 0 && amount >= in_header && f.header.kind != PageKind::kChecked) f.header = read_header(bytes_of(out, amount));
+  if (offset != 0)
+    if (int failed = learn_kind(f)) return failed;
   if (f.header.kind == PageKind::kContradictory) return damaged(&f, {1, false, PageFault::kHeader});
   // The header alone is asked for to learn the size of a page, which is read then.
   if (f.header.kind != PageKind::kChecked || offset + amount <= in_header) return rc;
@@ -110,8 +237,12 @@ int read_database(ShimFile& f, void* out, int amount, sqlite3_int64 offset) {
 }
 
 int write_database(ShimFile& f, const void* data, int amount, sqlite3_int64 offset) {
+  if (int rc = before_write(f)) return rc;
   if (offset == 0 && amount >= static_cast<int>(kHeaderBytes) && f.header.kind != PageKind::kChecked)
     f.header = read_header(bytes_of(data, amount));
+  if (offset != 0)
+    if (int rc = learn_kind(f)) return rc;
+  if (f.header.kind == PageKind::kContradictory) return damaged(&f, {1, false, PageFault::kHeader});
   if (f.header.kind != PageKind::kChecked) return f.below->pMethods->xWrite(f.below, data, amount, offset);
   if (amount != static_cast<int>(f.header.page_bytes) || offset % amount != 0) return SQLITE_IOERR_WRITE;
   if (!make_room(f)) return SQLITE_IOERR_NOMEM;
@@ -129,6 +260,10 @@ sqlite3_int64 frame_of(int amount, sqlite3_int64 offset) {
   return frame >= kLogHeaderBytes && (frame - kLogHeaderBytes) % (amount + kFrameHeaderBytes) == 0 ? frame : kNowhere;
 }
 
+std::uint32_t frame_number(int amount, sqlite3_int64 frame) {
+  return static_cast<std::uint32_t>((frame - kLogHeaderBytes) / (amount + kFrameHeaderBytes) + 1);
+}
+
 /// Sums in the log go on from frame to frame: this one's starts from that of the frame before, or of the log's header.
 int check_frame(ShimFile& f, const void* page, int amount, sqlite3_int64 frame) {
   std::uint8_t log_header[kLogHeaderBytes], before[8], header[kFrameHeaderBytes];
@@ -142,22 +277,24 @@ int check_frame(ShimFile& f, const void* page, int amount, sqlite3_int64 frame) 
   const bool big_endian = log_header[3] & 1;
   sum.add(ByteView(header).first(8), big_endian);
   sum.add(bytes_of(page, amount), big_endian);
-  if (sum == LogSum{big_endian_u32(header + 16), big_endian_u32(header + 20)}) return SQLITE_OK;
-  const auto number = static_cast<std::uint32_t>((frame - kLogHeaderBytes) / (amount + kFrameHeaderBytes) + 1);
-  return damaged(f.database, {number, true, PageFault::kWrong});
+  if (sum == LogSum{big_endian_u32(header + kFrameSumAt), big_endian_u32(header + kFrameSumAt + 4)}) return SQLITE_OK;
+  return damaged(f.database, {frame_number(amount, frame), true, PageFault::kWrong});
 }
 
 int read_log(ShimFile& f, void* out, int amount, sqlite3_int64 offset) {
   const int rc = f.below->pMethods->xRead(f.below, out, amount, offset);
-  if (rc != SQLITE_OK) return rc;
   const sqlite3_int64 frame = frame_of(amount, offset);
   if (frame == kNowhere) return rc;
+  // Of a frame that is in the index SQLite asks for the page, and for nothing else.
+  if (rc == SQLITE_IOERR_SHORT_READ) return damaged(f.database, {frame_number(amount, frame), true, PageFault::kCut});
+  if (rc != SQLITE_OK) return rc;
   // Sums of frames that were overwritten within a transaction are put right with its commit, and nobody else reads them.
   if (f.uncommitted != kNowhere && frame >= f.uncommitted) return rc;
   return check_frame(f, out, amount, frame);
 }
 
 int write_log(ShimFile& f, const void* data, int amount, sqlite3_int64 offset) {
+  if (f.database && log_is_damaged(*f.database)) return kDamaged;
   if (amount == kFrameHeaderBytes) {
     // The second number of a frame that ends a transaction is the size of the database, of others 0.
     const bool commits = big_endian_u32(static_cast<const std::uint8_t*>(data) + 4) != 0;
@@ -171,6 +308,7 @@ int write_log(ShimFile& f, const void* data, int amount, sqlite3_int64 offset) {
 
 int close_file(sqlite3_file* file) {
   ShimFile& f = shim(file);
+  if (f.database && f.database->log == &f) f.database->log = nullptr;
   const int rc = f.below->pMethods->xClose(f.below);
   sqlite3_free(f.below);
   sqlite3_free(f.page);
@@ -205,26 +343,56 @@ auto pass(sqlite3_file* file, Arguments... arguments) {
 }
 
 using Methods = sqlite3_io_methods;
+
+/// A checkpoint makes the database shorter where that became smaller.
+int truncate_file(sqlite3_file* file, sqlite3_int64 size) {
+  if (shim(file).role == Role::kDatabase)
+    if (int rc = before_write(shim(file))) return rc;
+  return pass<&Methods::xTruncate>(file, size);
+}
+
+int control_file(sqlite3_file* file, int operation, void* argument) {
+  if (operation == SQLITE_FCNTL_CKPT_START || operation == SQLITE_FCNTL_CKPT_DONE) shim(file).log_checked = false;
+  return pass<&Methods::xFileControl>(file, operation, argument);
+}
+
+int map_index(sqlite3_file* file, int region, int bytes, int extend, void volatile** out) {
+  const int rc = pass<&Methods::xShmMap>(file, region, bytes, extend, out);
+  if (region == 0) shim(file).index = static_cast<const volatile std::uint8_t*>(*out);
+  return rc;
+}
+
+int unmap_index(sqlite3_file* file, int remove) {
+  shim(file).index = nullptr;
+  return pass<&Methods::xShmUnmap>(file, remove);
+}
+
+/// A writer that lets go has committed, or rolled back: frames of others may then be where its own were.
+int lock_index(sqlite3_file* file, int first, int count, int flags) {
+  if (first == 0 && flags == (SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE) && shim(file).log) shim(file).log->uncommitted = kNowhere;
+  return pass<&Methods::xShmLock>(file, first, count, flags);
+}
+
 constexpr Methods methods_of(int version) {
   Methods methods{};
   methods.iVersion = version;   // 3 would add mapped reads
   methods.xClose = close_file;
   methods.xRead = read_file;
   methods.xWrite = write_file;
-  methods.xTruncate = pass<&Methods::xTruncate, sqlite3_int64>;
+  methods.xTruncate = truncate_file;
   methods.xSync = pass<&Methods::xSync, int>;
   methods.xFileSize = pass<&Methods::xFileSize, sqlite3_int64*>;
   methods.xLock = pass<&Methods::xLock, int>;
   methods.xUnlock = pass<&Methods::xUnlock, int>;
   methods.xCheckReservedLock = pass<&Methods::xCheckReservedLock, int*>;
-  methods.xFileControl = pass<&Methods::xFileControl, int, void*>;
+  methods.xFileControl = control_file;
   methods.xSectorSize = pass<&Methods::xSectorSize>;
   methods.xDeviceCharacteristics = pass<&Methods::xDeviceCharacteristics>;
   if (version < 2) return methods;
-  methods.xShmMap = pass<&Methods::xShmMap, int, int, int, void volatile**>;
-  methods.xShmLock = pass<&Methods::xShmLock, int, int, int>;
+  methods.xShmMap = map_index;
+  methods.xShmLock = lock_index;
   methods.xShmBarrier = pass<&Methods::xShmBarrier>;
-  methods.xShmUnmap = pass<&Methods::xShmUnmap, int>;
+  methods.xShmUnmap = unmap_index;
   return methods;
 }
 constexpr Methods kMethods = methods_of(1), kMethodsWithLog = methods_of(2);
@@ -251,6 +419,7 @@ int open_file(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int
     sqlite3_free(f.below);
     return rc;   // without methods it is not closed
   }
+  if (f.database) f.database->log = &f;
   f.base.pMethods = f.below->pMethods->iVersion < 2 ? &kMethods : &kMethodsWithLog;
   return SQLITE_OK;
 }
@@ -287,7 +456,7 @@ Vfs made_vfs() {
   return vfs;
 }
 
-const ShimFile* database_file(sqlite3* db) {
+ShimFile* database_file(sqlite3* db) {
   sqlite3_file* file = nullptr;
   sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
   return as_shim(file);
@@ -295,7 +464,8 @@ const ShimFile* database_file(sqlite3* db) {
 
 std::string in_words(const ShimFile& f, const Damage& damage) {
   const std::string where = std::string(f.name) + (damage.in_log ? "-wal" : "");
-  const std::string what = (damage.in_log ? "frame " : "page ") + std::to_string(damage.number) + " of " + where;
+  const std::string what = (damage.in_log && damage.number == 0 ? "the header"
+                            : (damage.in_log ? "frame " : "page ") + std::to_string(damage.number)) + " of " + where;
   switch (damage.fault) {
     case PageFault::kNone:
     case PageFault::kWrong: break;
@@ -317,8 +487,15 @@ const char* checksum_vfs() {
 }
 
 bool has_checksums(sqlite3* db) {
-  const ShimFile* file = database_file(db);
-  return file && file->header.kind == PageKind::kChecked;
+  ShimFile* file = database_file(db);
+  return file && learn_kind(*file) == SQLITE_OK && file->header.kind == PageKind::kChecked;
+}
+
+int check_log_now(sqlite3* db) {
+  ShimFile* file = database_file(db);
+  if (!file) return SQLITE_OK;
+  const int rc = check_log(*file, true);
+  return rc == SQLITE_OK && log_is_damaged(*file) ? kDamaged : rc;
 }
 
 std::vector<std::string> found_damage(sqlite3* db) {

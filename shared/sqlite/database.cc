@@ -153,6 +153,15 @@ Status Database::checkpoint_wal() {
   return {};
 }
 
+Status Database::check_wal() {
+  auto transaction = TRY(Transaction::begin(*this));   // nobody starts the WAL anew meanwhile
+  const int rc = check_log_now(db_);
+  if (rc == SQLITE_OK) return {};
+  const std::vector<std::string> found = found_damage();
+  if (rc == SQLITE_CORRUPT) return Error(Code::kCorrupt, "check of the WAL: " + (found.empty() ? "it is damaged" : found.back()));
+  return Error(rc == SQLITE_IOERR_NOMEM ? Code::kOutOfMemory : Code::kIo, std::string("check of the WAL: ") + sqlite3_errstr(rc));
+}
+
 Result<Transaction> Transaction::begin(Database& db) {
   TRY(db.execute("BEGIN IMMEDIATE"));
   return Transaction(db);

@@ -65,7 +65,7 @@ struct DatabaseOptions {
 
 /// One connection, WAL mode. Not thread-safe: one per thread, or under the owner's lock. A database that it makes has a
 /// checksum on every page; a page that is not what was written is Corrupt to every statement that meets it, and the message
-/// names file and page.
+/// names file and page. After damage in the WAL was met, by a statement or by a checkpoint, each commit of the connection is Corrupt.
 class Database {
  public:
   /// Opens a database, or makes one where there is none. Errors: Corrupt (not a database, or its first page is damaged),
@@ -79,8 +79,12 @@ class Database {
   Status execute(const std::string& sql);
   Result<Statement> prepare(std::string_view sql);
   std::int64_t changed_rows() const;        ///< of the last INSERT, UPDATE or DELETE
-  /// Moves the WAL into the database file and truncates it. Errors: Corrupt (a page is damaged in the WAL), NoSpace, Io, Busy.
+  /// Moves the WAL into the database file and truncates it. Errors: Corrupt (the WAL is damaged: the file is as
+  /// before, and the WAL holds all up to the damage), NoSpace, Io, Busy.
   Status checkpoint_wal();
+  /// Reads all that is committed in the WAL: whether the next start will find it. Not within a transaction; takes the writer's
+  /// lock. Errors: Corrupt, Io, Busy.
+  Status check_wal();
   /// False for a database that a version made which knew of none: that one stays as it is.
   bool has_checksums() const;
   /// What this connection has met until now that is damaged, each with file and page: what `PRAGMA integrity_check` read and

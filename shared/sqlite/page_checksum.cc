@@ -9,7 +9,6 @@ namespace {
 constexpr char kMagic[] = "SQLite format 3";   // with its zero
 // Places in the header. Source: sqlite.org/fileformat2.html, "The Database Header".
 constexpr std::size_t kPageBytesAt = 16, kReservedAt = 20, kVersionAt = 60;
-constexpr std::uint32_t kLargestPage = 65536;
 
 std::uint32_t little_endian_u32(const std::uint8_t* at) {
   return at[0] | std::uint32_t{at[1]} << 8 | std::uint32_t{at[2]} << 16 | std::uint32_t{at[3]} << 24;

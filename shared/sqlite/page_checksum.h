@@ -15,7 +15,7 @@ inline constexpr std::size_t kChecksumBytes = 8;
 inline constexpr std::uint32_t kChecksummedVersion = 0x10000;
 /// Of a database file: what SQLite reads before it knows the size of a page.
 inline constexpr std::size_t kHeaderBytes = 100;
-inline constexpr int kSmallestPage = 512;
+inline constexpr int kSmallestPage = 512, kLargestPage = 65536;
 
 /// What a database says of its pages. Reserved bytes and version say it both, so that no bit that flips takes it back.
 enum class PageKind : std::uint8_t {

@@ -174,6 +174,11 @@ std::size_t OpLog::segments() {
   return segments_.size();
 }
 
+bool OpLog::would_release(Lsn lsn) {
+  MutexLock lock(segments_mutex_);
+  return segments_.size() > 1 && segments_[1]->first.value <= lsn.value + 1;
+}
+
 Status OpLog::release(Lsn lsn) {
   for (;;) {
     std::shared_ptr<Segment> oldest;

@@ -65,6 +65,7 @@ class OpLog {
   Lsn first_of_current();       ///< the segment being written starts here
   /// Removes segments that hold only records up to `lsn`; never the one being written.
   Status release(Lsn lsn);
+  bool would_release(Lsn lsn);  ///< whether `release` would remove any now
   std::size_t segments();       ///< how many there are
 
  private:

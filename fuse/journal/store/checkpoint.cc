@@ -241,11 +241,16 @@ void JournaledMetadataStore::restore_flags(const MutexLock&, const Batch& batch)
   }
 }
 
-// A segment goes when the disk (not only the kernel) has the tables that hold its records, and the acknowledgement.
+// A segment goes when the disk (not only the kernel) has the tables that hold its records, and the acknowledgement; and never
+// while the WAL is damaged: the next start cuts it at the damage, and has those records from the log alone.
 Status JournaledMetadataStore::release_segments(Lsn first_needed) {
   Lsn up_to{std::min(acknowledged_.load(), first_needed.value - 1)};
   if (log_->segments() > 1) {
     TRY(sync_database());
+    if (log_->would_release(up_to)) {
+      MutexLock writer(writer_mutex_);
+      TRY(writer_->db().check_wal());
+    }
     TRY(log_->release(up_to));
   }
   // Without synchronous: the WAL moves into the database when there is something to move; readers do not wait.
@@ -253,8 +258,10 @@ Status JournaledMetadataStore::release_segments(Lsn first_needed) {
   unfolded_ = 0;
   if (TRY(wal_file_->size()) < kWalBytes) return {};
   MutexLock writer(writer_mutex_);
-  if (Status moved = writer_->db().execute("PRAGMA wal_checkpoint(PASSIVE)"); !moved.ok())
-    log_warn("journal.wal_checkpoint", {{"error", moved.error()}});
+  Status moved = writer_->db().execute("PRAGMA wal_checkpoint(PASSIVE)");
+  if (moved.ok()) return {};
+  if (moved.error().code() == Code::kCorrupt) return moved.error().wrap("fold the WAL");
+  log_warn("journal.wal_checkpoint", {{"error", moved.error()}});
   return {};
 }
 

@@ -195,6 +195,223 @@ TEST_F(ChecksumTest, DamageInTheLogIsNotSealedByACheckpoint) {
   EXPECT_TRUE(read_all(path_).ok());
 }
 
+/// Pages go into the file in their order, not in the log's: a checkpoint that stopped at a damaged frame had already put newer
+/// pages there, and the next start cut the log at the frame.
+class DamagedLogTest : public ChecksumTest {
+ protected:
+  static constexpr std::size_t kLogHeader = 32, kFrame = 24 + kPage;
+  static constexpr int kCommits = 12;
+
+  static void flip(const std::string& path, std::size_t at) {
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekg(static_cast<std::streamoff>(at));
+    const int byte = file.get();
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put(static_cast<char>(byte ^ 4));
+  }
+  static std::size_t frames_of(const std::string& path) {
+    return (static_cast<std::size_t>(std::filesystem::file_size(path + "-wal")) - kLogHeader) / kFrame;
+  }
+  static std::string rows_of(Database& db) {
+    std::string all;
+    auto find = db.prepare("SELECT id||word||hex(bytes) FROM t ORDER BY id").value();
+    while (find.step().value_or(false)) all += find.text(0);
+    return all;
+  }
+  static Status commit(Database& db, int number) {
+    // Late pages and early ones, each in most commits.
+    const std::string word = "'commit " + std::to_string(number) + "'";
+    TRY(db.execute("BEGIN IMMEDIATE"));
+    Status done = db.execute("UPDATE t SET word=" + word + " WHERE id%80=" + std::to_string(number) + "; INSERT INTO t(word) VALUES(" + word + ")");
+    if (done.ok()) done = db.execute("COMMIT");
+    if (!done.ok()) (void)db.execute("ROLLBACK").ok();
+    return done;
+  }
+  /// Commits to a log that holds nothing; content and frames after each, before the first one too.
+  void make_commits(Database& db, const std::string& path) {
+    states_ = {rows_of(db)};
+    frames_ = {0};
+    for (int i = 1; i <= kCommits; ++i) {
+      ASSERT_TRUE(commit(db, i).ok());
+      states_.push_back(rows_of(db));
+      frames_.push_back(frames_of(path));
+    }
+  }
+  static void expect_corrupt(const Status& done, const std::string& words) {
+    ASSERT_FALSE(done.ok());
+    EXPECT_EQ(done.error().code(), Code::kCorrupt) << done.error().to_string();
+    EXPECT_THAT(done.error().to_string(), HasSubstr(words));
+  }
+  /// A byte of the log that is damaged: nothing reaches the file, nothing more is committed, and the next start finds exactly
+  /// the commits before it.
+  void expect_prefix(const std::string& path, std::size_t at, std::size_t commits, const std::string& words, bool automatic) {
+    auto db = open(path);
+    ASSERT_NO_FATAL_FAILURE(make_commits(*db, path));
+    const std::string file = text_of(path);
+    EXPECT_TRUE(db->check_wal().ok());
+    flip(path + "-wal", at);
+    const std::string log = text_of(path + "-wal");
+    if (automatic) {   // whose outcome nobody is told
+      run(*db, "PRAGMA wal_autocheckpoint=1");
+      EXPECT_TRUE(commit(*db, kCommits + 1).ok());
+    } else {
+      expect_corrupt(db->execute("PRAGMA wal_checkpoint(PASSIVE)"), words);
+      expect_corrupt(db->checkpoint_wal(), words);
+    }
+    EXPECT_TRUE(text_of(path) == file);
+    expect_corrupt(db->check_wal(), words);
+    for (int i = 0; i < 3; ++i) expect_corrupt(commit(*db, kCommits + 2), words);
+    EXPECT_TRUE(text_of(path) == file);
+    db.reset();
+    EXPECT_TRUE(text_of(path) == file);
+    EXPECT_TRUE(text_of(path + "-wal").starts_with(log));
+    EXPECT_TRUE(read_all(path).ok());
+    db = open(path);
+    EXPECT_TRUE(rows_of(*db) == states_[commits]);
+    EXPECT_TRUE(commit(*db, 1).ok());
+    EXPECT_TRUE(db->checkpoint_wal().ok());
+  }
+
+  std::vector<std::string> states_;
+  std::vector<std::size_t> frames_;
+};
+
+TEST_F(DamagedLogTest, LeavesExactlyTheCommitsBeforeIt) {
+  const std::string plain = root_ / "plain.db", start = text_of(path_);
+  { EXPECT_EQ(Plain(plain).run(std::string(kSteps[0]) + ";PRAGMA user_version=1;PRAGMA journal_mode=WAL"), SQLITE_OK); }
+  fill(*open(plain), 400);
+  const std::string start_of_plain = text_of(plain);
+  for (bool sealed : {true, false}) {
+    const std::string path = sealed ? path_ : plain;
+    make_commits(*open(path), path);
+    const std::vector<std::size_t> frames = frames_;   // the same each time
+    for (std::size_t commit : {1, 6, kCommits}) {
+      const std::size_t frame = frames[commit];   // its last one
+      const std::size_t header = kLogHeader + (frame - 1) * kFrame;
+      for (std::size_t in_frame : {std::size_t{2}, std::size_t{11}, std::size_t{21}, std::size_t{24 + 3000}}) {
+        SCOPED_TRACE(path + ", commit " + std::to_string(commit) + ", byte " + std::to_string(in_frame));
+        put(path, sealed ? start : start_of_plain);
+        expect_prefix(path, header + in_frame, commit - 1, "frame " + std::to_string(frame) + " of " + path + "-wal is damaged",
+                      in_frame == 11);
+      }
+    }
+    for (std::size_t at : {9, 17, 30}) {
+      SCOPED_TRACE(path + ", header, byte " + std::to_string(at));
+      put(path, sealed ? start : start_of_plain);
+      expect_prefix(path, at, 0, "the header of " + path + "-wal is damaged", at == 17);
+    }
+  }
+}
+
+TEST_F(DamagedLogTest, ACutLogIsDamaged) {
+  auto db = open(path_);
+  make_commits(*db, path_);
+  const std::string file = text_of(path_);
+  std::filesystem::resize_file(path_ + "-wal", kLogHeader + (frames_[6] - 1) * kFrame + 100);
+  for (int i = 0; i < 2; ++i) {
+    expect_corrupt(db->checkpoint_wal(), "the file ends before it does");
+    expect_corrupt(db->check_wal(), "the file ends before it does");
+    expect_corrupt(commit(*db, 1), "the file ends before it does");
+  }
+  EXPECT_TRUE(text_of(path_) == file);
+  db.reset();
+  EXPECT_TRUE(rows_of(*open(path_)) == states_[5]);
+}
+
+/// What is in the file already is not asked of the log any more: the rest goes there too, which loses nothing.
+TEST_F(DamagedLogTest, DamageOfWhatWasFoldedIsHealed) {
+  auto db = open(path_);
+  auto reader = open(path_, {.read_only = true});
+  for (int i = 1; i <= 3; ++i) ASSERT_TRUE(commit(*db, i).ok());
+  auto hold = reader->prepare("SELECT id FROM t").value();
+  ASSERT_TRUE(hold.step().value());
+  for (int i = 4; i <= 6; ++i) ASSERT_TRUE(commit(*db, i).ok());
+  run(*db, "PRAGMA wal_checkpoint(PASSIVE)");   // up to the reader
+  flip(path_ + "-wal", kLogHeader + 24 + 50);
+  hold.reset();
+  hold = reader->prepare("SELECT id FROM t").value();
+  ASSERT_TRUE(hold.step().value());
+  for (int i = 7; i <= 9; ++i) ASSERT_TRUE(commit(*db, i).ok());
+  hold.reset();
+  const std::string all = rows_of(*db);
+  run(*db, "PRAGMA wal_checkpoint(PASSIVE)");
+  EXPECT_THAT(db->found_damage(), ::testing::Contains(HasSubstr("frame 1 of " + path_ + "-wal is damaged")));
+  ASSERT_TRUE(commit(*db, 10).ok()) << "in a new log";
+  const std::string more = rows_of(*db);
+  hold = Statement();
+  reader.reset();
+  db.reset();
+  EXPECT_TRUE(read_all(path_).ok());
+  EXPECT_TRUE(rows_of(*open(path_)) == more);
+}
+
+/// Checkpoints that readers stop early do not check all of a long log each time, and still all that they fold.
+TEST_F(DamagedLogTest, EachCheckpointOfALogThatGoesOnChecksWhatItFolds) {
+  auto db = open(path_);
+  auto reader = open(path_, {.read_only = true});
+  make_commits(*db, path_);
+  for (int i = 0; i < 6; ++i) {
+    auto hold = reader->prepare("SELECT id FROM t").value();
+    ASSERT_TRUE(hold.step().value());
+    ASSERT_TRUE(commit(*db, i).ok());
+    run(*db, "PRAGMA wal_checkpoint(PASSIVE)");
+  }
+  ASSERT_GT(frames_of(path_), frames_.back()) << "one log";
+  const std::size_t before = frames_of(path_);
+  auto hold = reader->prepare("SELECT id FROM t").value();
+  ASSERT_TRUE(hold.step().value());
+  ASSERT_TRUE(commit(*db, 7).ok());
+  hold.reset();
+  ASSERT_GT(frames_of(path_), before);
+  flip(path_ + "-wal", kLogHeader + (frames_of(path_) - 1) * kFrame + 24 + 50);
+  const std::string file = text_of(path_);
+  expect_corrupt(db->checkpoint_wal(), "frame " + std::to_string(frames_of(path_)));
+  EXPECT_TRUE(text_of(path_) == file);
+  expect_corrupt(commit(*db, 8), "frame");
+}
+
+TEST_F(DamagedLogTest, WhatOthersCommittedIsCheckedBeforeEachCheckpoint) {
+  auto db = open(path_, {.synchronous = Synchronous::kOff});
+  auto reader = open(path_, {.read_only = true});
+  auto other = open(path_);
+  for (int i = 1; i <= 3; ++i) ASSERT_TRUE(commit(*other, i).ok());
+  auto hold = reader->prepare("SELECT id FROM t").value();
+  ASSERT_TRUE(hold.step().value());
+  for (int i = 4; i <= 6; ++i) ASSERT_TRUE(commit(*other, i).ok());
+  run(*db, "PRAGMA wal_checkpoint(PASSIVE)");
+  hold.reset();
+  const std::size_t frame = frames_of(path_);
+  flip(path_ + "-wal", kLogHeader + (frame - 1) * kFrame + 24 + 50);
+  const std::string file = text_of(path_);
+  expect_corrupt(db->checkpoint_wal(), "frame " + std::to_string(frame));
+  EXPECT_TRUE(text_of(path_) == file);
+}
+
+TEST_F(DamagedLogTest, FramesOverThoseOfARolledBackTransactionAreChecked) {
+  auto db = open(path_, {.cache_kib = 16});
+  auto other = open(path_);
+  ASSERT_TRUE(commit(*db, 1).ok());
+  const std::size_t before = frames_of(path_);
+  run(*db, "BEGIN; UPDATE t SET word=word||'!', bytes=randomblob(length(bytes)); ROLLBACK");
+  ASSERT_GT(frames_of(path_), before + 10);
+  run(*other, "UPDATE t SET bytes=randomblob(length(bytes)) WHERE id<20");
+  flip(path_ + "-wal", kLogHeader + before * kFrame + 24 + 3000);
+  auto find = db->prepare("SELECT sum(length(hex(word||hex(bytes)))) FROM t").value();
+  auto read = find.step();
+  ASSERT_FALSE(read.ok());
+  EXPECT_THAT(read.error().to_string(), HasSubstr("frame " + std::to_string(before + 1)));
+}
+
+/// A connection that has seen the file while it was empty.
+TEST_F(ChecksumTest, AConnectionFromBeforeTheFirstPageKnowsOfTheChecksums) {
+  const std::string fresh = root_ / "fresh.db";
+  put(fresh, "");
+  auto early = open(fresh, {.read_only = true});
+  EXPECT_FALSE(early->has_checksums());
+  auto db = open(fresh);
+  EXPECT_TRUE(early->has_checksums());
+}
+
 /// Pages that leave a small cache several times within a transaction are overwritten in the log, whose sums are wrong until
 /// the commit.
 TEST_F(ChecksumTest, LargeTransactionsReadWhatTheyHaveNotCommitted) {
