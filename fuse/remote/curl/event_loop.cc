@@ -9,7 +9,7 @@
 
 namespace skymoor::client::curl {
 namespace {
-constexpr int kLongestSleepMs = 1000;
+constexpr std::chrono::milliseconds kFirstLook{10}, kLongestSleep{1000};
 constexpr int kEventsAtOnce = 32;
 /// Records that each connection may bring before requests are looked at again.
 constexpr int kRecordsInTurn = 16;
@@ -78,6 +78,8 @@ int EventLoop::on_socket(CURL*, curl_socket_t fd, int what, void* self, void*) {
   auto* loop = static_cast<EventLoop*>(self);
   const int poll = loop->poll_.get();
   std::erase(loop->reading_, fd);
+  std::erase(loop->watched_, fd);
+  if (what != CURL_POLL_REMOVE) loop->watched_.push_back(fd);
   if (what & CURL_POLL_IN && what != CURL_POLL_REMOVE) loop->reading_.push_back(fd);
   if (what == CURL_POLL_REMOVE) return (void)::epoll_ctl(poll, EPOLL_CTL_DEL, fd, nullptr), 0;
   epoll_event event{};
@@ -99,11 +101,16 @@ void EventLoop::run() {
   while (take_requests()) {
     const int ready = ::epoll_wait(poll_.get(), events, kEventsAtOnce, more_ ? 0 : wait_ms());
     for (int i = 0; i < ready; ++i) serve(events[i].data.fd, events[i].events);
-    if (timer_ && *timer_ <= SystemClock().monotonic()) {
+    const Instant now = SystemClock().monotonic();
+    if (timer_ && *timer_ <= now) {
       timer_.reset();
       int running = 0;
       more_ = true;   // it may read as well
       curl_multi_socket_action(multi_.get(), CURL_SOCKET_TIMEOUT, 0, &running);
+      next_look_ = now + (look_pause_ = kFirstLook);
+    } else if (next_look_ <= now) {
+      look_at_all();
+      next_look_ = now + (look_pause_ = std::min(2 * look_pause_, kLongestSleep));
     }
     read_on();
     reap();
@@ -111,9 +118,20 @@ void EventLoop::run() {
 }
 
 int EventLoop::wait_ms() const {
-  if (!timer_) return kLongestSleepMs;
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*timer_ - SystemClock().monotonic());
-  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, kLongestSleepMs));
+  const Instant until = timer_ ? std::min(*timer_, next_look_) : next_look_;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - SystemClock().monotonic());
+  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, kLongestSleep.count()));
+}
+
+/// A time-out may leave libcurl's list a moment before it counts as over (they are reckoned from two looks at the clock, which
+/// lie apart on a busy machine), and nothing comes of it then: whatever waits is asked again, soon and then less often.
+void EventLoop::look_at_all() {
+  more_ = true;
+  asked_ = watched_;
+  for (int fd : asked_) {
+    int running = 0;
+    curl_multi_socket_action(multi_.get(), fd, 0, &running);
+  }
 }
 
 void EventLoop::serve(int fd, std::uint32_t events) {

@@ -32,6 +32,7 @@ class EventLoop {
   void wake() const;
   void run();
   int wait_ms() const;
+  void look_at_all();
   void serve(int fd, std::uint32_t events);
   void read_on();
   bool take_requests();
@@ -44,7 +45,10 @@ class EventLoop {
   std::optional<Instant> timer_;   ///< when libcurl wants to be called
   std::uint64_t records_ = 0;      ///< opened so far
   std::vector<int> reading_;       ///< sockets that libcurl wants to read from
+  std::vector<int> watched_;       ///< all sockets
   std::vector<int> asked_;
+  Instant next_look_{};
+  std::chrono::milliseconds look_pause_{1000};
   bool more_ = false;              ///< records may wait that epoll does not know of
   std::unordered_map<CURL*, std::shared_ptr<Transfer>> running_;
   const Multi multi_;              ///< after what it calls back into when it ends
