@@ -35,7 +35,7 @@ void try_request(ByteView line) {
                         .clock = clock,
                         .cache_usage = [] { return BackingStore::Usage{}; },
                         .flush = [] { return Result<Lsn>(Lsn{1}); },
-                        .passthrough = [] { return false; },
+                        .passthrough = [] { return PassthroughUse{}; },
                         .stop = [] {},
                         .hand_over = [](const std::string&) { return Status(); },
                         .pins = &no_pins()});
@@ -107,7 +107,7 @@ std::vector<Bytes> seeds() {
   facts.last_crash = Timestamp{};
   SyncStatus sync;
   sync.transfers = {{.upload = true, .inode = InodeId{9}, .path = "a/b", .bytes_done = 1, .bytes_total = 3}};
-  add(1, R"({"ok":true,"status":)" + encode_mount_status(facts, sync, {}, true, Timestamp{}) + "}");
+  add(1, R"({"ok":true,"status":)" + encode_mount_status(facts, sync, {}, {.active = true, .last_refusal = "EIO"}, Timestamp{}) + "}");
   add(1, R"({"ok":false,"code":"busy","message":"too many requests at this mount"})");
   out.push_back(with_choice(2, acl_bytes()));
   ByteWriter nodes;
