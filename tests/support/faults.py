@@ -10,8 +10,10 @@ import random
 import signal
 import struct
 import subprocess
+import sys
 import threading
 import time
+import traceback
 
 import pytest
 from harness import assert_same_tree, mounted, run, tree_of, unmount_by_force, wait_until
@@ -98,6 +100,7 @@ class Worker:
         self.known = {}
         self.touched, self.doubtful = set(), set()
         self.errors = []
+        self.wrong = None        # what must never be, seen in the thread
         self.operations = 0
         self.stop = threading.Event()
         self.thread = None
@@ -110,7 +113,11 @@ class Worker:
     def finish(self, timeout=60):
         self.stop.set()
         self.thread.join(timeout)
-        assert not self.thread.is_alive(), "the work hangs"
+        if self.thread.is_alive():
+            where = traceback.format_stack(sys._current_frames()[self.thread.ident])  # pylint: disable=protected-access
+            raise AssertionError(f"the work hangs, after {self.operations} operations:\n{''.join(where)}")
+        if self.wrong:
+            raise self.wrong
 
     def _run(self):
         while not self.stop.is_set():
@@ -123,6 +130,9 @@ class Worker:
                 self.doubtful |= self.touched
                 if error.errno in (errno.ENOTCONN, errno.ECONNABORTED) or len(self.errors) > 200:
                     return
+            except AssertionError as error:
+                self.wrong = error
+                return
 
     def _settle(self, name, content):
         if self.on_return:
@@ -172,7 +182,9 @@ class Worker:
                 os.posix_fallocate(g.fileno(), 0, len(content))
             done = 0
             while done < len(content):
-                done += os.copy_file_range(f.fileno(), g.fileno(), len(content) - done)
+                copied = os.copy_file_range(f.fileno(), g.fileno(), len(content) - done)
+                assert copied, f"{name} ends at {done} of {len(content)}: {os.fstat(f.fileno())}, {os.stat(self.root / name)}"
+                done += copied
             os.fsync(g.fileno())
         self.ledger.maybe(to, content)
         os.rename(fresh, self.root / to)

@@ -84,7 +84,8 @@ def test_from_nothing_to_a_drive_and_back(home):
     (home.drive / "directory" / "file").write_text("kept")
     home.client("sync", home.drive, "--timeout", "30s")
     assert str(home.drive) in home.client("status").stdout
-    assert home.client("doctor").returncode == 0
+    doubts = [line for line in home.client("doctor", check=False).stdout.splitlines() if line.startswith("problem")]
+    assert not [line for line in doubts if " mounts: " not in line or str(home.root) in line]   # this machine may have others
 
     before = set(home.processes())
     assert len(before) == 4   # the server, the mount's process, its supervisor and its notifier
