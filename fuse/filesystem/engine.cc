@@ -90,7 +90,7 @@ std::chrono::milliseconds Engine::patience(Need::Kind kind) {
 
 Status Engine::fetch(const Need& need, Instant deadline, std::stop_token stop) {
   if (need.kind == Need::Kind::kAgain) return {};
-  if (need.kind == Need::Kind::kContent) {
+  if (need.kind == Need::Kind::kContent && fetcher_.online()) {   // what is here is not given up for what cannot come
     // Whatever the limit of the cache is, its disk may be smaller. One without room even so may still take the little that is wanted.
     auto room = make_room(backing_, *this, [this] { reap(); }, options_.reserve_bytes, need.extent.length());
     if (!room.ok()) log_warn("filesystem.evict.failed", {{"error", room.error()}});

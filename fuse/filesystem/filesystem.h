@@ -110,6 +110,8 @@ class Fetcher {
   virtual Status fetch(const Need& need, Instant deadline, std::stop_token stop) = 0;
   /// A hint that [extent) of the file will be read soon; returns at once.
   virtual void prefetch(InodeId inode, Extent extent) = 0;
+  /// The server can be reached, as far as is known. Never blocks.
+  virtual bool online() = 0;
   /// Unsent changes are on their way to the server: `fetch` of kRoom waits for some of them, and answers NoSpace when it
   /// cannot. Never blocks.
   virtual bool makes_room() = 0;

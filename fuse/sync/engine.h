@@ -38,6 +38,7 @@ class RunningSync final : public SyncEngine {
   void wake() override;
   Status sync_to(Lsn lsn, Instant deadline, std::stop_token stop) override;
   Status catch_up(Instant deadline, std::stop_token stop) override;
+  bool online() override { return connection_.online(); }
   bool makes_room() override;
   Status make_room(Instant deadline, std::stop_token stop) override;
   Status fetch_directory(InodeId directory, Instant deadline, std::stop_token stop) override;

@@ -137,6 +137,8 @@ class SyncEngine {
   virtual Status sync_to(Lsn lsn, Instant deadline, std::stop_token stop) = 0;
   /// Asks the server how far it is, and blocks until everything up to there shows here. Errors: as sync_to.
   virtual Status catch_up(Instant deadline, std::stop_token stop) = 0;
+  /// The server can be reached, as far as is known. Never blocks.
+  virtual bool online() = 0;
   /// Something acknowledged may leave the disk soon: changes are on their way, or were taken just now. Never blocks.
   virtual bool makes_room() = 0;
   /// Sends without gathering, and blocks until what was acknowledged may be evicted, or nothing is on its way any more.

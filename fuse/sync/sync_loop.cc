@@ -111,13 +111,14 @@ Status RunningSync::push_all(const CallOptions& options) {
   while (!options.stop.stop_requested()) {
     auto outcome = pusher_.push(options);
     uncleaned_ = pusher_.has_uncleaned();
+    const bool sent = outcome.ok() && (*outcome == Pusher::Outcome::kDone || *outcome == Pusher::Outcome::kPull);
+    if (sent) pace_.sent(d_.clock.monotonic());
     switch (TRY(std::move(outcome))) {
       case Pusher::Outcome::kIdle:
         if (uncleaned_ || room_wanted_) clean_up();
         return {};
       case Pusher::Outcome::kDone: {
         replans_ = 0;
-        pace_.sent(d_.clock.monotonic());
         {
           MutexLock lock(mutex_);
           trouble_.reset();

@@ -80,12 +80,8 @@ def test_missing_segment_on_the_server():
 def test_damaged_metadata_of_the_client():
     """Opening finds it, or nothing wrong is ever shown; the server's copy makes a new start."""
     with world(expect_clean=False) as w:
-        a, b = w.two_devices()
-        left = a.mount("home")
-        for number in range(3000):
-            (left / f"name-{number:05}").write_text(str(number))
-        a.sync(left)
-        a.umount(left)
+        a, b = w.two_devices_with_names(3000)
+        left = a.mounts[0]
         state = next((a.root / "data").glob("skymoor/volumes/*/metadata"))
         database = state / "metadata.db"
         size = database.stat().st_size
@@ -119,12 +115,7 @@ def test_damaged_metadata_of_the_client():
 def test_a_bit_of_the_clients_database_is_named_with_its_page():
     """Each page that a bit flips in: fsck names it, and a mount refuses or shows nothing wrong."""
     with world(expect_clean=False) as w:
-        a, _ = w.two_devices()
-        left = a.mount("home")
-        for number in range(300):
-            (left / f"name-{number:05}").write_text(str(number))
-        a.sync(left)
-        a.umount(left)
+        a, _ = w.two_devices_with_names(300)
         database = next((a.root / "data").glob("skymoor/volumes/*/metadata/metadata.db"))
         wait_until(lambda: not list(database.parent.glob("*-wal")), 60, "the end of its process")
         whole, size = database.read_bytes(), page_bytes(database)

@@ -18,6 +18,7 @@ class FakeFetcher final : public Fetcher {
   std::string state = "synced";
   std::atomic<int> changes{0};
   std::atomic<bool> sending{false};
+  std::atomic<bool> reachable{true};
 
   Status fetch(const Need& need, Instant, std::stop_token) override {
     {
@@ -30,6 +31,7 @@ class FakeFetcher final : public Fetcher {
     std::lock_guard lock(mutex_);
     prefetches_.emplace_back(inode, extent);
   }
+  bool online() override { return reachable; }
   bool makes_room() override { return sending; }
   VolumeStatistics volume_statistics() override { return statistics; }
   void changed() override { ++changes; }

@@ -273,6 +273,16 @@ class World:
         second.login(self.server)
         return first, second
 
+    def two_devices_with_names(self, count):
+        """The same; the first has made so many small files (`name-00000` holds "0") and sent them, and its mount has ended."""
+        first, second = self.two_devices()
+        drive = first.mount("home")
+        for number in range(count):
+            (drive / f"name-{number:05}").write_text(str(number))
+        first.sync(drive)
+        first.umount(drive)
+        return first, second
+
     def unexpected_log_lines(self):
         """Error lines in any log: a clean exit is not enough."""
         bad = []

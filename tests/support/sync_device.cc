@@ -67,6 +67,10 @@ class SyncDevice::Bridge final : public Fetcher, public TreeListener {
   void prefetch(InodeId inode, Extent extent) override {
     if (SyncEngine* to = engine) to->prefetch(inode, extent);
   }
+  bool online() override {
+    SyncEngine* to = engine;
+    return to && to->online();
+  }
   bool makes_room() override {
     SyncEngine* to = engine;
     return to && to->makes_room();

@@ -100,12 +100,7 @@ def test_server_damage_is_named_and_counts_are_repaired():
 
 def test_a_bit_of_the_servers_database_is_named_with_its_page():
     with world(expect_clean=False) as w:
-        a, _ = w.two_devices()
-        left = a.mount("home")
-        for number in range(300):
-            (left / f"name-{number}").write_text(str(number))
-        a.sync(left)
-        a.umount(left)
+        w.two_devices_with_names(300)
         w.server.stop()
         database = w.server.data / "metadata.db"
         assert server_fsck(w)["clean"]

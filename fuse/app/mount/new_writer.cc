@@ -38,6 +38,7 @@ Result<std::unique_ptr<BackingStore>> open_backing(Disk& disk, const StatePaths&
 class NothingElsewhere final : public Fetcher {
   Status fetch(const Need&, Instant, std::stop_token) override { return Error(Code::kOffline, "not mounted"); }
   void prefetch(InodeId, Extent) override {}
+  bool online() override { return false; }
   bool makes_room() override { return false; }
   VolumeStatistics volume_statistics() override { return {}; }
   void changed() override {}

@@ -38,6 +38,11 @@ void SyncFetcher::prefetch(InodeId inode, Extent extent) {
   if (auto engine = this->engine()) engine->prefetch(inode, extent);
 }
 
+bool SyncFetcher::online() {
+  auto engine = this->engine();
+  return engine && engine->online();
+}
+
 bool SyncFetcher::makes_room() {
   auto engine = this->engine();
   return engine && engine->makes_room();

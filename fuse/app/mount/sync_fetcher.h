@@ -19,6 +19,7 @@ class SyncFetcher final : public Fetcher {
 
   Status fetch(const Need& need, Instant deadline, std::stop_token stop) override;
   void prefetch(InodeId inode, Extent extent) override;
+  bool online() override;
   bool makes_room() override;
   VolumeStatistics volume_statistics() override;
   void changed() override;

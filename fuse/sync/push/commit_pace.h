@@ -16,7 +16,7 @@ class CommitPace {
   std::chrono::nanoseconds quiet(Instant now) const { return rested(now) ? delay_ / kShareAfterRest : delay_; }
   /// No change waits longer than this for others.
   std::chrono::nanoseconds longest() const { return delay_ * kGatherFactor; }
-  /// A commit of this device has been acknowledged.
+  /// A commit of this device has gone to the server, whatever came of it.
   void sent(Instant now) { sent_ = now, sent_any_ = true; }
 
  private:

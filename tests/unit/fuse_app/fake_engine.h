@@ -17,6 +17,7 @@ class FakeEngine final : public SyncEngine {
   void wake() override { calls.push_back("wake"); }
   Status sync_to(Lsn lsn, Instant deadline, std::stop_token) override { return on_sync(lsn, deadline); }
   Status catch_up(Instant, std::stop_token) override { return note("catch up", InodeId{}); }
+  bool online() override { return state.online; }
   bool makes_room() override { return false; }
   Status make_room(Instant, std::stop_token) override { return note("room", InodeId{}); }
   Status fetch_directory(InodeId inode, Instant, std::stop_token) override { return note("directory", inode); }

@@ -47,6 +47,14 @@ TEST_F(AbsentContentTest, WhatIsFetchedMakesRoomForItself) {
   EXPECT_EQ(full.content(file), big);
   ASSERT_OK(full.backing->make_clean(file));
   EXPECT_GE(full.backing->usage().clean_bytes, big.size());
+  // For what cannot come nothing goes.
+  full.fetcher.reachable = false;
+  auto server = std::exchange(full.fetcher.on_fetch, nullptr);
+  const Need need{Need::Kind::kContent, full.find("sparse")->id, {0, 4096}};
+  EXPECT_CODE(full.fs->fetch(need, SystemClock().monotonic() + std::chrono::seconds(30), {}), Code::kOffline);
+  EXPECT_GE(full.backing->usage().clean_bytes, big.size());
+  full.fetcher.reachable = true;
+  full.fetcher.on_fetch = std::move(server);
   EXPECT_EQ(full.content(full.find("sparse")->id), sparse);
   EXPECT_LT(full.backing->usage().clean_bytes, big.size());
   EXPECT_EQ(full.content(file), big);

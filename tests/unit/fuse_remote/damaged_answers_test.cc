@@ -1,9 +1,8 @@
 // Whole answers, heads and bodies, damaged on a line without TLS: each call ends, soon, with an error or with what could be read,
 // and the next one works. SKYMOOR_DAMAGED_ANSWERS: how many (7000).
-#include "fuse/remote/http_volume_remote.h"
 #include "tests/support/damage.h"
 #include "tests/support/seeds.h"
-#include "tests/unit/fuse_remote/session_fixture.h"
+#include "tests/unit/fuse_remote/volume_fixture.h"
 
 namespace skymoor::client {
 namespace {
@@ -14,14 +13,9 @@ using testing::HttpTestServer;
 using testing::TestConnection;
 using testing::TestRequest;
 
-class DamagedAnswersTest : public ::testing::Test {
+class DamagedAnswersTest : public VolumeAtServer {
  protected:
-  DamagedAnswersTest() {
-    volume_.value.fill(0xab);
-    http_ = std::move(*HttpClient::open({.base_url = server_.url(), .trust = {}}));
-    session_ = std::make_unique<RemoteSession>(*http_, store_, clock_);
-    remote_ = std::make_unique<HttpVolumeRemote>(*session_, random_, volume_);
-  }
+  DamagedAnswersTest() { connect(server_); }
   static Bytes whole(ByteView body) {
     Bytes answer = to_bytes("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: " +
                             std::to_string(body.size()) + "\r\nX-Request-Id: 0123456789abcdef\r\n\r\n");
@@ -34,13 +28,6 @@ class DamagedAnswersTest : public ::testing::Test {
     c.write(std::string(as_text(answer_)));
     c.close();
   }};
-  SystemClock clock_;
-  SystemRandom random_;
-  MemorySessionStore store_{{"refresh", "access", SystemClock().now() + 24h}};
-  VolumeId volume_;
-  std::unique_ptr<HttpClient> http_;
-  std::unique_ptr<RemoteSession> session_;
-  std::unique_ptr<HttpVolumeRemote> remote_;
 };
 
 TEST_F(DamagedAnswersTest, EveryCallEndsAndTheNextWorks) {
@@ -91,7 +78,7 @@ TEST_F(DamagedAnswersTest, EveryCallEndsAndTheNextWorks) {
     const Status now = call();
     ASSERT_TRUE(now.ok()) << "message " << i << ": " << now.error().to_string();
   }
-  EXPECT_LT(slowest, 9s) << "a call waited for what does not come";
+  EXPECT_EQ(outcomes.count("TimedOut"), 0u) << "a call waited for what does not come";
   for (const auto& [name, count] : outcomes) std::cout << count << " " << name << ", ";
   std::cout << "slowest " << std::chrono::duration_cast<std::chrono::milliseconds>(slowest).count() << " ms\n";
   EXPECT_GT(outcomes["Offline"], static_cast<int>(times / 20)) << "the head was not damaged";

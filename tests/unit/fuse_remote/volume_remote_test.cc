@@ -1,8 +1,7 @@
 #include <map>
 
 #include "fuse/remote/account_remote.h"
-#include "fuse/remote/http_volume_remote.h"
-#include "tests/unit/fuse_remote/session_fixture.h"
+#include "tests/unit/fuse_remote/volume_fixture.h"
 
 namespace skymoor::client {
 namespace {
@@ -12,14 +11,9 @@ using testing::HttpTestServer;
 using testing::TestConnection;
 using testing::TestRequest;
 
-class VolumeRemoteTest : public ::testing::Test {
+class VolumeRemoteTest : public VolumeAtServer {
  protected:
-  VolumeRemoteTest() {
-    volume_.value.fill(0xab);
-    http_ = std::move(*HttpClient::open({.base_url = server_.url(), .trust = {}}));
-    session_ = std::make_unique<RemoteSession>(*http_, store_, clock_);
-    remote_ = std::make_unique<HttpVolumeRemote>(*session_, random_, volume_);
-  }
+  VolumeRemoteTest() { connect(server_); }
   void answer(const std::string& method, const std::string& target, Bytes body) {
     answers_[method + " " + target] = std::string(as_text(body));
   }
@@ -34,13 +28,6 @@ class VolumeRemoteTest : public ::testing::Test {
     c.reply(200, it->second, "application/octet-stream");
   }};
   const std::string hex_ = std::string(32, 'a').replace(0, 32, "abababababababababababababababab");
-  SystemClock clock_;
-  SystemRandom random_;
-  MemorySessionStore store_{{"refresh", "access", SystemClock().now() + 600s}};
-  VolumeId volume_;
-  std::unique_ptr<HttpClient> http_;
-  std::unique_ptr<RemoteSession> session_;
-  std::unique_ptr<HttpVolumeRemote> remote_;
 };
 
 TEST_F(VolumeRemoteTest, CommitSendsTheSignedBytesAndReadsTheReply) {
