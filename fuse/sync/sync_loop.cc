@@ -109,10 +109,11 @@ Status RunningSync::compare_heads(const CallOptions& options) {
 
 Status RunningSync::push_all(const CallOptions& options) {
   while (!options.stop.stop_requested()) {
+    uncleaned_ = true;   // said before the store knows of an acknowledgement: between the two nothing would seem to be on its way
     auto outcome = pusher_.push(options);
-    uncleaned_ = pusher_.has_uncleaned();
-    const bool sent = outcome.ok() && (*outcome == Pusher::Outcome::kDone || *outcome == Pusher::Outcome::kPull);
-    if (sent) pace_.sent(d_.clock.monotonic());
+    const bool pulls = outcome.ok() && *outcome == Pusher::Outcome::kPull;   // it may find own commits acknowledged
+    if (!pulls) uncleaned_ = pusher_.has_uncleaned();
+    if (pulls || (outcome.ok() && *outcome == Pusher::Outcome::kDone)) pace_.sent(d_.clock.monotonic());
     switch (TRY(std::move(outcome))) {
       case Pusher::Outcome::kIdle:
         if (uncleaned_ || room_wanted_) clean_up();

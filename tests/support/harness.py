@@ -48,11 +48,11 @@ def mounted(path):
 
 
 def unmount_by_force(path):
-    """Leaves no mount behind, whatever state it is in."""
+    """Leaves no mount behind, whatever state it is in, and nobody who waits for it."""
     for _ in range(5):
         if not mounted(path):
             return
-        subprocess.run(["umount", "-l", str(path)], capture_output=True, check=False)
+        subprocess.run(["umount", "-f", "-l", str(path)], capture_output=True, check=False)
 
 
 class Server:

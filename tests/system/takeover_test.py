@@ -1,6 +1,7 @@
 """kill -9 of the process that serves a mount: programs see at most a pause. The same way leads to a new version."""
 
 import contextlib
+import errno
 import json
 import mmap
 import os
@@ -313,6 +314,55 @@ def test_a_process_that_keeps_dying_is_given_up():
         log = (a.root / "data" / "skymoor" / "log" / "mount.log").read_text()
         assert "mount.given_up" in log and "times within a minute" in log
         assert (a.mount("home") / "file").read_text() == "kept"
+
+
+WRITER = """
+import os, sys
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+print("writes", flush=True)
+try:
+    os.write(fd, b"part of a page")
+except OSError as error:
+    print(error.errno)
+"""
+
+
+@pytest.mark.parametrize("end", ["given up", "no supervisor", "nobody"])
+def test_a_write_that_nobody_will_answer_ends(end):
+    """The kernel holds a page that is written in part until the write is answered, and a notice about the file waits for the page, out of
+    reach of any kill and with a descriptor of the mount: it kept the kernel from ending the write with the last process."""
+    with world(expect_clean=False) as w:
+        a = w.one_device()
+        fault = Fault("kill:filesystem.write:1", a.root / "fault-report")
+        fault.env["SKYMOOR_FAULT_REPORT"] = "/dev/null"   # not carried out once: each process that is to do it dies of it
+        with ordered(a, fault):
+            drive = a.mount("home", "passthrough=off")
+        minor = os.minor(os.stat(drive).st_dev)
+        service = a.status(drive)["supervisor"]
+        notifier = [p for p in a.processes() if p not in (service["pid"], a.pid(drive))]
+        assert len(notifier) == 1
+        log = a.root / "data" / "skymoor" / "log" / "mount.log"
+        with subprocess.Popen([sys.executable, "-c", WRITER, str(drive / "file")], stdout=subprocess.PIPE, text=True) as writer:
+            try:
+                assert writer.stdout.readline() == "writes\n"
+                if end != "given up":
+                    wait_until(lambda: "within_a_minute=4" in log.read_text(), 60, "it has died four times, and rests")
+                    for pid in [service["pid"], *(notifier if end == "nobody" else [])]:
+                        os.kill(pid, signal.SIGKILL)
+                if end == "nobody":
+                    assert not select.select([writer.stdout], [], [], 1)[0], "it waited for nothing"
+                    assert "does not answer" in a.skymoor("doctor", check=False).stdout
+                    a.skymoor("umount", "--force", drive)
+                assert select.select([writer.stdout], [], [], 60)[0], "the write ends"
+                assert int(writer.stdout.readline()) in (errno.ENOTCONN, errno.ECONNABORTED)
+            except BaseException:
+                abort_connection(minor)
+                raise
+        wait_until(lambda: not a.processes(), 30, "nobody waits any more")
+        if end == "given up":
+            assert not mounted(drive) and "mount.given_up" in log.read_text()
+        a.skymoor("mount", "home", drive)   # also over a dead one
+        (drive / "file").write_text("works")
 
 
 def test_without_its_supervisor_the_mount_goes_on():

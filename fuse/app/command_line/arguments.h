@@ -37,7 +37,7 @@ struct MountArguments {
 };
 struct UmountArguments {
   std::string directory;
-  bool wait = false, lazy = false;
+  bool wait = false, lazy = false, force = false;
   std::optional<std::chrono::milliseconds> timeout;
 };
 struct StatusArguments {

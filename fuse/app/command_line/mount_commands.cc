@@ -22,9 +22,11 @@ void declare_mount_commands(CLI::App& app, Declared& declared) {
   CLI::App* u = add_command(app, declared, "umount", "Unmount; what was not sent yet is sent after the next mount",
                             "  skymoor umount ~/drive\n  skymoor umount ~/drive --wait --timeout 10m");
   u->add_option("DIR", umount->directory, "the mount point")->required();
-  u->add_flag("--wait", umount->wait, "first wait until the server holds everything");
+  CLI::Option* wait = u->add_flag("--wait", umount->wait, "first wait until the server holds everything");
   add_duration(u, "--timeout", umount->timeout, "with --wait: give up after this long and stay mounted");
   u->add_flag("--lazy", umount->lazy, "detach at once even if files are open; the mount ends when they are closed");
+  u->add_flag("--force", umount->force, "detach at once; programs that wait for it, or have files open, get errors")
+      ->excludes(wait);
   choose_on_parse(u, declared, umount);
 
   auto status = std::make_shared<StatusArguments>();

@@ -96,11 +96,15 @@ void check_mounts(Findings& out, Disk& disk, const StatePaths& paths) {
     if (entry.type != kMountType) continue;
     const bool ours = std::any_of(running->begin(), running->end(),
                                   [&](const auto& mount) { return mount.mount_point == entry.mount_point; });
+    const MountState state = ours ? MountState::kAnswers : state_of_mount(entry.mount_point);
     if (ours)
       out.push_back({"mounts", State::kOk, entry.mount_point + " (" + entry.source + ") answers", ""});
-    else if (is_dead_mount(entry.mount_point))
+    else if (state == MountState::kDead)
       out.push_back({"mounts", State::kProblem, entry.mount_point + ": its process has died",
                      "skymoor umount " + entry.mount_point + ", then mount it again: nothing is lost"});
+    else if (state == MountState::kSilent)
+      out.push_back({"mounts", State::kProblem, entry.mount_point + ": does not answer",
+                     "if nothing serves it any more: skymoor umount --force " + entry.mount_point});
   }
   for (const std::string& who : silent)
     out.push_back({"mounts", State::kProblem, "a mount does not answer: " + who, "look into " + paths.log_file()});

@@ -5,6 +5,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -57,7 +58,9 @@ std::vector<MountEntry> parse_mount_table(std::string_view mountinfo) {
     words >> id >> parent >> device >> root >> mount_point;
     while (words >> word && word != "-") {
     }
-    if (words >> type >> source) table.push_back({unescape(mount_point), unescape(type), unescape(source)});
+    unsigned major = 0, minor = 0;
+    if (std::sscanf(device.c_str(), "%u:%u", &major, &minor) != 2) continue;
+    if (words >> type >> source) table.push_back({unescape(mount_point), unescape(type), unescape(source), major << 20 | minor});
   }
   return table;
 }
@@ -70,7 +73,7 @@ Result<std::vector<MountEntry>> read_mount_table() {
   return parse_mount_table(content.str());
 }
 
-bool is_dead_mount(const std::string& mount_point) {
+MountState state_of_mount(const std::string& mount_point) {
   auto answer = std::make_shared<std::promise<int>>();
   auto future = answer->get_future();
   // A thread that may stay behind: nothing takes a caller back from a mount that is stuck.
@@ -78,10 +81,10 @@ bool is_dead_mount(const std::string& mount_point) {
     struct statfs ignored = {};
     answer->set_value(::statfs(mount_point.c_str(), &ignored) == 0 ? 0 : errno);
   }).detach();
-  if (future.wait_for(std::chrono::seconds(2)) != std::future_status::ready) return false;
+  if (future.wait_for(std::chrono::seconds(2)) != std::future_status::ready) return MountState::kSilent;
   const int error = future.get();
   // Which of the two depends on whether the request was on its way when the process died.
-  return error == ENOTCONN || error == ECONNABORTED;
+  return error == ENOTCONN || error == ECONNABORTED ? MountState::kDead : MountState::kAnswers;
 }
 
 const MountEntry* mount_holding(const std::vector<MountEntry>& table, std::string_view path) {

@@ -1,5 +1,6 @@
 // The kernel's mount table, and whether a directory may become a mount point.
 #pragma once
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@ struct MountEntry {
   std::string mount_point;
   std::string type;     ///< "fuse.skymoor"
   std::string source;   ///< "skymoor:home"
+  std::uint32_t device = 0;   ///< the kernel's number of the filesystem: major << 20 | minor
 };
 inline constexpr std::string_view kMountType = "fuse.skymoor";
 
@@ -26,9 +28,10 @@ const MountEntry* mount_holding(const std::vector<MountEntry>& table, std::strin
 /// whose daemon is dead or stuck.
 std::string absolute_mount_point(const std::string& path);
 
-/// Whether the mount's process has died: the kernel answers ENOTCONN or ECONNABORTED then, at once. A mount that
-/// does not answer within two seconds is alive, if stuck. Source: fs/fuse/dev.c.
-bool is_dead_mount(const std::string& mount_point);
+/// kDead: its process has died, the kernel answers ENOTCONN or ECONNABORTED then, at once. kSilent: no answer within two
+/// seconds; somebody may still serve it. Source: fs/fuse/dev.c.
+enum class MountState { kAnswers, kDead, kSilent };
+MountState state_of_mount(const std::string& mount_point);
 
 /// The directory as an absolute path, fit to mount on. Errors, each saying what to do: NotFound, NotDirectory,
 /// Busy (something of ours is mounted there), NotEmpty, PermissionDenied.

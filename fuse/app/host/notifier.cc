@@ -36,9 +36,13 @@ void pass_on(int session_fd, int socket) {
 
 }  // namespace
 
-void run_notifier(int session_fd, int socket) {
+void run_notifier(int session_fd, int socket, const std::function<void()>& nobody_left) {
   std::vector<std::jthread> threads;
   for (int i = 0; i < kThreads; ++i) threads.emplace_back(pass_on, session_fd, socket);
+  pollfd others{socket, 0, 0};
+  while (::poll(&others, 1, -1) < 0 && errno == EINTR) {
+  }
+  nobody_left();
 }
 
 int NotifierLink::notify(const iovec* iov, int count) {

@@ -3,6 +3,7 @@
 #include <sys/uio.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <vector>
@@ -16,7 +17,9 @@ namespace skymoor::client {
 /// would not end, and keep the next one from its state for ever. So another process does it, which has nothing to keep.
 /// Writes every message from `socket` to the session and sends back how that went; returns when nobody is left to ask. By a few
 /// threads: one notice may wait for long, and others are of no concern to it. Who sends one after the other keeps their order.
-void run_notifier(int session_fd, int socket);
+/// With nobody left, a notice that still waits may wait for an answer that never comes: `nobody_left` is called before
+/// the threads are waited for.
+void run_notifier(int session_fd, int socket, const std::function<void()>& nobody_left = [] {});
 
 /// The worker's end. Thread-safe: of those who wait for answers, one reads for all.
 class NotifierLink {

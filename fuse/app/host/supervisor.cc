@@ -77,6 +77,8 @@ class Supervisor {
   void handle_message();
   void handle_signal();
   bool is_mounted() const;
+  void find_mount();
+  void abort_waiting() const;
   std::size_t crashes_lately() const;
   std::optional<WorkerPart> over(int code) {
     code_ = code;
@@ -86,6 +88,7 @@ class Supervisor {
   const SupervisorOptions options_;
   std::shared_ptr<Handover> handover_;
   UniqueFd signals_, link_, session_;
+  MountEntry mount_;                ///< the kernel's name for it, once mounted
   UniqueFd notices_, notifier_end_;   ///< what workers write to, and what the notifier reads, until it has it
   sigset_t mask_before_ = {};
   pid_t worker_ = 0;
@@ -119,6 +122,7 @@ Status Supervisor::inherit() {
   handover_ = TRY(Handover::adopt(inherited_fd(numbers[1])));
   link_ = inherited_fd(numbers[2]);
   notices_ = inherited_fd(numbers[3]);
+  find_mount();
   worker_ = numbers[4];
   return {};
 }
@@ -196,6 +200,7 @@ void Supervisor::handle_message() {
   switch (message->kind) {
     case WorkerMessage::Kind::kKeep:
       session_ = std::move(message->session);
+      find_mount();
       start_notifier();
       break;
     case WorkerMessage::Kind::kUpgrade:
@@ -219,7 +224,7 @@ void Supervisor::start_notifier() {
     signals_.reset();
     link_.reset();
     notices_.reset();
-    run_notifier(session_.get(), notifier_end_.get());
+    run_notifier(session_.get(), notifier_end_.get(), [this] { abort_waiting(); });
     ::_exit(0);
   }
   notifier_end_.reset();
@@ -251,6 +256,22 @@ bool Supervisor::is_mounted() const {
   return !(::poll(&state, 1, 0) == 1 && (state.revents & POLLERR));
 }
 
+void Supervisor::find_mount() {
+  const auto table = read_mount_table();
+  const MountEntry* there = table.ok() ? mount_holding(*table, options_.mount_point) : nullptr;
+  if (there && there->mount_point == options_.mount_point && there->type == kMountType) mount_ = *there;
+}
+
+/// Nobody will answer any more, and a notice that waits would keep the kernel from saying so. As long as the session is
+/// connected its number is no other mount's.
+void Supervisor::abort_waiting() const {
+  if (!is_mounted() || mount_.device == 0) return;
+  if (Status aborted = abort_requests(mount_); !aborted.ok()) {
+    options_.prepare_log();
+    log_warn("mount.not_aborted", {{"why", aborted.error()}});
+  }
+}
+
 Result<std::optional<WorkerPart>> Supervisor::ended(int status) {
   const bool exited = WIFEXITED(status);
   const int code = exited ? WEXITSTATUS(status) : kSignalExit + WTERMSIG(status);
@@ -270,6 +291,7 @@ Result<std::optional<WorkerPart>> Supervisor::ended(int status) {
   }
   if (!asked_to_end_ && !(exited && (code == 0 || code > kSignalExit))) return crashed(status);
   // It was to end, and left the mount behind.
+  abort_waiting();
   (void)unmount(options_.mount_point, /*lazy=*/true);
   return over(code);
 }
@@ -295,6 +317,7 @@ Result<std::optional<WorkerPart>> Supervisor::crashed(int status) {
     log_error("mount.given_up", {{"mount_point", options_.mount_point},
                                  {"why", "its process died " + std::to_string(lately) + " times within a minute, last of " +
                                              why(status)}});
+    abort_waiting();
     if (Status gone = unmount(options_.mount_point, /*lazy=*/true); !gone.ok())
       log_error("mount.not_unmounted", {{"why", gone.error()}});
     return over(1);

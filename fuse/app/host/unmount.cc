@@ -9,6 +9,8 @@
 
 #include <fstream>
 
+#include "shared/base/fd.h"
+
 extern char** environ;
 
 namespace skymoor::client {
@@ -113,6 +115,23 @@ Status unmount(const std::string& mount_point, bool lazy) {
   if (errno == EBUSY) return busy(mount_point);
   if (errno == EINVAL || errno == ENOENT) return not_mounted(mount_point);
   return Error::from_errno(errno, "unmount " + mount_point);
+}
+
+Status abort_requests(const MountEntry& mount) {
+  const std::string control = "/sys/fs/fuse/connections/" + std::to_string(mount.device) + "/abort";
+  UniqueFd abort(::open(control.c_str(), O_WRONLY | O_CLOEXEC));
+  if (abort && ::write(abort.get(), "1", 1) == 1) return {};
+  if (::geteuid() != 0)
+    return abort || errno == EACCES ? Error::from_errno(errno, control)
+                                    : Error(Code::kNotFound, "there is no " + control + ", and without it only root can do this");
+  const auto table = TRY(read_mount_table());
+  const MountEntry* there = mount_holding(table, mount.mount_point);
+  if (!there || there->mount_point != mount.mount_point || there->device != mount.device) return not_mounted(mount.mount_point);
+  // Held, it cannot be unmounted: only the first half of a forced unmount is wanted.
+  UniqueFd held(::open(mount.mount_point.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!held) return Error::from_errno(errno, mount.mount_point);
+  if (::umount2(mount.mount_point.c_str(), UMOUNT_NOFOLLOW | MNT_FORCE) == 0 || errno == EBUSY) return {};
+  return Error::from_errno(errno, "umount2 " + mount.mount_point);
 }
 
 }  // namespace skymoor::client

@@ -67,7 +67,8 @@ Status clear_dead_mount(const std::string& directory) {
   for (int i = 0; i < kMostOnTop; ++i) {
     const auto table = TRY(read_mount_table());
     const MountEntry* entry = mount_holding(table, mount_point);
-    if (!entry || entry->mount_point != mount_point || entry->type != kMountType || !is_dead_mount(mount_point)) return {};
+    if (!entry || entry->mount_point != mount_point || entry->type != kMountType) return {};
+    if (state_of_mount(mount_point) != MountState::kDead) return {};
     TRY(unmount(mount_point, /*lazy=*/true));
     log_info("mount.dead_one_cleared", {{"mount_point", mount_point}});
   }

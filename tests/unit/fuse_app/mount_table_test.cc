@@ -23,6 +23,8 @@ TEST(MountTable, IsReadWithItsEscapes) {
   EXPECT_EQ(table[1].mount_point, "/home/a b");
   EXPECT_EQ(table[1].type, "fuse.skymoor");
   EXPECT_EQ(table[1].source, "skymoor:my home");
+  EXPECT_EQ(table[0].device, 8u << 20 | 1u);
+  EXPECT_EQ(table[1].device, 40u);
 }
 
 TEST(MountTable, TheLongestMountPointHoldsAPath) {

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <future>
 #include <set>
 #include <string>
 #include <thread>
@@ -42,6 +43,23 @@ TEST(Notifier, WritesEachMessageWholeAndTellsHowThatWent) {
     EXPECT_EQ(notify(link, "more", ""), EPIPE);
   }
   notifier.join();   // it ends with the last who could ask
+}
+
+TEST(Notifier, SaysThatNobodyIsLeftThoughANoticeWaits) {
+  Pair line, kernel;
+  int room = 4096;   // a few messages; the next one waits until somebody reads
+  ASSERT_EQ(::setsockopt(kernel.left.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room), 0);
+  ::signal(SIGPIPE, SIG_IGN);
+  std::promise<void> told;
+  std::thread notifier([&] { run_notifier(kernel.left.get(), line.right.get(), [&] { told.set_value(); }); });
+  const std::string message(3000, 'x');
+  for (int i = 0; i < 12; ++i) ASSERT_GT(::send(line.left.get(), message.data(), message.size(), 0), 0);
+  auto future = told.get_future();
+  EXPECT_EQ(future.wait_for(std::chrono::milliseconds(200)), std::future_status::timeout) << "as long as somebody may ask";
+  line.left.reset();
+  EXPECT_EQ(future.wait_for(std::chrono::seconds(60)), std::future_status::ready);
+  kernel.right.reset();   // as an aborted connection does
+  notifier.join();
 }
 
 TEST(Notifier, AnAnswerToADeadWorkersMessageIsNotOurs) {

@@ -61,7 +61,8 @@ Result<ExitCode> run_command(const UmountArguments& arguments, CommandContext& c
     if (!running.ok()) return running.error();
     TRY(send_everything(*running, arguments.timeout));
   }
-  TRY(unmount(directory, arguments.lazy));
+  if (arguments.force) TRY(abort_requests(*entry));
+  TRY(unmount(directory, arguments.lazy || arguments.force));
   if (running.ok() && !arguments.lazy) TRY(wait_for_end(*running));
   context.console.say(directory + " is unmounted.");
   context.console.result(R"({"ok":true})");
