@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "fuse/app/mount/backing_replay.h"
+#include "fuse/app/mount/offline_store.h"
 #include "fuse/cache/pin_set.h"
 #include "fuse/filesystem/filesystem.h"
 #include "fuse/sync/sync_engine.h"
@@ -72,8 +73,8 @@ Status settle(Disk& disk, Clock& clock, const StatePaths& paths, const LocalVolu
 }
 
 /// As at the start of a mount, and at its orderly end: what a crash or a power cut left half-done is done, as the old writer.
-/// Answers what the server lacks then.
-Result<MetadataStore::Pending> recover(Disk& disk, Clock& clock, const StatePaths& paths, const LocalVolume& volume,
+/// Answers how many changes the server lacks then.
+Result<std::uint64_t> recover(Disk& disk, Clock& clock, const StatePaths& paths, const LocalVolume& volume,
                                        const NextDevice& to, std::stop_token stop) {
   auto backing = TRY(open_backing(disk, paths, volume.id));
   BackingReplay replay(*backing);
@@ -87,9 +88,9 @@ Result<MetadataStore::Pending> recover(Disk& disk, Clock& clock, const StatePath
   auto files = TRY(Filesystem::open(*store, *backing, nobody, disk, clock, {}));
   files.reset();
   TRY(backing->sync_all());
-  const MetadataStore::Pending pending = store->pending();
+  const std::uint64_t unsent = TRY(unsent_changes(*store));
   TRY(store->close());
-  return pending;
+  return unsent;
 }
 
 /// Files and pins of what the server lacks take its new numbers.
@@ -154,10 +155,10 @@ Status give_to_device(Disk& disk, Clock& clock, const StatePaths& paths, LocalVo
     if (!reader) volume.writer = writer;
     return save_volume(disk, paths, volume);
   }
-  const MetadataStore::Pending pending = TRY(recover(disk, clock, paths, volume, device, stop));
-  if (reader && identity->writer && pending.records > 0)
+  const std::uint64_t unsent = TRY(recover(disk, clock, paths, volume, device, stop));
+  if (reader && identity->writer && unsent > 0)
     return Error(Code::kUnknownServer, "the state of volume '" + volume.label + "' in " + paths.volume(volume.id) + " has " +
-                                           std::to_string(pending.records) + " unsent changes of a device that was replaced, and " +
+                                           std::to_string(unsent) + " unsent changes of a device that was replaced, and " +
                                            "only its readers' rights are left: move it away to start anew");
   const std::string made = making(paths, volume.id);
   TRY(remove_directory(disk, made));

@@ -8,6 +8,7 @@
 namespace skymoor::client {
 namespace {
 constexpr std::chrono::milliseconds kLockLook{50};
+constexpr std::size_t kRecordsAtOnce = 1000, kBytesAtOnce = 4u << 20;
 }  // namespace
 
 Result<OfflineStore> open_offline(Disk& disk, Clock& clock, const StatePaths& paths, const LocalVolume& volume) {
@@ -27,12 +28,21 @@ Result<OfflineStore> open_offline(Disk& disk, Clock& clock, const StatePaths& pa
   return opened;
 }
 
-Result<MetadataStore::Pending> unsent_changes(Disk& disk, Clock& clock, const StatePaths& paths,
-                                              const LocalVolume& volume) {
+Result<std::uint64_t> unsent_changes(MetadataStore& store) {
+  std::uint64_t changes = 0;
+  for (Lsn at = store.position().acknowledged;;) {
+    const auto records = TRY(store.records_after(at, kRecordsAtOnce, kBytesAtOnce));
+    if (records.empty()) return changes;
+    for (const LogRecord& record : records) changes += !std::holds_alternative<LocalIntent>(record.intent);
+    at = records.back().lsn;
+  }
+}
+
+Result<std::uint64_t> unsent_changes(Disk& disk, Clock& clock, const StatePaths& paths, const LocalVolume& volume) {
   auto opened = open_offline(disk, clock, paths, volume);
-  if (!opened.ok() && opened.error().code() == Code::kNotFound) return MetadataStore::Pending{};
+  if (!opened.ok() && opened.error().code() == Code::kNotFound) return std::uint64_t{0};
   if (!opened.ok()) return opened.error();
-  return opened->store->pending();
+  return unsent_changes(*opened->store);
 }
 
 Result<UniqueFd> lock_volume(const StatePaths& paths, const VolumeId& volume, std::chrono::milliseconds patience) {

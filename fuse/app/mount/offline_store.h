@@ -19,9 +19,10 @@ struct OfflineStore {
 /// Errors: NotFound (it was never mounted here), Corrupt (naming file and offset).
 Result<OfflineStore> open_offline(Disk& disk, Clock& clock, const StatePaths& paths, const LocalVolume& volume);
 
-/// What the server does not have yet; zeros for a volume that was never mounted. Callers, errors: as open_offline.
-Result<MetadataStore::Pending> unsent_changes(Disk& disk, Clock& clock, const StatePaths& paths,
-                                              const LocalVolume& volume);
+/// How many changes the server does not have yet; none for a volume that was never mounted. Callers, errors: as open_offline.
+Result<std::uint64_t> unsent_changes(Disk& disk, Clock& clock, const StatePaths& paths, const LocalVolume& volume);
+/// The same of an open store. Its last records may be of nothing that is sent: files without a name that were cleared away.
+Result<std::uint64_t> unsent_changes(MetadataStore& store);
 
 /// Keeps everybody else from mounting the volume, and from giving its state to another device, while it is held.
 /// Blocks: up to `patience` while another process has it. Errors: Busy (it is mounted, about to be, or just closing).

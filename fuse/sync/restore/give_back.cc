@@ -12,6 +12,12 @@ constexpr Sequence kNewer{~std::uint64_t{0}};     // than any state of the ended
 constexpr std::uint8_t kTimes = kFieldMtime | kFieldCtime;
 constexpr std::uint8_t kGiven = kFieldMode | kFieldUid | kFieldGid | kTimes;
 
+/// When it was looked at here is nobody else's business.
+Attributes as_new(Attributes attributes) {
+  attributes.atime = attributes.mtime;
+  return attributes;
+}
+
 }  // namespace
 
 bool GiveBack::full() {
@@ -99,7 +105,7 @@ Status GiveBack::give(InodeId inode) {
   if (!theirs && wanted && !held) return {};
   // Deleted since, by somebody who had seen all there was.
   if (theirs && !theirs->live() && touches.names && !held) return {};
-  if (!theirs) TRY(tree_.apply(NewEffect{inode, lost.row.attributes, lost.row.target}));
+  if (!theirs) TRY(tree_.apply(NewEffect{inode, as_new(lost.row.attributes), lost.row.target}));
   if (inode != kRootInode) TRY(names(inode, lost));
   const auto now = TRY(tree_.node(inode));
   if (!now || !now->live()) return {};
@@ -168,7 +174,7 @@ Status GiveBack::conflict_copy(InodeId inode, const Lost& lost, const Bytes& man
     if (!TRY(tree_.slot(place))) break;
   }
   const Attributes& a = lost.row.attributes;
-  TRY(tree_.apply(NewEffect{copy, a, {}}));
+  TRY(tree_.apply(NewEffect{copy, as_new(a), {}}));
   TRY(tree_.apply(LinkEffect{place.directory, place.name, copy}));
   manifests_[copy] = manifest;
   TRY(tree_.apply(PutEffect{copy, id, a.size, a.mtime, a.ctime, {}}));

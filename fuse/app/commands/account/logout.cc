@@ -25,11 +25,11 @@ Result<std::vector<UniqueFd>> lock_volumes(CommandContext& context) {
 Status refuse_with_unsent(CommandContext& context) {
   std::vector<Error> damaged;
   for (const LocalVolume& volume : TRY(local_volumes(context.disk, context.paths, &damaged))) {
-    const auto pending = unsent_changes(context.disk, context.clock, context.paths, volume);
-    if (!pending.ok())
-      return pending.error().wrap("volume '" + volume.label + "' may hold unsent changes (--force throws them away)");
-    if (pending->records > 0)
-      return Error(Code::kBusy, "volume '" + volume.label + "' has " + std::to_string(pending->records) +
+    const auto unsent = unsent_changes(context.disk, context.clock, context.paths, volume);
+    if (!unsent.ok())
+      return unsent.error().wrap("volume '" + volume.label + "' may hold unsent changes (--force throws them away)");
+    if (*unsent > 0)
+      return Error(Code::kBusy, "volume '" + volume.label + "' has " + std::to_string(*unsent) +
                                     " unsent changes: mount it and 'skymoor sync' (or --force throws them away)");
   }
   if (!damaged.empty()) return damaged.front().wrap("a volume may hold unsent changes (--force throws them away)");
