@@ -90,20 +90,21 @@ TEST_F(VolumeRemoteTest, WhatMovesIsWaitedForAndSilenceIsNot) {
   HttpTestServer slow([&](const TestRequest&, TestConnection& c) {
     c.write("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n");
     for (char byte : body)
-      if (c.gone_within(silent ? 20000 : 2500 / static_cast<int>(body.size())) || !c.write(std::string(1, byte))) return;
+      if (c.gone_within(silent ? 60000 : 3500 / static_cast<int>(body.size())) || !c.write(std::string(1, byte))) return;
   });
   auto http = std::move(*HttpClient::open({.base_url = slow.url(), .trust = {}}));
   RemoteSession session(*http, store_, clock_);
   HttpVolumeRemote remote(session, random_, volume_);
-  EXPECT_EQ(remote.changes(Epoch{1}, Sequence{}, 1u << 20, {.timeout = 1s}).error().code(), Code::kTimedOut);
-  auto came = remote.changes(Epoch{1}, Sequence{}, 1u << 20, {.timeout = 1s, .patience = Patience::kWhileItMoves});
+  EXPECT_EQ(remote.changes(Epoch{1}, Sequence{}, 1u << 20, {.timeout = 2s}).error().code(), Code::kTimedOut);
+  // Not less: libcurl looks once a second how fast it is.
+  auto came = remote.changes(Epoch{1}, Sequence{}, 1u << 20, {.timeout = 2s, .patience = Patience::kWhileItMoves});
   ASSERT_TRUE(came.ok()) << came.error().to_string();
   EXPECT_EQ(came->head, Sequence{7});
   silent = true;
   const auto began = std::chrono::steady_clock::now();
-  auto gone = remote.changes(Epoch{1}, Sequence{}, 1u << 20, {.timeout = 1s, .patience = Patience::kWhileItMoves});
+  auto gone = remote.changes(Epoch{1}, Sequence{}, 1u << 20, {.timeout = 2s, .patience = Patience::kWhileItMoves});
   EXPECT_EQ(gone.error().code(), Code::kTimedOut);
-  EXPECT_LT(std::chrono::steady_clock::now() - began, 6s);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 30s) << "it was the server that ended it";
 }
 
 TEST_F(VolumeRemoteTest, FailuresKeepTheServersCode) {
