@@ -51,6 +51,7 @@ void Invalidator::add(const VisibleChanges& changes) {
 void Invalidator::drop_pages(InodeId inode) {
   MutexLock lock(mutex_);
   if (stopping_ || queue_.size() >= kMaxQueued / 2) return;
+  if (handover_) handover_->notice_queued();
   queue_.emplace_back().contents.push_back(inode);
   changed_.notify_all();
 }

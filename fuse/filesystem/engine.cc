@@ -30,7 +30,7 @@ Engine::~Engine() {
     thread_.request_stop();
     thread_.join();
   }
-  settle_unseen();
+  settle_unseen(Look::kLast);
   reap();
 }
 
@@ -78,7 +78,7 @@ void Engine::wake() {
 }
 
 void Engine::tick() {
-  settle_unseen();
+  settle_unseen(Look::kSigned);
   reap();
   if (auto freed = evict(); !freed.ok()) log_warn("filesystem.evict.failed", {{"error", freed.error()}});
 }

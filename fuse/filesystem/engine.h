@@ -79,6 +79,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   // here
   std::chrono::milliseconds patience(Need::Kind kind) override;
   Status fetch(const Need& need, Instant deadline, std::stop_token stop) override;
+  Status claim_unseen(const Coming& coming) override;   ///< unseen/passthrough.cc
   void tree_changed(const VisibleChanges& changes) override;
   Moves rows_moved(const MutexLock&, const Moves& moves) override;   ///< content_moves.cc
   void files_moved() override;
@@ -201,8 +202,11 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status begin_unseen(const std::shared_ptr<OpenInode>& inode);
   Status cut_unrecorded(const std::shared_ptr<OpenInode>& inode, BackingFile& file);
   Status watch(ContentChange& change, OpenInode& inode);
-  /// Notices what was written past us; true if something was.
-  Result<bool> settle(const std::shared_ptr<OpenInode>& inode);
+  /// What counts as changed. kSigned: what has left a sign. kSilent: also what a mapping may have written without one. kLast:
+  /// the same, and nobody can write any more. kAnyway: the file, whatever was written.
+  enum class Look : std::uint8_t { kSigned, kSilent, kLast, kAnyway };
+  /// Notices what was written past us; true if something was recorded.
+  Result<bool> settle(const std::shared_ptr<OpenInode>& inode, Look look = Look::kSigned);
   Status record_unseen(BackingFile& file, const UnseenStamp& stamp);
   Status restamp(const std::shared_ptr<OpenInode>& inode, Timestamp mtime);
   Status recover_unseen();
@@ -218,7 +222,7 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status restore_handle(const OpenBefore& before);
   Status go_on_watching(InodeId inode);
   Status recover_unseen_file(BackingFile& file);
-  void settle_unseen();
+  void settle_unseen(Look look);
   InodeId let_go_of_unseen(const std::shared_ptr<OpenInode>& inode);
   void end_unseen(const std::shared_ptr<OpenInode>& inode);
   bool try_end_unseen(const std::shared_ptr<OpenInode>& inode);

@@ -227,6 +227,12 @@ class Filesystem {
   /// Meets a need. Blocks on the network: never call it on a thread that serves others. Errors: as Fetcher::fetch; kFresh:
   /// Interrupted alone, for without the server what is here is what there is.
   virtual Status fetch(const Need& need, Instant deadline, std::stop_token stop) = 0;
+  /// Contents that other devices gave to inodes; none: one that loses a name.
+  using Coming = std::vector<std::pair<InodeId, std::optional<OpId>>>;
+  /// Before they are put into the tables: what the kernel wrote to these files by itself is recorded, and one that it may still
+  /// write counts as changed here, so that the two contents part as those of a conflict do. Blocks on changes of the files.
+  /// Errors: NoSpace, Io (they may not be put).
+  virtual Status claim_unseen(const Coming& coming) = 0;
   /// The feed changed the tree: open inodes look at their content anew.
   virtual void tree_changed(const VisibleChanges& changes) = 0;
   /// In the moment when a re-plan has given contents to other inodes (from, to), under the store's mutex: what is open

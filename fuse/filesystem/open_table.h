@@ -78,6 +78,7 @@ struct OpenInode {
   std::atomic<bool> watched{false};
   // Guarded by `change`.
   UnseenStamp unseen;                ///< what the backing file looked like when the record was made
+  std::optional<Instant> blind_since;   ///< stamped since: a mapping from before may write on without a sign (unseen_stamp.h)
 };
 
 /// One open file.

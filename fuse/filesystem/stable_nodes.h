@@ -97,6 +97,7 @@ class StableNodes final : public Filesystem {
   Status fetch(const Need& need, Instant deadline, std::stop_token stop) override {
     return files_.fetch(need, deadline, std::move(stop));
   }
+  Status claim_unseen(const Coming& coming) override { return files_.claim_unseen(coming); }
   void tree_changed(const VisibleChanges& changes) override { files_.tree_changed(changes); }
   Result<std::uint64_t> evict() override { return files_.evict(); }
   void tick() override { files_.tick(); }

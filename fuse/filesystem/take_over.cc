@@ -22,7 +22,7 @@ Status Engine::take_over(const std::vector<OpenBefore>& before) {
     handles_.end_restore();
   }
   log_info("filesystem.taken_over", {{"open_files", before.size() - lost}, {"lost", lost}});
-  settle_unseen();
+  settle_unseen(Look::kSigned);
   return {};
 }
 
@@ -38,6 +38,7 @@ Status Engine::go_on_watching(InodeId id) {
   }
   auto inode = std::make_shared<OpenInode>(id);
   inode->unseen = {row->attributes.mtime, row->attributes.size};
+  inode->blind_since = clock_.monotonic();   // when it was stamped nobody knows any more
   inode->unseen_file = *file;
   inode->watched.store(true, std::memory_order_release);
   lingering_[id] = std::move(inode);

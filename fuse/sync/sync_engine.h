@@ -25,6 +25,12 @@ class TreeListener {
  public:
   virtual ~TreeListener() = default;
   virtual void tree_changed(const VisibleChanges& changes) = 0;
+  /// Before foreign contents are put into the tables (none: a name goes): what may be written without anybody's knowing is to
+  /// count as changed here. On any thread, without locks. Errors: it is put off.
+  virtual Status contents_come(const std::vector<std::pair<InodeId, std::optional<OpId>>>& coming) {
+    (void)coming;
+    return {};
+  }
 
   /// Around contents that change hands, all on one thread: `moves_begin`, then `rows_moved` under the store's mutex in the
   /// moment when the rows are made anew (not called if they are not), then `moves_end`, when the backing files have

@@ -90,6 +90,10 @@ class SyncDevice::Bridge final : public Fetcher, public TreeListener {
   void tree_changed(const VisibleChanges& changes) override {
     if (Filesystem* to = files) to->tree_changed(changes);
   }
+  Status contents_come(const Filesystem::Coming& coming) override {
+    Filesystem* to = files;
+    return to ? to->claim_unseen(coming) : Status();
+  }
   Status moves_begin(const std::vector<ContentMove>&) override {
     return no_moves_ ? Status(Error(Code::kTooManyOpenFiles, "no place for another move")) : Status();
   }

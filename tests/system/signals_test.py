@@ -10,7 +10,7 @@ import time
 
 import pytest
 from faults import Fault, ordered
-from harness import process_state, wait_until, world
+from harness import SKYMOOR, mounted, process_state, wait_until, world
 
 # Calls without the retries that Python does by itself; handlers as SA_RESTART asks for.
 CALLER = r"""
@@ -188,3 +188,26 @@ def test_asked_to_end_the_mount_ends_though_the_kernel_is_giving_its_pages():
                 wait_until(lambda: process_state(pid) in ("", "Z"), 60, "the mount's process ends")
             finally:
                 subprocess.run(["umount", "-f", drive], check=False, capture_output=True)
+
+
+def test_a_start_can_be_ended_at_any_moment():
+    """Between the mount and the kernel's first answer it hung: the signal ended those who would have answered."""
+    with world(expect_clean=False) as w:
+        a = w.one_device()
+        drive = a.mount("home")
+        (drive / "file").write_text("kept")
+        a.umount(drive)
+        for i in range(24):
+            # pylint: disable=consider-using-with
+            start = subprocess.Popen([str(SKYMOOR), "mount", "-f", "home", str(drive)], env=a.env, stdout=subprocess.DEVNULL,
+                                     stderr=subprocess.DEVNULL)
+            time.sleep(0.005 * i)
+            start.send_signal(signal.SIGTERM)
+            try:
+                start.wait(60)
+            finally:
+                start.kill()
+            wait_until(lambda: not a.processes(), 30, "all have ended")
+            assert not mounted(drive)
+        assert (a.mount("home") / "file").read_text() == "kept"
+        a.umount(drive)

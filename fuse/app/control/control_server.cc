@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kMaxConnections = 32;
 constexpr int kStopCheckMs = 200;
 constexpr int kRequestTimeoutMs = 10000;
+constexpr int kAnswerTimeoutMs = 10000;   // of an asker that takes nothing: stopped, most of the time
 
 bool may_ask(int fd) {
   ucred peer = {};
@@ -24,13 +25,20 @@ bool may_ask(int fd) {
   return peer.uid == ::geteuid() || peer.uid == 0;
 }
 
-bool send_line(int fd, const std::string& line) {
+bool send_line(int fd, const std::string& line, const std::stop_token& stop) {
   const std::string whole = line + "\n";
+  int waited = 0;
   for (std::size_t at = 0; at < whole.size();) {
-    const ssize_t n = ::send(fd, whole.data() + at, whole.size() - at, MSG_NOSIGNAL);
+    const ssize_t n = ::send(fd, whole.data() + at, whole.size() - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n > 0) {
+      at += static_cast<std::size_t>(n);
+      waited = 0;
+      continue;
+    }
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    at += static_cast<std::size_t>(n);
+    if (n == 0 || errno != EAGAIN || waited >= kAnswerTimeoutMs || stop.stop_requested()) return false;
+    pollfd p{fd, POLLOUT, 0};
+    if (::poll(&p, 1, kStopCheckMs) == 0) waited += kStopCheckMs;
   }
   return true;
 }
@@ -92,7 +100,7 @@ void ControlServer::accept_loop() {
     UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!fd || !may_ask(fd.get())) continue;
     if (connections_.size() >= kMaxConnections) {
-      send_line(fd.get(), R"({"ok":false,"code":"busy","message":"too many requests at this mount"})");
+      send_line(fd.get(), R"({"ok":false,"code":"busy","message":"too many requests at this mount"})", stop_.get_token());
       continue;
     }
     auto connection = std::make_unique<Connection>();
@@ -133,7 +141,10 @@ void ControlServer::serve(Connection& connection) {
   request.resize(request.find('\n'));
   try {
     handler_.handle(
-        request, [&](const std::string& line) { return !has_gone(fd) && !stop_.stop_requested() && send_line(fd, line); },
+        request,
+        [&](const std::string& line) {
+          return !has_gone(fd) && !stop_.stop_requested() && send_line(fd, line, stop_.get_token());
+        },
         stop_.get_token());
   } catch (const std::exception& e) {
     log_error("control.handler_threw", {{"what", e.what()}});

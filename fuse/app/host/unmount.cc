@@ -95,6 +95,13 @@ Status unmount_as_user(const std::string& mount_point, bool lazy) {
   return busy(mount_point);
 }
 
+/// The kernel's control filesystem, not mounted anywhere; nothing where that is not permitted (errno).
+UniqueFd control_filesystem() {
+  const UniqueFd context(::fsopen("fusectl", FSOPEN_CLOEXEC));
+  if (!context || ::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return {};
+  return UniqueFd(::fsmount(context.get(), FSMOUNT_CLOEXEC, 0));
+}
+
 }  // namespace
 
 std::vector<BusyProcess> processes_using(const std::string& mount_point, std::size_t limit) {
@@ -118,20 +125,13 @@ Status unmount(const std::string& mount_point, bool lazy) {
 }
 
 Status abort_requests(const MountEntry& mount) {
-  const std::string control = "/sys/fs/fuse/connections/" + std::to_string(mount.device) + "/abort";
-  UniqueFd abort(::open(control.c_str(), O_WRONLY | O_CLOEXEC));
+  const std::string file = std::to_string(mount.device) + "/abort";
+  UniqueFd abort(::open(("/sys/fs/fuse/connections/" + file).c_str(), O_WRONLY | O_CLOEXEC));
+  if (!abort && errno == ENOENT)
+    if (const UniqueFd control = control_filesystem()) abort = UniqueFd(::openat(control.get(), file.c_str(), O_WRONLY | O_CLOEXEC));
   if (abort && ::write(abort.get(), "1", 1) == 1) return {};
-  if (::geteuid() != 0)
-    return abort || errno == EACCES ? Error::from_errno(errno, control)
-                                    : Error(Code::kNotFound, "there is no " + control + ", and without it only root can do this");
-  const auto table = TRY(read_mount_table());
-  const MountEntry* there = mount_holding(table, mount.mount_point);
-  if (!there || there->mount_point != mount.mount_point || there->device != mount.device) return not_mounted(mount.mount_point);
-  // Held, it cannot be unmounted: only the first half of a forced unmount is wanted.
-  UniqueFd held(::open(mount.mount_point.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-  if (!held) return Error::from_errno(errno, mount.mount_point);
-  if (::umount2(mount.mount_point.c_str(), UMOUNT_NOFOLLOW | MNT_FORCE) == 0 || errno == EBUSY) return {};
-  return Error::from_errno(errno, "umount2 " + mount.mount_point);
+  if (abort || errno != ENOENT) return Error::from_errno(errno, "end the connection of " + mount.mount_point);
+  return not_mounted(mount.mount_point);
 }
 
 }  // namespace skymoor::client

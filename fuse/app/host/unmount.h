@@ -25,8 +25,8 @@ Status unmount(const std::string& mount_point, bool lazy);
 /// Ends the connection of a mount to its process: what waits for an answer, and all that comes later, fails with ECONNABORTED
 /// or ENOTCONN. The mount stays. For one that nobody serves any more: the kernel ends it by itself only when the last
 /// descriptor is closed, and a process that waits in the kernel for a page that such a request holds keeps one for ever.
-/// By the kernel's control filesystem, which the user who mounted may use, or, where that is not there, umount2(2) by
-/// root. Errors: NotFound (no such mount), NotPermitted, Io. Source: linux/Documentation/filesystems/fuse.
+/// By the kernel's control filesystem, which the user who mounted may use where it is mounted, and root anywhere. Errors:
+/// NotFound (no such mount), NotPermitted, Io. Source: linux/Documentation/filesystems/fuse.
 Status abort_requests(const MountEntry& mount);
 
 }  // namespace skymoor::client

@@ -82,6 +82,7 @@ Result<std::unique_ptr<MountSession>> MountSession::open(Options options, std::s
   TRY(session->open_identity());
   TRY(session->open_store());
   TRY(session->start_engine());
+  if (session->stop_.stop_requested()) return Error(Code::kCancelled, "stopped before it was mounted");
   return session;
 }
 
@@ -235,7 +236,7 @@ void MountSession::fetch_root() {
     auto root = store_->inode(lock, kRootInode);
     if (!root.ok() || root->listed) return;
   }
-  Status fetched = engine_->fetch_directory(kRootInode, clock_.monotonic() + std::chrono::seconds(10), {});
+  Status fetched = engine_->fetch_directory(kRootInode, clock_.monotonic() + std::chrono::seconds(10), stop_.get_token());
   if (!fetched.ok()) log_warn("mount.root_not_fetched", {{"why", fetched.error()}});
 }
 
@@ -287,6 +288,7 @@ Status MountSession::mount_channel() {
   }
   if (options_.worker_takes_over()) take_over(options);
   channel_ = TRY(Channel::mount(*nodes_, std::move(options)));
+  mounted_ = channel_;
   if (options_.worker)
     if (Status kept = options_.worker->link->keep(channel_->session_fd()); !kept.ok())
       log_warn("mount.not_supervised", {{"why", kept.error()}});
@@ -310,13 +312,14 @@ Status MountSession::hand_over(const std::string& program) {
   if (!options_.worker || !options_.worker->link->supervised())
     return Error(Code::kNotSupported, "this mount has no supervisor (takeover=off, an older kernel, or it was killed): "
                                       "unmount and mount it again");
-  if (!serving_) return Error(Code::kBusy, "the mount is just starting");
+  const auto channel = mounted_.lock();
+  if (!serving_ || !channel) return Error(Code::kBusy, "the mount is just starting, or ending");
   if (::access(program.c_str(), X_OK) != 0) return Error::from_errno(errno, program);
   TRY(options_.worker->link->upgrade_to(program));
   log_info("mount.handing_over", {{"program", program}});
   handing_over_ = true;
   options_.worker->notifier->stop();
-  channel_->hand_over();
+  channel->hand_over();
   return {};
 }
 
@@ -333,25 +336,33 @@ Status MountSession::run(const std::function<Status()>& on_ready) {
   // The kernel answers statfs only when the session is up: the mount is ready then, and not before. One that is taken over
   // is up, and no thread of ours may wait for it: should this process be killed, a request of its own that nobody answers
   // would keep it from ending, and the next one from the state that it has locked.
-  std::jthread prober([this, &on_ready, mounted = std::weak_ptr<Channel>(channel_)] {
+  // Nor may the channel stop before it was answered: with a supervisor the kernel has no reason to end what waits.
+  std::atomic<bool> probed{false};
+  const auto end_serving = [this, mounted = mounted_] {
+    if (options_.worker) options_.worker->notifier->stop();
+    if (const auto channel = mounted.lock()) channel->stop();
+  };
+  std::jthread prober([this, &on_ready, &probed, &end_serving, mounted = std::weak_ptr<Channel>(channel_)] {
     set_thread_name("mount-probe");
     struct statfs ignored = {};
-    if (!taken_over_ && ::statfs(mount_point_.c_str(), &ignored) != 0) return;
-    const auto channel = mounted.lock();
+    const bool up = taken_over_ || ::statfs(mount_point_.c_str(), &ignored) == 0;
+    probed = true;
+    if (stop_.stop_requested()) end_serving();
+    const auto channel = up ? mounted.lock() : nullptr;
     if (!channel) return;
     serving_ = true;
     if (options_.worker) (void)options_.worker->link->serving();
     if (Status told = on_ready(); !told.ok()) stop();
   });
   {
-    std::stop_callback on_stop(stop_.get_token(), [this] {
-      if (options_.worker) options_.worker->notifier->stop();
-      channel_->stop();
+    std::stop_callback on_stop(stop_.get_token(), [&] {
+      if (probed) end_serving();
     });
     served = channel_->run();
   }
   log_info("mount.ended", {{"volume", volume_.label}, {"mount_point", mount_point_}});
-  // With the channel goes the mount, and the kernel ends what still waits for it: the prober too.
+  serving_ = false;
+  // With the channel goes the mount.
   fanout_->bind(std::shared_ptr<Channel>());
   channel_.reset();
   prober.join();

@@ -87,6 +87,7 @@ class MountSession {
   std::shared_ptr<SyncEngine> engine_;
   std::unique_ptr<PinKeeper> pin_keeper_;
   std::shared_ptr<Channel> channel_;
+  std::weak_ptr<Channel> mounted_;   ///< the same, for other threads: set before there are any
   std::atomic<bool> serving_{false}, handing_over_{false};
   std::unique_ptr<MountControl> control_;
   std::unique_ptr<ControlServer> control_server_;

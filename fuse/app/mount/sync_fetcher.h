@@ -46,6 +46,7 @@ class TreeFanout final : public TreeListener {
   /// The keeper outlives its binding; nullptr ends it, and waits for a call that is under way.
   void bind(PinKeeper* pins);
   void tree_changed(const VisibleChanges& changes) override;
+  Status contents_come(const Filesystem::Coming& coming) override { return filesystem_.claim_unseen(coming); }
   Status moves_begin(const std::vector<ContentMove>& moves) override { return filesystem_.moves_begin(moves); }
   void rows_moved(const MutexLock& lock, const std::vector<ContentMove>& moves) override {
     (void)filesystem_.rows_moved(lock, moves);

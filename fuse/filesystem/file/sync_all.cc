@@ -16,7 +16,7 @@ Status Engine::sync_directory(Request& request, InodeId directory) {
 }
 
 Status Engine::sync_all(Request&) {
-  settle_unseen();
+  settle_unseen(Look::kSilent);
   Lsn target = store_.last_lsn();
   TRY(backing_.sync_all());
   {

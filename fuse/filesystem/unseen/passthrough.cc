@@ -8,7 +8,13 @@
 // the inode *watched*: it is listed as unseen in the backing store (through kill -9), recorded as a change of content,
 // and its backing file carries a stamp. `settle` compares file and stamp, and records what was written past us. It runs
 // at fstat, flush, fsync, release, once a tick, and after a crash. A mapping may go on writing after the release: the
-// inode stays watched (lingering) until the backing store says that nobody can write the file any more.
+// inode stays watched (lingering) until the backing store says that nobody can write the file any more. What it writes to a
+// page may leave no sign after a stamp (unseen_stamp.h): a file that was stamped is recorded once more when nobody can write it
+// any more, before a sync of everything, and when the kernel has had the time to write its pages.
+//
+// A watched file changes hands for nobody: what another device made of it meets a change of here, written or not, and the
+// file goes to the conflict copy (`claim_unseen`). Else what is written here, by a program that saw the old content, would
+// be taken for a change of the new one, and a fetch would write under the kernel's hands.
 #include "fuse/filesystem/file/content_change.h"
 
 namespace skymoor::client {
@@ -20,6 +26,10 @@ constexpr std::uint64_t kMaxUnseenBytes = 4ull << 30;
 /// How often, and for how long each time, an open waits for the last writer of the same file to be gone.
 constexpr int kMaxLettingGo = 100;
 constexpr std::chrono::milliseconds kLettingGo{50};
+
+/// By then the kernel has written by itself what was dirty (vm.dirty_expire_centisecs and a writeback interval): little is
+/// left to write.
+constexpr std::chrono::seconds kBlind{40};
 
 }  // namespace
 
@@ -90,6 +100,7 @@ Status Engine::watch(ContentChange& change, OpenInode& inode) {
   if (TRY(change.file().file().size()) != size) TRY(change.file().file().truncate(size));
   TRY(stamp_unseen(change.file(), inode.unseen, row->attributes.mtime));
   if (size != 0) TRY(change.record(lock, *row, {0, size}, size, ContentChange::Times::kKeep));
+  inode.blind_since.reset();
   inode.data_syncs = 0;
   inode.vouching = false;
   inode.unseen_file = inode.file;
@@ -99,7 +110,7 @@ Status Engine::watch(ContentChange& change, OpenInode& inode) {
 
 /// Records the file of `inode` as changed, all of it, with the size and time the kernel gave it. The stamp comes first:
 /// a write before it is in this record, a write after it shows at the next look.
-Result<bool> Engine::settle(const std::shared_ptr<OpenInode>& inode) {
+Result<bool> Engine::settle(const std::shared_ptr<OpenInode>& inode, Look look) {
   std::shared_ptr<BackingFile> file;
   {
     MutexLock lock(store_.mutex());
@@ -108,15 +119,23 @@ Result<bool> Engine::settle(const std::shared_ptr<OpenInode>& inode) {
   if (!file) return false;
   MutexLock changing(inode->change);
   UnseenStamp now = TRY(look_at(*file));
-  if (!inode->watched.load(std::memory_order_acquire) || !written_since(inode->unseen, now)) return false;
+  if (!inode->watched.load(std::memory_order_acquire)) return false;
+  const bool written = written_since(inode->unseen, now);
+  const bool silent = look == Look::kSilent || look == Look::kLast;
+  if (!written && look != Look::kAnyway && !(silent && inode->blind_since)) return false;
   // While a re-plan gives the file to a conflict copy its rows are ahead of its name: which inode was written is not to
   // be told in between.
   BackingFile::Modification recording(*file);
   if (!file->serves(file->inode())) return false;   // removed: nobody's any more
   // One nanosecond less than any later write in the same clock tick could give it.
-  Timestamp mtime = now.mtime - std::chrono::nanoseconds(1);
+  Timestamp mtime = written ? now.mtime - std::chrono::nanoseconds(1) : inode->unseen.mtime;
   TRY(stamp_unseen(*file, inode->unseen, mtime));
   UnseenStamp stamped = inode->unseen;
+  inode->blind_since = clock_.monotonic();
+  if (look == Look::kSilent) {
+    TRY(protect_pages(*file));
+    inode->blind_since.reset();
+  }
   Status recorded = record_unseen(*file, stamped);
   if (!recorded.ok()) {
     inode->unseen = UnseenStamp{};  // not what the file looks like: the next settle tries again
@@ -163,7 +182,29 @@ Status Engine::restamp(const std::shared_ptr<OpenInode>& inode, Timestamp mtime)
   MutexLock changing(inode->change);
   BackingFile::Modification recording(*file);
   TRY(stamp_unseen(*file, inode->unseen, mtime));
+  inode->blind_since = clock_.monotonic();
   return record_unseen(*file, inode->unseen);
+}
+
+Status Engine::claim_unseen(const Coming& coming) {
+  const Lsn acknowledged = store_.position().acknowledged;
+  for (const auto& [id, content] : coming) {
+    std::shared_ptr<OpenInode> inode;
+    bool clean = false;
+    {
+      MutexLock lock(store_.mutex());
+      for (const auto* table : {&open_, &lingering_})
+        if (auto it = table->find(id); !inode && it != table->end()) inode = it->second;
+      if (!inode || !inode->watched.load(std::memory_order_acquire)) continue;
+      // Its last writer is going this moment; that may come to nothing.
+      for (int i = 0; i < kMaxLettingGo && !inode->unseen_file && inode->watched.load(std::memory_order_acquire); ++i)
+        unseen_held_.wait_for(lock, kLettingGo);
+      const auto row = store_.inode(lock, id);
+      clean = row.ok() && row->changed <= acknowledged && content && *content != row->content;
+    }
+    TRY(settle(inode, clean ? Look::kAnyway : content ? Look::kSilent : Look::kSigned));
+  }
+  return {};
 }
 
 /// Gives up our own hold on the watched file, so that it can be asked who else has it. Answers whose file it is.
@@ -192,7 +233,8 @@ bool Engine::try_end_unseen(const std::shared_ptr<OpenInode>& inode) {
     if (file.ok() && !inode->unseen_file) inode->unseen_file = *file;
     unseen_held_.notify_all();
   }
-  auto settled = settle(inode);   // after the question: what wrote before it is seen now
+  // After the question: what wrote before it is seen now.
+  auto settled = settle(inode, writers ? Look::kSigned : Look::kLast);
   if (!settled.ok()) log_error("filesystem.settle.failed", {{"inode", id.value}, {"error", settled.error()}});
   if (writers || !settled.ok()) return true;
   if (Status ended = end_vouching(inode, id); !ended.ok()) {
@@ -208,13 +250,16 @@ bool Engine::try_end_unseen(const std::shared_ptr<OpenInode>& inode) {
     if (inode->unseen_writers != 0) return true;   // opened again meanwhile
     inode->watched.store(false, std::memory_order_release);
     inode->unseen_file.reset();
-    lingering_.erase(id);
+    unseen_held_.notify_all();
   }
   (void)backing_.set_unseen(id, false);
+  // Only now: who opens it in between takes this one, and waits for `change`.
+  MutexLock lock(store_.mutex());
+  if (!inode->watched.load(std::memory_order_acquire)) lingering_.erase(id);
   return true;
 }
 
-void Engine::settle_unseen() {
+void Engine::settle_unseen(Look look) {
   std::vector<std::shared_ptr<OpenInode>> watched, over;
   {
     MutexLock lock(store_.mutex());
@@ -223,11 +268,21 @@ void Engine::settle_unseen() {
     for (auto& [id, inode] : lingering_)
       if (inode->unseen_writers == 0) over.push_back(inode);
   }
-  for (const auto& inode : watched) {
-    auto settled = settle(inode);
+  const Instant long_ago = clock_.monotonic() - kBlind;
+  auto settle_one = [&](const std::shared_ptr<OpenInode>& inode) {
+    bool blind;
+    {
+      MutexLock changing(inode->change);
+      blind = inode->blind_since && *inode->blind_since <= long_ago;
+    }
+    auto settled = settle(inode, blind ? Look::kSilent : look);
     if (!settled.ok()) log_error("filesystem.settle.failed", {{"inode", inode->id.load().value}, {"error", settled.error()}});
+  };
+  for (const auto& inode : watched) settle_one(inode);
+  for (const auto& inode : over) {
+    settle_one(inode);
+    end_unseen(inode);
   }
-  for (const auto& inode : over) end_unseen(inode);
 }
 
 /// After a crash: what the kernel wrote for the process before us.
@@ -244,13 +299,17 @@ Status Engine::recover_unseen() {
 
 Status Engine::recover_unseen_file(BackingFile& file) {
   UnseenStamp now = TRY(look_at(file)), known;
+  const Lsn acknowledged = store_.position().acknowledged;
+  bool pending;
   {
     MutexLock lock(store_.mutex());
     auto row = store_.inode(lock, file.inode());
     if (!row.ok()) return {};
     known = {row->attributes.mtime, row->attributes.size};
+    pending = row->changed > acknowledged;
   }
-  if (!written_since(known, now)) return {};
+  // What is pending is read from the file. Of what the server has nobody knows whether a mapping wrote on without a sign.
+  if (pending && !written_since(known, now)) return {};
   log_info("filesystem.unseen.recovered", {{"inode", file.inode().value}, {"bytes", now.size}});
   return record_unseen(file, now);
 }

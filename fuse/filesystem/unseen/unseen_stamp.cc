@@ -22,4 +22,9 @@ Result<std::uint64_t> stamp_unseen(BackingFile& file, UnseenStamp& stamp, Timest
   return stamp.size;
 }
 
+Status protect_pages(BackingFile& file) {
+  if (::sync_file_range(file.fd(), 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE) == 0) return {};
+  return Error::from_errno(errno, "write the backing file's pages");
+}
+
 }  // namespace skymoor::client

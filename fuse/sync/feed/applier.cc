@@ -62,6 +62,12 @@ Status Applier::apply_foreign(Sequence sequence, const Hash256& hash, const std:
   if (log_debug_enabled())
     log_debug("sync.apply.foreign", {{"writer", store_.identity().writer.value}, {"sequence", sequence.value},
                                      {"effects", describe(effects)}});
+  std::vector<std::pair<InodeId, std::optional<OpId>>> coming;
+  for (const TreeEffect& effect : effects) {
+    if (const auto* put = std::get_if<PutEffect>(&effect)) coming.emplace_back(put->inode, put->content);
+    if (const auto* unlink = std::get_if<UnlinkEffect>(&effect)) coming.emplace_back(unlink->inode, std::nullopt);
+  }
+  TRY(listener_.contents_come(coming));
   show(TRY(store_.apply_commit(sequence, hash, effects, Lsn{})));
   history_.note(sequence, hash);
   // Where conflicts were settled, the plan rests on things that no pending change touches.

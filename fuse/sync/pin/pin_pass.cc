@@ -4,6 +4,7 @@
 #include "fuse/journal/ancestry.h"
 #include "fuse/sync/pin/pin_keeper.h"
 #include "shared/base/log.h"
+#include "shared/base/must_finish.h"
 
 namespace skymoor::client {
 namespace {
@@ -125,9 +126,11 @@ Status PinKeeper::fetch_batch(const std::vector<InodeId>& files, const std::stop
   std::latch finished(static_cast<std::ptrdiff_t>(absent.size()));
   std::vector<Status> outcomes(absent.size());
   for (std::size_t i = 0; i < absent.size(); ++i) {
-    Status queued = fetchers_.submit([&, i] {
-      outcomes[i] = fetch_file(absent[i], stop);
-      finished.count_down();
+    Status queued = contained([&] {
+      return fetchers_.submit([&, i] {
+        outcomes[i] = contained([&] { return fetch_file(absent[i], stop); });
+        finished.count_down();
+      });
     });
     if (queued.ok()) continue;
     outcomes[i] = std::move(queued);

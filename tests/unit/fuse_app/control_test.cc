@@ -1,7 +1,9 @@
 #include "fuse/app/control/control_server.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <filesystem>
 #include <future>
@@ -23,6 +25,11 @@ class EchoHandler final : public ControlHandler {
     }
     if (request == "hang") {
       while (!stop.stop_requested() && send("waiting")) std::this_thread::sleep_for(10ms);
+      ++ended;
+      return;
+    }
+    if (request == "flood") {
+      while (send(std::string(10000, 'x'))) {}
       ++ended;
       return;
     }
@@ -102,6 +109,26 @@ TEST_F(ControlTest, StoppingEndsRequestsPromptly) {
   server_.reset();
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 1s);
   (void)call.get();
+}
+
+/// A stopped `skymoor sync` takes no more lines, and kept its mount from ending.
+TEST_F(ControlTest, AnAskerThatTakesNothingHoldsNothingUp) {
+  start();
+  UniqueFd asker(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  (path_ + "/" + kControlSocket).copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(::connect(asker.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::send(asker.get(), "flood\n", 6, 0), 6);
+  while (handler_.requests == 0) std::this_thread::sleep_for(5ms);
+  std::this_thread::sleep_for(300ms);
+  EXPECT_EQ(handler_.ended, 0) << "nobody waits";
+  auto end = std::async(std::launch::async, [&] { server_.reset(); });
+  const bool ended = end.wait_for(60s) == std::future_status::ready;
+  EXPECT_TRUE(ended);
+  asker.reset();   // ends it in any case
+  end.get();
+  EXPECT_EQ(handler_.ended, 1);
 }
 
 TEST_F(ControlTest, TooLongARequestIsNotAnswered) {

@@ -240,7 +240,18 @@ class FsStack {
 
   std::function<int(const FaultPoint&)> hook;
   PosixDisk disk;
-  SystemClock clock;
+  /// Goes on with the machine's, and may be put forward.
+  class MovedClock final : public Clock {
+   public:
+    Timestamp now() const override { return system_.now(); }
+    Instant monotonic() const override { return system_.monotonic() + moved_.load(); }
+    void advance(std::chrono::nanoseconds by) { moved_ = moved_.load() + by; }
+
+   private:
+    SystemClock system_;
+    std::atomic<std::chrono::nanoseconds> moved_{};
+  };
+  MovedClock clock;
   FakeFetcher fetcher;
   bool root_listed = true;
   std::string boot_id;   ///< another one after a power cut

@@ -285,6 +285,45 @@ TEST_F(PassthroughTest, AMappingMayWriteAfterTheRelease) {
   EXPECT_EQ(disk_stack.content(a)[0], 'Z');
 }
 
+/// The time of a file moves with the first store to a page; after a stamp more stores to it left no sign, and were lost.
+TEST_F(PassthroughTest, AMappingMayWriteWithoutASign) {
+  skymoor::testing::TempDir on_disk(skymoor::testing::TempDir::disk_directory());
+  FsStack disk_stack(on_disk / "mount");
+  disk_stack.options.passthrough = true;
+  ASSERT_NO_FATAL_FAILURE(disk_stack.open());
+  InodeId a = disk_stack.write_file("a", std::string(4096, 'a'));
+  Opened opened = disk_stack.fs->open(r, a, FsStack::rw()).value();
+  std::string path = "/proc/self/fd/" + std::to_string(opened.passthrough->fd());
+  int fd = ::open(path.c_str(), O_RDWR);
+  ASSERT_GE(fd, 0);
+  auto* map = static_cast<char*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+  ::close(fd);
+  auto stored = [&](char letter, const std::function<void()>& then) {
+    const OpId before = disk_stack.row(a).content;
+    map[0] = letter;
+    then();
+    return disk_stack.row(a).content != before;
+  };
+  auto tick = [&] { disk_stack.fs->tick(); };
+  EXPECT_TRUE(stored('1', tick));
+  EXPECT_FALSE(stored('2', tick)) << "this kernel tells: the test tests nothing";
+  EXPECT_TRUE(stored('3', [&] {
+    disk_stack.clock.advance(std::chrono::seconds(41));
+    tick();
+  }));
+  EXPECT_TRUE(stored('4', tick)) << "its pages were not protected";
+  EXPECT_TRUE(stored('5', [&] { ASSERT_OK(disk_stack.fs->sync_all(r)); }));
+  EXPECT_TRUE(stored('6', tick));
+  EXPECT_TRUE(stored('7', [&] {
+    ::munmap(map, 4096);
+    opened.passthrough.reset();
+    disk_stack.fs->release(opened.handle);
+    tick();
+  }));
+  EXPECT_FALSE(disk_stack.backing->unseen(a));
+  EXPECT_EQ(disk_stack.content(a)[0], '7');
+}
+
 TEST_F(PassthroughTest, AnOrphanIsWrittenUnseenToo) {
   InodeId a = file("a", "x");
   Opened opened = open(a);

@@ -1,0 +1,72 @@
+"""A file that a program has open for writing here, while another device changes it: the kernel writes such a file without us,
+and nothing of either side may be lost, or be mixed with the other's."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from faults import assert_soon_same_tree
+from harness import wait_until, world
+
+SIZE = 6 << 20
+BEFORE, THEIRS, MINE = (letter * SIZE for letter in (b"b", b"t", b"m"))
+
+
+def contents(point):
+    """What every file below holds."""
+    return [path.read_bytes() for path in sorted(point.iterdir())]
+
+
+def whole(content):
+    """Of one version, and not a mixture of two; a program here may have written at its beginning."""
+    return content[4096:] in (BEFORE[4096:], THEIRS[4096:], MINE[4096:]) and len(content) == SIZE
+
+
+@pytest.mark.parametrize("what", ["writes", "writes at once", "reads", "killed", "upgraded"])
+def test_nothing_is_lost_and_nothing_is_mixed(what):
+    with world() as w:
+        a, b = w.two_devices()
+        left, right = a.mount("home"), b.mount("home")
+        (left / "file").write_bytes(BEFORE)
+        a.sync(left)
+        wait_until(lambda: (right / "file").exists() and (right / "file").stat().st_size == SIZE, 60, "the file is there")
+        fd = os.open(left / "file", os.O_RDWR)
+        try:
+            a.sync(left)
+            if what == "writes at once":
+                os.pwrite(fd, MINE[:4096], 0)
+            with open(right / "file", "r+b") as theirs:
+                theirs.write(THEIRS)
+            b.sync(right)
+            time.sleep(1)   # the feed; whoever is slower sees less of what is tested
+            if what == "reads":
+                for _ in range(60):
+                    with open(left / "file", "rb", buffering=0) as again:
+                        assert whole(again.read(SIZE))
+                    os.stat(left / "file")
+                    time.sleep(0.02)
+            if what == "killed":
+                os.kill(a.pid(left), signal.SIGKILL)
+                wait_until(lambda: (left / "file").exists(), 60, "the next one")
+            if what == "upgraded":
+                a.skymoor("upgrade", left)
+            if what == "writes":
+                os.pwrite(fd, MINE[:4096], 0)
+                os.fsync(fd)
+            time.sleep(1)   # a tick
+        finally:
+            os.close(fd)
+        a.sync(left)
+        b.sync(right)
+        a.sync(left)
+        assert_soon_same_tree(left, right)
+        there = contents(right)
+        assert all(whole(content) for content in there), "a mixture"
+        assert THEIRS in there, "what the other device wrote is gone"
+        if what.startswith("writes"):
+            assert MINE[:4096] + BEFORE[4096:] in there, "what was written here is gone"
+        for device, point in ((a, left), (b, right)):
+            device.umount(point)
+            device.fsck()
