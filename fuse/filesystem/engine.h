@@ -174,6 +174,7 @@ class Engine final : public Filesystem, private EvictionJudge {
 
   // ---- file/ ----
   Result<Opened> finish_open(Request&, std::shared_ptr<OpenInode> inode, OpenFlags flags);
+  bool is_whole(const std::shared_ptr<OpenInode>& inode);
   Result<bool> enter_mode(Request&, const std::shared_ptr<OpenInode>& inode, OpenFlags flags);
   void leave_mode(const MutexLock&, OpenInode& inode, bool writer, bool passthrough);
   Result<std::size_t> write_bytes(Request&, const std::shared_ptr<OpenInode>& inode,

@@ -71,7 +71,8 @@ void Engine::note_lost(const MutexLock& lock, OpenInode& inode, const InodeRow& 
   std::uint64_t dirty_end = 0;
   for (const Extent& part : content->valid.present(gone))
     for (const Extent& clean : content->dirty.missing(part)) {
-      if (!store_.note_content(lock, inode.id, clean, false).ok()) continue;
+      if (Status noted = store_.note_content(lock, inode.id, clean, false); !noted.ok())
+        log_warn("filesystem.loss.not_noted", {{"inode", inode.id.load().value}, {"error", noted.error()}});
       inode.view.lost(clean);
       log_warn("filesystem.content.lost", {{"inode", inode.id.load().value}, {"bytes", clean.length()}});
     }

@@ -15,6 +15,8 @@ constexpr std::chrono::seconds kMargin{30};
 constexpr std::chrono::milliseconds kStopCheck{50};
 constexpr std::chrono::milliseconds kRefreshTimeout{20000};
 constexpr std::chrono::milliseconds kClosePatience{3000};
+/// What the server has refused is not asked again at once, but who was let in again must not have to log in.
+constexpr std::chrono::seconds kRefusalCounts{60};
 
 Error session_over() {
   return Error(Code::kUnauthenticated, "this device is not logged in any more: run 'skymoor login'");
@@ -95,7 +97,7 @@ Result<SessionTokens> RemoteSession::refresh(const std::string& refused, const C
     MutexLock lock(mutex_);
     // Another process may have renewed it already.
     if (stored.access_token != refused && usable(stored)) return stored;
-    if (!ended_.empty() && stored.refresh_token == ended_) return session_over();
+    if (!ended_.empty() && stored.refresh_token == ended_ && clock_.monotonic() < ask_again_) return session_over();
   }
   auto renewed = ask_server(stored, options);
   if (!renewed.ok()) {
@@ -103,6 +105,7 @@ Result<SessionTokens> RemoteSession::refresh(const std::string& refused, const C
     log_warn("remote.session_over", {{"server", http_.base_url()}});
     MutexLock lock(mutex_);
     ended_ = stored.refresh_token;
+    ask_again_ = clock_.monotonic() + kRefusalCounts;
     return session_over();
   }
   TRY(turn->save(*renewed));

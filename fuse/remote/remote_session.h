@@ -72,6 +72,7 @@ class RemoteSession {
   SessionTokens tokens_ GUARDED_BY(mutex_);
   std::string refused_ GUARDED_BY(mutex_);        ///< the last access token that the server did not take
   std::string ended_ GUARDED_BY(mutex_);          ///< refresh token that the server no longer takes
+  Instant ask_again_ GUARDED_BY(mutex_){};        ///< when it is asked whether it does
   bool refreshing_ GUARDED_BY(mutex_) = false;
   std::uint64_t refreshes_ GUARDED_BY(mutex_) = 0;  ///< finished ones
   std::optional<Error> failure_ GUARDED_BY(mutex_); ///< of the last one

@@ -154,3 +154,17 @@ def test_client_damage_is_named_and_only_what_the_server_has_is_forgotten():
         left = a.mount("home")
         for name, content in contents.items():
             assert (left / name).read_bytes() == content, name
+
+
+def test_a_lost_database_is_no_new_start():
+    """fsck called it in order, and a logout took it for a volume that was never mounted."""
+    with world(expect_clean=False) as w:
+        a, _ = w.two_devices_with_names(3)
+        state = next((a.root / "data").glob("skymoor/volumes/*/metadata"))
+        wait_until(lambda: not list(state.glob("*-wal")), 60, "the end of its process")
+        for lose in (lambda path: path.write_bytes(b""), lambda path: path.unlink()):
+            lose(state / "metadata.db")
+            found = a.skymoor("fsck", check=False)
+            assert found.returncode == 6 and "op log" in found.stdout, found.stdout + found.stderr
+            refused = a.skymoor("logout", "--forget", check=False)
+            assert refused.returncode != 0 and "unsent" in refused.stderr, refused.stderr

@@ -6,6 +6,7 @@ The list of a file's blocks was fetched for every operation but a write, which a
 import errno
 import os
 import random
+import shutil
 import signal
 import threading
 import time
@@ -200,3 +201,37 @@ def test_without_the_server_they_fail_in_time_and_nothing_else_does():
                 time.sleep(0.2)
         assert (there / "f2").read_bytes() == b"changed" + contents[2][7:]
         assert (there / "f0").read_bytes() == b"all of it is new"
+
+
+def test_a_deleted_cache_is_fetched_again_and_once():
+    """Of a file whose cached bytes were gone or cut the first read had too few, as the kernel was given what was left of it; and
+    what was fetched again was fetched at each mount."""
+    with world() as w:
+        a, b = w.two_devices()
+        left = a.mount("home")
+        files = {f"f{n}": os.urandom(n * 300_000 + 5) for n in range(6)}
+        for name, content in files.items():
+            (left / name).write_bytes(content)
+        a.sync(left)
+        right = b.mount("home")
+        assert {name: (right / name).read_bytes() for name in files} == files
+        b.umount(right)
+        shutil.rmtree(b.root / "cache" / "skymoor")
+        b.mount("home")
+        with open(right / "f3", "r+b") as f:   # the first that touches it
+            f.seek(0, os.SEEK_END)
+            f.write(b"more")
+        files["f3"] += b"more"
+        assert {name: (right / name).read_bytes() for name in files} == files
+        b.sync(right)
+        b.umount(right)
+        cached = [path for path in (b.root / "cache").rglob("*") if path.is_file() and path.stat().st_size > 1_000_000]
+        os.truncate(cached[0], 500_000)
+        b.mount("home")
+        assert {name: (right / name).read_bytes() for name in files} == files
+        b.umount(right)
+        b.mount("home")
+        assert {name: (right / name).read_bytes() for name in files} == files
+        assert b.status(right)["downloaded"]["bytes"] == 0
+        b.umount(right)
+        b.fsck()

@@ -149,8 +149,9 @@ Status Restorer::set_attributes(const std::string& path, const InodeRecord& inod
 
 Status Restorer::deleted_entry(const std::string& path, const DeletedEntry& entry, bool all) {
   std::error_code failed;
-  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), failed);
-  if (failed) return Error::from_errno(failed.value(), std::filesystem::path(path).parent_path().string());
+  const auto directory = std::filesystem::absolute(path, failed).parent_path();   // also of a bare name
+  if (!failed) std::filesystem::create_directories(directory, failed);
+  if (failed) return Error::from_errno(failed.value(), directory.string());
   return make(path, entry, all, entry.time - kTogether, 0);
 }
 

@@ -27,6 +27,13 @@ Result<Opened> Engine::open(Request& request, InodeId id, OpenFlags flags) {
 Result<Opened> Engine::finish_open(Request& request, std::shared_ptr<OpenInode> inode, OpenFlags flags) {
   Opened opened;
   auto ready = enter_mode(request, inode, flags);
+  if (ready.ok() && *ready && !is_whole(inode)) {
+    {
+      MutexLock lock(store_.mutex());
+      leave_mode(lock, *inode, flags.write, true);
+    }
+    ready = enter_mode(request, inode, flags);
+  }
   Status prepared;
   if (ready.ok() && *ready) {
     auto file = backing_of(inode, true);
@@ -62,6 +69,15 @@ Result<Opened> Engine::finish_open(Request& request, std::shared_ptr<OpenInode> 
   if (flags.read && !flags.write && !flags.no_access_time) opened.accessed = note_access(lock, inode->id);
   opened.keep_cache = !trust_no_pages_ && changed_elsewhere_.erase(inode->id) == 0;
   return opened;
+}
+
+/// The file itself says whether all that the tables count on is here: a wiped cache or a power cut may have taken it. Asked
+/// before the kernel is given the file, for it would take the end of what is left for the end of the file.
+bool Engine::is_whole(const std::shared_ptr<OpenInode>& inode) {
+  if (auto file = backing_of(inode, false); !file.ok() && file.error().code() != Code::kNotFound) return true;   // the open says so
+  MutexLock lock(store_.mutex());
+  auto row = store_.inode(lock, inode->id);
+  return !row.ok() || inode->view.wholly_valid(row->attributes.size);
 }
 
 /// Decides how the kernel will serve the file and counts the handle in; true: passthrough.

@@ -42,6 +42,22 @@ Bytes encode_identity(const StoreIdentity& identity) {
   return out.take();
 }
 
+namespace {
+
+/// NotFound, unless a log is there: then its database was lost.
+Error no_state(Disk& disk, const std::string& directory) {
+  if (!disk.exists(directory)) return Error(Code::kNotFound, "no state in " + directory);
+  auto names = disk.list(directory);
+  if (!names.ok()) return std::move(names).error();
+  for (const std::string& name : *names)
+    if (parse_segment_name(name))
+      return Error(Code::kCorrupt, directory + std::string(kDatabaseName) + " is missing or empty, but the op log (" + name +
+                                       ") is there; restore metadata.db from a copy");
+  return Error(Code::kNotFound, "no state in " + directory);
+}
+
+}  // namespace
+
 Result<std::unique_ptr<MetadataStore>> MetadataStore::open(Disk& disk, Clock& clock, Options options,
                                                            StoreIdentity identity, DataReplay* replay) {
   auto store = std::make_unique<JournaledMetadataStore>(disk, clock, std::move(options), identity, replay);
@@ -51,12 +67,14 @@ Result<std::unique_ptr<MetadataStore>> MetadataStore::open(Disk& disk, Clock& cl
 
 Result<StoreIdentity> MetadataStore::read_identity(Disk& disk, const std::string& directory) {
   std::string path = directory + std::string(kDatabaseName);
-  if (!disk.exists(path)) return Error(Code::kNotFound, "no state in " + directory);
+  if (!disk.exists(path)) return no_state(disk, directory);
+  const auto file = TRY(disk.open(path, {.read_only = true}));
+  if (TRY(file->size()) == 0) return no_state(disk, directory);
   auto db = TRY(sqlite::Database::open(path));
   auto tables = TRY(db->prepare("SELECT count(*) FROM sqlite_master WHERE name='meta'"));
-  if (!TRY(tables.step()) || tables.i64(0) == 0) return Error(Code::kNotFound, "no state in " + directory);
+  if (!TRY(tables.step()) || tables.i64(0) == 0) return no_state(disk, directory);
   auto get = TRY(db->prepare("SELECT value FROM meta WHERE key='identity'"));
-  if (!TRY(get.step())) return Error(Code::kNotFound, "no state in " + directory);
+  if (!TRY(get.step())) return no_state(disk, directory);
   return decode_identity(get.blob(0));
 }
 
@@ -124,10 +142,7 @@ Status JournaledMetadataStore::claim() {
     return Error(Code::kUnknownServer, options_.directory + " holds the state of volume " + found.volume.hex() +
                                            ", device " + found.device.hex() + ": it is not used for another one");
   }
-  for (const std::string& name : TRY(disk_.list(options_.directory)))
-    if (parse_segment_name(name))
-      return Error(Code::kCorrupt, database_path_ + " is missing or empty, but the op log (" + name +
-                                       ") is there; restore metadata.db from a copy");
+  if (Error none = no_state(disk_, options_.directory); none.code() != Code::kNotFound) return none;
   auto transaction = TRY(sqlite::Transaction::begin(writer_->db()));
   TRY(writer_->put_meta("identity", encode_identity(identity_)));
   TRY(write_position(*writer_, SyncPosition{}));
@@ -174,6 +189,7 @@ Status JournaledMetadataStore::open_log() {
   std::optional<Bytes> last_boot = TRY(writer_->meta("boot_id"));
   bool clean = TRY(writer_->meta_number("clean")) == 1;
   // Without a boot id nothing says that the machine ran on.
+  closed_well_ = clean;
   power_lost_ = last_boot && !clean && (boot.empty() || as_text(*last_boot) != boot);
   era_ = TRY(writer_->meta_number("era")) + (power_lost_ ? 1 : 0);
   OpLog::Known known{applied_, std::min(Lsn{acknowledged_}, data_lsn_), transaction_, power_lost_};

@@ -258,6 +258,7 @@ class JournaledMetadataStore final : public MetadataStore {
   std::unique_ptr<File> wal_file_;  // for syncing it; SQLite takes no locks on this file, so closing it drops none
   std::uint64_t era_ = 0;           // extents written in an older one were made before a power cut
   bool power_lost_ = false;
+  bool closed_well_ = false;        // by the process before: the tables have all that it knew
   Lsn doubted_;                     // commits up to here were sent before a power cut
 
   // Own synchronisation.

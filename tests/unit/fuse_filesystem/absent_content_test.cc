@@ -190,6 +190,40 @@ TEST_F(AbsentContentTest, AWipedCacheIsFetchedAgain) {
   (void)handle;
 }
 
+/// The kernel took the end of what was left for the end of the file, and programs that wrote it back made it so.
+TEST_F(AbsentContentTest, WhatIsLeftOfAWipedCacheIsNotGivenToTheKernel) {
+  FsStack wiped(dir / "wiped");
+  wiped.root_listed = false;
+  wiped.options.passthrough = true;
+  wiped.open();
+  wiped.publish({{"gone", big}, {"cut", big}});
+  const InodeId gone = wiped.find("gone")->id, cut = wiped.find("cut")->id;
+  for (InodeId file : {gone, cut}) {
+    EXPECT_EQ(wiped.content(file), big);
+    ASSERT_OK(wiped.backing->make_clean(file));
+    Opened whole = wiped.fs->open(r, file, FsStack::ro()).value();
+    EXPECT_TRUE(whole.passthrough);
+    wiped.fs->release(whole.handle);
+  }
+  wiped.close();
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(wiped.directory() + "/cache/backing"))
+    if (entry.is_regular_file()) std::filesystem::remove(entry.path());
+  wiped.open();
+  {
+    auto file = wiped.backing->open_file(cut, true).value();
+    ASSERT_OK(file->file().write_at(0, as_bytes(std::string_view(big).substr(0, 1u << 20))));
+  }
+  for (InodeId file : {gone, cut}) {
+    Opened opened = wiped.fs->open(r, file, FsStack::ro()).value();
+    EXPECT_FALSE(opened.passthrough);
+    EXPECT_EQ(*wiped.read(opened.handle, 0, big.size()), big);
+    wiped.fs->release(opened.handle);
+    Opened again = wiped.fs->open(r, file, FsStack::rw()).value();
+    EXPECT_TRUE(again.passthrough) << "all of it is here again";
+    wiped.fs->release(again.handle);
+  }
+}
+
 TEST_F(AbsentContentTest, AWipedCacheOfASmallFileIsReadFromItsManifest) {
   InodeId file = id("small");
   ASSERT_OK(stack.backing->open_file(file, true).value()->file().write_at(0, as_bytes("a small file")));

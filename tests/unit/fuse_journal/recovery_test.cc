@@ -185,6 +185,28 @@ TEST_F(RecoveryTest, OrphansAreRemovedAndTheirRemovalIsLogged) {
   EXPECT_THAT(*store_->check(), testing::IsEmpty());
 }
 
+/// What was given up and fetched again was fetched at each start, for the note that it had gone stood behind the last record.
+TEST_F(RecoveryTest, ARangeThatWentAndCameBackIsThere) {
+  InodeId file = *tree_.create(kRootInode, "f");
+  ASSERT_TRUE(tree_.write(file, {0, 100}).ok());
+  const std::vector<Extent> all{{0, 300}};
+  for (int start = 0; start < 3; ++start) {
+    {
+      MutexLock lock(store_->mutex());
+      if (start > 0) {
+        EXPECT_EQ(store_->content(lock, file)->valid.all(), all) << start;
+      }
+      ASSERT_TRUE(store_->note_content(lock, file, {100, 300}, true).ok());
+      if (start == 0) {
+        ASSERT_TRUE(store_->note_content(lock, file, {100, 300}, false).ok());
+        ASSERT_TRUE(store_->note_content(lock, file, {100, 300}, true).ok());
+      }
+    }
+    ASSERT_TRUE(store_->close().ok());
+    ASSERT_TRUE(reopen().ok());
+  }
+}
+
 TEST_F(RecoveryTest, ValidRangesAreForgottenAfterAPowerCutOnly) {
   InodeId file = *tree_.create(kRootInode, "f");
   ASSERT_TRUE(tree_.write(file, {0, 100}).ok());

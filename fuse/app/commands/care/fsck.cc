@@ -70,12 +70,21 @@ Result<ExitCode> run_command(const FsckArguments& arguments, CommandContext& con
 
   protocol::Json list = protocol::Json::array();
   bool clean = damaged.empty();
+  std::size_t busy = 0;
   for (const Error& error : damaged) {
     context.console.say(error.message());
     list.push_back({{"volume", nullptr}, {"problems", {error.message()}}});
   }
   for (const LocalVolume& volume : volumes) {
-    const auto [problems, repaired] = TRY(problems_of(volume, arguments, context));
+    auto findings = problems_of(volume, arguments, context);
+    if (!findings.ok() && findings.error().code() == Code::kBusy && volumes.size() > 1) {   // the others can be looked at
+      context.console.say("Volume '" + volume.label + "': not checked, for it is mounted");
+      list.push_back({{"volume", volume.label}, {"id", volume.id.hex()}, {"checked", false}, {"problems", protocol::Json::array()},
+                      {"repaired", protocol::Json::array()}});
+      if (++busy == volumes.size()) return findings.error();
+      continue;
+    }
+    const auto [problems, repaired] = TRY(std::move(findings));
     list.push_back({{"volume", volume.label}, {"id", volume.id.hex()}, {"problems", problems}, {"repaired", repaired}});
     clean &= problems.empty();
     context.console.say("Volume '" + volume.label + "': " +
