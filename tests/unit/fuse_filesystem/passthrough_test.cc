@@ -259,69 +259,71 @@ TEST_F(PassthroughTest, TheTickTakesUnseenWritesIn) {
   EXPECT_EQ(stack.row(a).attributes.size, 6u);
 }
 
-TEST_F(PassthroughTest, AMappingMayWriteAfterTheRelease) {
-  skymoor::testing::TempDir on_disk(skymoor::testing::TempDir::disk_directory());
-  FsStack disk_stack(on_disk / "mount");
-  disk_stack.options.passthrough = true;
-  ASSERT_NO_FATAL_FAILURE(disk_stack.open());
-  InodeId a = disk_stack.write_file("a", std::string(4096, 'a'));
-  Opened opened = disk_stack.fs->open(r, a, FsStack::rw()).value();
-  // The kernel's mapping holds the backing file, not our handle; a descriptor of its own plays that part here.
-  std::string path = "/proc/self/fd/" + std::to_string(opened.passthrough->fd());
-  int fd = ::open(path.c_str(), O_RDWR);
-  ASSERT_GE(fd, 0);
-  auto* map = static_cast<char*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
-  ::close(fd);
-  opened.passthrough.reset();
-  disk_stack.fs->release(opened.handle);
-  EXPECT_TRUE(disk_stack.backing->unseen(a));   // somebody can still write it
-  OpId before = disk_stack.row(a).content;
-  map[0] = 'Z';
-  disk_stack.fs->tick();
-  EXPECT_NE(disk_stack.row(a).content, before);
-  ::munmap(map, 4096);
-  disk_stack.fs->tick();
-  EXPECT_FALSE(disk_stack.backing->unseen(a));
-  EXPECT_EQ(disk_stack.content(a)[0], 'Z');
+/// A file on a disk, open, and mapped as the kernel maps it: by the backing file, not by our handle.
+struct MappedFile {
+  MappedFile() : on_disk(skymoor::testing::TempDir::disk_directory()), stack(on_disk / "mount") {
+    stack.options.passthrough = true;
+    stack.open();
+    id = stack.write_file("a", std::string(4096, 'a'));
+    opened = stack.fs->open(r, id, FsStack::rw()).value();
+    const UniqueFd fd(::open(("/proc/self/fd/" + std::to_string(opened.passthrough->fd())).c_str(), O_RDWR));
+    map = static_cast<char*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0));
+  }
+  ~MappedFile() { unmap(); }
+  void unmap() {
+    if (map) ::munmap(std::exchange(map, nullptr), 4096);
+  }
+  void release() {
+    opened.passthrough.reset();
+    stack.fs->release(opened.handle);
+  }
+  void tick() { stack.fs->tick(); }
+  /// Whether the store, and what follows it, made a record.
+  bool stored(char letter, const std::function<void()>& then) {
+    const OpId before = stack.row(id).content;
+    map[0] = letter;
+    then();
+    return stack.row(id).content != before;
+  }
+  skymoor::testing::TempDir on_disk;
+  FsStack stack;
+  Request r;
+  InodeId id;
+  Opened opened;
+  char* map = nullptr;
+};
+
+TEST(PassthroughMapping, MayWriteAfterTheRelease) {
+  MappedFile file;
+  file.release();
+  EXPECT_TRUE(file.stack.backing->unseen(file.id));   // somebody can still write it
+  EXPECT_TRUE(file.stored('Z', [&] { file.tick(); }));
+  file.unmap();
+  file.tick();
+  EXPECT_FALSE(file.stack.backing->unseen(file.id));
+  EXPECT_EQ(file.stack.content(file.id)[0], 'Z');
 }
 
 /// The time of a file moves with the first store to a page; after a stamp more stores to it left no sign, and were lost.
-TEST_F(PassthroughTest, AMappingMayWriteWithoutASign) {
-  skymoor::testing::TempDir on_disk(skymoor::testing::TempDir::disk_directory());
-  FsStack disk_stack(on_disk / "mount");
-  disk_stack.options.passthrough = true;
-  ASSERT_NO_FATAL_FAILURE(disk_stack.open());
-  InodeId a = disk_stack.write_file("a", std::string(4096, 'a'));
-  Opened opened = disk_stack.fs->open(r, a, FsStack::rw()).value();
-  std::string path = "/proc/self/fd/" + std::to_string(opened.passthrough->fd());
-  int fd = ::open(path.c_str(), O_RDWR);
-  ASSERT_GE(fd, 0);
-  auto* map = static_cast<char*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
-  ::close(fd);
-  auto stored = [&](char letter, const std::function<void()>& then) {
-    const OpId before = disk_stack.row(a).content;
-    map[0] = letter;
-    then();
-    return disk_stack.row(a).content != before;
-  };
-  auto tick = [&] { disk_stack.fs->tick(); };
-  EXPECT_TRUE(stored('1', tick));
-  EXPECT_FALSE(stored('2', tick)) << "this kernel tells: the test tests nothing";
-  EXPECT_TRUE(stored('3', [&] {
-    disk_stack.clock.advance(std::chrono::seconds(41));
+TEST(PassthroughMapping, MayWriteWithoutASign) {
+  MappedFile file;
+  const auto tick = [&] { file.tick(); };
+  EXPECT_TRUE(file.stored('1', tick));
+  EXPECT_FALSE(file.stored('2', tick)) << "this kernel tells: the test tests nothing";
+  EXPECT_TRUE(file.stored('3', [&] {
+    file.stack.clock.advance(std::chrono::seconds(41));
     tick();
   }));
-  EXPECT_TRUE(stored('4', tick)) << "its pages were not protected";
-  EXPECT_TRUE(stored('5', [&] { ASSERT_OK(disk_stack.fs->sync_all(r)); }));
-  EXPECT_TRUE(stored('6', tick));
-  EXPECT_TRUE(stored('7', [&] {
-    ::munmap(map, 4096);
-    opened.passthrough.reset();
-    disk_stack.fs->release(opened.handle);
+  EXPECT_TRUE(file.stored('4', tick)) << "its pages were not protected";
+  EXPECT_TRUE(file.stored('5', [&] { ASSERT_OK(file.stack.fs->sync_all(file.r)); }));
+  EXPECT_TRUE(file.stored('6', tick));
+  EXPECT_TRUE(file.stored('7', [&] {
+    file.unmap();
+    file.release();
     tick();
   }));
-  EXPECT_FALSE(disk_stack.backing->unseen(a));
-  EXPECT_EQ(disk_stack.content(a)[0], '7');
+  EXPECT_FALSE(file.stack.backing->unseen(file.id));
+  EXPECT_EQ(file.stack.content(file.id)[0], '7');
 }
 
 TEST_F(PassthroughTest, AnOrphanIsWrittenUnseenToo) {
