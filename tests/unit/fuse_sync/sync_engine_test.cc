@@ -645,7 +645,7 @@ TEST_F(SyncEngineTest, AForgedOrLosingServerStopsTheEngineAndDeletesNothing) {
   EXPECT_TRUE(b.engine().status().stopped);
   EXPECT_NE(b.engine().status().reason.find("damaged or forged"), std::string::npos) << b.engine().status().reason;
   EXPECT_EQ(b.read("f"), "x");
-  volume_.server.forget_newest(2);
+  volume_.server.forget_newest(volume_.server.commits());
   a.engine().wake();
   for (int i = 0; i < 500 && !a.engine().status().stopped; ++i) {
     a.engine().wake();
