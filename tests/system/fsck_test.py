@@ -168,3 +168,15 @@ def test_a_lost_database_is_no_new_start():
             assert found.returncode == 6 and "op log" in found.stdout, found.stdout + found.stderr
             refused = a.skymoor("logout", "--forget", check=False)
             assert refused.returncode != 0 and "unsent" in refused.stderr, refused.stderr
+
+
+def test_a_mounted_volume_keeps_no_other_from_being_checked():
+    with world() as w:
+        a = w.one_device()
+        a.skymoor("volume", "create", "other")
+        (a.mount("home") / "file").write_text("x")
+        other = a.mount("other", name="second")
+        a.umount(other)
+        found = a.skymoor("fsck", check=False)
+        assert found.returncode == 7, "not all of it was looked at"
+        assert "'home': not checked" in found.stdout and "'other': in order" in found.stdout, found.stdout

@@ -24,11 +24,13 @@ def whole(content):
     return content[4096:] in (BEFORE[4096:], THEIRS[4096:], MINE[4096:]) and len(content) == SIZE
 
 
-@pytest.mark.parametrize("what", ["writes", "writes at once", "reads", "killed", "upgraded"])
+@pytest.mark.parametrize("what", ["writes", "writes at once", "writes after chmod", "reads", "killed", "upgraded"])
 def test_nothing_is_lost_and_nothing_is_mixed(what):
     with world() as w:
         a, b = w.two_devices()
-        left, right = a.mount("home"), b.mount("home")
+        # A change of attributes that waits to be sent keeps no content.
+        left = a.mount("home", *(["commit-delay=60s"] if what == "writes after chmod" else []))
+        right = b.mount("home")
         (left / "file").write_bytes(BEFORE)
         a.sync(left)
         wait_until(lambda: (right / "file").exists() and (right / "file").stat().st_size == SIZE, 60, "the file is there")
@@ -37,6 +39,8 @@ def test_nothing_is_lost_and_nothing_is_mixed(what):
             a.sync(left)
             if what == "writes at once":
                 os.pwrite(fd, MINE[:4096], 0)
+            if what == "writes after chmod":
+                os.fchmod(fd, 0o600)
             with open(right / "file", "r+b") as theirs:
                 theirs.write(THEIRS)
             b.sync(right)
@@ -52,7 +56,7 @@ def test_nothing_is_lost_and_nothing_is_mixed(what):
                 wait_until(lambda: (left / "file").exists(), 60, "the next one")
             if what == "upgraded":
                 a.skymoor("upgrade", left)
-            if what == "writes":
+            if what in ("writes", "writes after chmod"):
                 os.pwrite(fd, MINE[:4096], 0)
                 os.fsync(fd)
             time.sleep(1)   # a tick

@@ -132,11 +132,9 @@ Result<bool> Engine::settle(const std::shared_ptr<OpenInode>& inode, Look look) 
   TRY(stamp_unseen(*file, inode->unseen, mtime));
   UnseenStamp stamped = inode->unseen;
   inode->blind_since = clock_.monotonic();
-  if (look == Look::kSilent) {
-    TRY(protect_pages(*file));
-    inode->blind_since.reset();
-  }
-  Status recorded = record_unseen(*file, stamped);
+  Status recorded = look == Look::kSilent ? protect_pages(*file) : Status();
+  if (recorded.ok() && look == Look::kSilent) inode->blind_since.reset();
+  if (recorded.ok()) recorded = record_unseen(*file, stamped);
   if (!recorded.ok()) {
     inode->unseen = UnseenStamp{};  // not what the file looks like: the next settle tries again
     return std::move(recorded).error();
@@ -187,12 +185,11 @@ Status Engine::restamp(const std::shared_ptr<OpenInode>& inode, Timestamp mtime)
 }
 
 Status Engine::claim_unseen(const Coming& coming) {
-  const Lsn acknowledged = store_.position().acknowledged;
-  for (const auto& [id, content] : coming) {
-    std::shared_ptr<OpenInode> inode;
-    bool clean = false;
-    {
-      MutexLock lock(store_.mutex());
+  std::vector<std::pair<std::shared_ptr<OpenInode>, Look>> claimed;
+  {
+    MutexLock lock(store_.mutex());
+    for (const auto& [id, content] : coming) {
+      std::shared_ptr<OpenInode> inode;
       for (const auto* table : {&open_, &lingering_})
         if (auto it = table->find(id); !inode && it != table->end()) inode = it->second;
       if (!inode || !inode->watched.load(std::memory_order_acquire)) continue;
@@ -200,10 +197,13 @@ Status Engine::claim_unseen(const Coming& coming) {
       for (int i = 0; i < kMaxLettingGo && !inode->unseen_file && inode->watched.load(std::memory_order_acquire); ++i)
         unseen_held_.wait_for(lock, kLettingGo);
       const auto row = store_.inode(lock, id);
-      clean = row.ok() && row->changed <= acknowledged && content && *content != row->content;
+      const bool other = row.ok() && content && *content != row->content;
+      // What is dirty has a record that is to be sent. A pending change of attributes alone would keep nothing.
+      const bool clean = other && TRY(store_.content(lock, id)).dirty.empty();
+      claimed.emplace_back(std::move(inode), clean ? Look::kAnyway : other ? Look::kSilent : Look::kSigned);
     }
-    TRY(settle(inode, clean ? Look::kAnyway : content ? Look::kSilent : Look::kSigned));
   }
+  for (const auto& [inode, look] : claimed) TRY(settle(inode, look));
   return {};
 }
 
@@ -299,14 +299,13 @@ Status Engine::recover_unseen() {
 
 Status Engine::recover_unseen_file(BackingFile& file) {
   UnseenStamp now = TRY(look_at(file)), known;
-  const Lsn acknowledged = store_.position().acknowledged;
   bool pending;
   {
     MutexLock lock(store_.mutex());
     auto row = store_.inode(lock, file.inode());
     if (!row.ok()) return {};
     known = {row->attributes.mtime, row->attributes.size};
-    pending = row->changed > acknowledged;
+    pending = !TRY(store_.content(lock, file.inode())).dirty.empty();
   }
   // What is pending is read from the file. Of what the server has nobody knows whether a mapping wrote on without a sign.
   if (pending && !written_since(known, now)) return {};

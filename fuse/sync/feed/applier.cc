@@ -75,4 +75,18 @@ Status Applier::apply_foreign(Sequence sequence, const Hash256& hash, const std:
   return {};
 }
 
+Status Applier::adopt(const MetadataStore::Adoption& adoption) {
+  std::vector<std::pair<InodeId, std::optional<OpId>>> coming;
+  auto comes = [&](const MetadataStore::ListedRow& row) {
+    if (row.inode.attributes.type == FileType::kFile) coming.emplace_back(row.inode.id, row.inode.content);
+  };
+  for (const auto& row : adoption.inodes) comes(row);
+  for (InodeId inode : adoption.gone) coming.emplace_back(inode, std::nullopt);
+  for (const auto& listing : adoption.listings)
+    for (const auto& row : listing.entries) comes(row);
+  TRY(listener_.contents_come(coming));
+  show(TRY(store_.adopt(adoption)));
+  return {};
+}
+
 }  // namespace skymoor::client

@@ -26,6 +26,9 @@ class Applier {
   Status acknowledge(const Own& own);
   Status apply_foreign(Sequence sequence, const Hash256& hash, const std::vector<TreeEffect>& effects);
 
+  /// Takes over what the server has after it was put back from a backup.
+  Status adopt(const MetadataStore::Adoption& adoption);
+
   /// A foreign change met something pending: the visible tree has to be planned anew before anything else.
   bool rebase_needed() const { return rebase_needed_; }
   void need_rebase() { rebase_needed_ = true; }

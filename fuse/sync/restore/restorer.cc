@@ -92,7 +92,7 @@ Status Restorer::go_on_behind(const SyncPosition& at, const protocol::VolumeInfo
   adoption.epoch = info.epoch;
   adoption.cursor = adoption.sequence = at.cursor;
   adoption.hash = at.hash;
-  d_.applier.show(TRY(d_.store.adopt(adoption)));
+  TRY(d_.applier.adopt(adoption));
   log_info("sync.restore.behind", {{"epoch", info.epoch.value}, {"cursor", at.cursor.value}});
   return {};
 }
@@ -211,7 +211,7 @@ Status Restorer::adopt(Episode& episode, const GiveBack& given, ServerTree& serv
     }
     adoption.listings.push_back(std::move(listing));
   }
-  d_.applier.show(TRY(d_.store.adopt(adoption)));
+  TRY(d_.applier.adopt(adoption));
   d_.applier.need_rebase();
   d_.history.cut(adoption.cursor);
   return {};

@@ -97,7 +97,8 @@ Result<ExitCode> run_command(const FsckArguments& arguments, CommandContext& con
   }
   if (list.empty()) context.console.say("There is no local state of any volume.");
   context.console.result(protocol::dump({{"clean", clean}, {"volumes", list}}));
-  return clean ? ExitCode::kOk : ExitCode::kNeedsAttention;
+  if (!clean) return ExitCode::kNeedsAttention;
+  return busy == 0 ? ExitCode::kOk : ExitCode::kBusy;   // not all of it was looked at
 }
 
 }  // namespace skymoor::client
