@@ -121,6 +121,7 @@ Result<std::shared_ptr<BackingFile>> DiskBackingStore::open_locked(const MutexLo
 Result<std::shared_ptr<BackingFile>> DiskBackingStore::open_file(InodeId inode, bool create) {
   MutexLock lock(mutex_);
   wait_settled(lock, inode);
+  TRY(check_moved(lock, inode));
   auto file = TRY(open_locked(lock, inode, create));
   table_.use(inode, ++tick_);
   return file;
@@ -131,6 +132,7 @@ Result<std::shared_ptr<BackingFile>> DiskBackingStore::open_file(InodeId inode, 
 Status DiskBackingStore::make_dirty(InodeId inode) {
   MutexLock lock(mutex_);
   wait_settled(lock, inode);
+  TRY(check_moved(lock, inode));
   auto entry = locate(lock, inode);
   if (entry && entry->dirty) return {};
   if (!entry) {
@@ -148,6 +150,7 @@ Status DiskBackingStore::make_dirty(InodeId inode) {
 Status DiskBackingStore::make_clean(InodeId inode) {
   MutexLock lock(mutex_);
   wait_settled(lock, inode);
+  TRY(check_moved(lock, inode));
   auto entry = locate(lock, inode);
   if (!entry || !entry->dirty || unseen_->contains(inode)) return {};
   if (!split_) TRY(disk_.rename(path_of(inode, true), path_of(inode, false)));
@@ -157,62 +160,40 @@ Status DiskBackingStore::make_clean(InodeId inode) {
   return {};
 }
 
-Status DiskBackingStore::remove_locked(const MutexLock& lock, InodeId inode) {
+Status DiskBackingStore::unlink_file(const MutexLock& lock, InodeId inode) {
   auto entry = locate(lock, inode);
   if (!entry) return {};
   log_debug("cache.remove", {{"inode", inode.value}, {"dirty", entry->dirty}});
   Status removed = disk_.unlink(path_of(inode, entry->dirty));
   if (!removed.ok() && removed.error().code() != Code::kNotFound) return removed;
   drop_entry(lock, inode);
-  if (auto it = open_.find(inode); it != open_.end()) {
-    it->second.file->detach();
-    recent_.erase(it->second.place);
-    open_.erase(it);
-  }
+  return {};
+}
+
+/// Who has the file open has one that is nobody's.
+void DiskBackingStore::detach(const MutexLock&, InodeId inode) {
+  auto it = open_.find(inode);
+  if (it == open_.end()) return;
+  it->second.file->detach();
+  recent_.erase(it->second.place);
+  open_.erase(it);
+}
+
+Status DiskBackingStore::remove_locked(const MutexLock& lock, InodeId inode) {
+  if (!locate(lock, inode)) return {};
+  TRY(unlink_file(lock, inode));
+  detach(lock, inode);
   return {};
 }
 
 Status DiskBackingStore::remove(InodeId inode) {
   MutexLock lock(mutex_);
   wait_settled(lock, inode);
+  TRY(remove_unmoved(lock, inode));
+  if (leaving_.contains(inode)) return {};   // what lies there, and what is noted of it, is another's
   TRY(remove_locked(lock, inode));
   TRY(vouching_->set(inode, false));   // not synced: ids are never used again
   return unseen_->set(inode, false);
-}
-
-Status DiskBackingStore::move(InodeId from, InodeId to) {
-  MutexLock lock(mutex_);
-  wait_settled(lock, from);
-  wait_settled(lock, to);
-  if (from == to) return {};
-  auto entry = locate(lock, from);
-  log_debug("cache.move", {{"from", from.value}, {"to", to.value}, {"exists", entry.has_value()}});
-  if (!entry) return {};
-  if (unseen_->contains(from)) TRY(unseen_->set(to, true));
-  const bool vouching = vouching_->contains(from);
-  if (vouching) {
-    TRY(vouching_->set(to, true));
-    TRY(vouching_->sync());
-  }
-  TRY(remove_locked(lock, to));
-  TRY(disk_.rename(path_of(from, entry->dirty), path_of(to, entry->dirty)));
-  TRY(unseen_->set(from, false));
-  ++moves_;
-  drop_entry(lock, from);
-  entry->inode = to;
-  entry->directory_unsynced = true;
-  set_entry(lock, *entry);
-  if (auto it = open_.find(from); it != open_.end()) {
-    Descriptor descriptor = it->second;
-    *descriptor.place = to;
-    descriptor.file->give_to(to);
-    open_.erase(it);
-    open_[to] = std::move(descriptor);
-  }
-  if (!vouching) return {};
-  // Before another file can stand under the name.
-  TRY(vouching_->set(from, false));
-  return vouching_->sync();
 }
 
 bool DiskBackingStore::exists(InodeId inode) {
@@ -230,6 +211,7 @@ Status DiskBackingStore::sync(InodeId inode) {
   {
     MutexLock lock(mutex_);
     wait_settled(lock, inode);
+    TRY(check_moved(lock, inode));
     auto entry = locate(lock, inode);
     if (!entry) return {};
     auto opened = open_locked(lock, inode, false);

@@ -19,6 +19,7 @@ namespace skymoor::client {
 ///
 /// States of a file:   (none) --open_file(create), make_dirty--> dirty --make_clean--> clean --evict--> (none)
 ///                      dirty <--make_dirty-- clean;   any --remove--> (none)
+/// After a move that failed the file of `from` is the one of `to`: who has it open goes on, nobody else gets at either name.
 /// While the judge is asked about a clean file it is `going`: open_file, make_dirty and remove wait for the answer.
 class DiskBackingStore final : public BackingStore {
  public:
@@ -29,7 +30,9 @@ class DiskBackingStore final : public BackingStore {
   Status make_dirty(InodeId inode) override;
   Status make_clean(InodeId inode) override;
   Status remove(InodeId inode) override;
-  Status move(InodeId from, InodeId to) override;
+  Status move(InodeId from, InodeId to) override;           ///< moves.cc
+  Status move_again(InodeId from, InodeId to) override;     ///< moves.cc
+  Result<std::uint64_t> identity(InodeId inode) override;   ///< moves.cc
   bool exists(InodeId inode) override;
   Status sync(InodeId inode) override;
   Status sync_all() override;
@@ -73,8 +76,17 @@ class DiskBackingStore final : public BackingStore {
   std::shared_ptr<BackingFile> remember(const MutexLock&, InodeId inode, std::unique_ptr<File> file) REQUIRES(mutex_);
   Result<std::unique_ptr<File>> open_path(const MutexLock&, const std::string& path, bool create) REQUIRES(mutex_);
   void close_unused(const MutexLock&, std::size_t keep) REQUIRES(mutex_);
+  Status unlink_file(const MutexLock&, InodeId inode) REQUIRES(mutex_);
+  void detach(const MutexLock&, InodeId inode) REQUIRES(mutex_);
   Status remove_locked(const MutexLock&, InodeId inode) REQUIRES(mutex_);
   void refresh_open(const MutexLock&) REQUIRES(mutex_);
+
+  // moves.cc
+  Status check_moved(const MutexLock&, InodeId inode) const REQUIRES(mutex_);
+  Status try_move(const MutexLock&, InodeId from, InodeId to) REQUIRES(mutex_);
+  Status make_move(const MutexLock&, InodeId from, InodeId to) REQUIRES(mutex_);
+  void hand_over(const MutexLock&, InodeId from, InodeId to) REQUIRES(mutex_);
+  Status remove_unmoved(const MutexLock&, InodeId inode) REQUIRES(mutex_);
 
   // evict.cc
   std::vector<FileEntry> oldest(std::size_t limit, bool dirty);
@@ -102,6 +114,8 @@ class DiskBackingStore final : public BackingStore {
   std::unordered_map<InodeId, Descriptor> open_ GUARDED_BY(mutex_);
   std::list<InodeId> recent_ GUARDED_BY(mutex_);   // most recently used first
   std::unordered_set<InodeId> going_ GUARDED_BY(mutex_);
+  /// Moves that failed: the file is handed over, and lies under its old name still. By where from, and by where to.
+  std::unordered_map<InodeId, InodeId> leaving_ GUARDED_BY(mutex_), coming_ GUARDED_BY(mutex_);
   std::unique_ptr<UnseenList> unseen_ GUARDED_BY(mutex_), vouching_ GUARDED_BY(mutex_);
   std::uint32_t tick_ GUARDED_BY(mutex_) = 1u << 30;
   std::uint64_t moves_ GUARDED_BY(mutex_) = 0;     // counts names that became unsynced

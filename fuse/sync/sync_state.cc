@@ -6,7 +6,7 @@
 namespace skymoor::client {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
 constexpr std::size_t kMaxBytes = 256u << 20;
 constexpr std::string_view kCopiedName = "/copied";
 
@@ -16,9 +16,10 @@ Bytes encode(const SyncState& state) {
   out.u8(kVersion);
   codec::put(out, state.shown_up_to);
   out.varint(state.moves.size());
-  for (const auto& [from, to] : state.moves) {
-    codec::put(out, from);
-    codec::put(out, to);
+  for (const NotedMove& move : state.moves) {
+    codec::put(out, move.from);
+    codec::put(out, move.to);
+    out.u64(move.file);
   }
   out.bytes(encode_aliases(state.aliases));
   out.bytes(encode_aliases(state.visible));
@@ -39,13 +40,15 @@ Result<SyncState> SyncStateFile::load() {
   ByteView body = in.raw(bytes.size() - 4);
   if (in.u32() != crc32c(body)) return Error(Code::kCorrupt, path_ + " is damaged");
   ByteReader fields(body);
-  if (fields.u8() != kVersion) return Error(Code::kCorrupt, path_ + " is of an unknown version");
+  const std::uint8_t version = fields.u8();
+  if (version < 1 || version > kVersion) return Error(Code::kCorrupt, path_ + " is of an unknown version");
   codec::get(fields, state.shown_up_to);
   for (std::size_t n = fields.count(1u << 22, 16); n > 0 && !fields.failed(); --n) {
-    InodeId from, to;
-    codec::get(fields, from);
-    codec::get(fields, to);
-    state.moves.emplace_back(from, to);
+    NotedMove move;
+    codec::get(fields, move.from);
+    codec::get(fields, move.to);
+    if (version >= 2) move.file = fields.u64();
+    state.moves.push_back(move);
   }
   const ByteView aliases = fields.bytes(kMaxBytes), visible = fields.bytes(kMaxBytes);
   TRY(fields.finish(path_));

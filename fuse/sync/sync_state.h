@@ -7,13 +7,19 @@
 
 namespace skymoor::client {
 
+/// A content that a re-plan gives to another inode.
+struct NotedMove {
+  InodeId from, to;
+  std::uint64_t file = 0;   ///< BackingStore::identity of the file of `from`; 0: it had none, or an older program noted it
+};
+
 /// Kept in one small file beside the log: only conflicts put anything into it, so it is written rarely.
 /// Format: SYNC_STATE.md. A value.
 struct SyncState {
   Aliases aliases;                                  ///< of acknowledged records, and answers to questions
   /// Contents that a re-plan gives to conflict copies; named before it happens, so that a crash between the rows and
   /// the backing files can be put right.
-  std::vector<std::pair<InodeId, InodeId>> moves;
+  std::vector<NotedMove> moves;
   Aliases visible;                                  ///< as the visible tree was last planned: `aliases` and pending ones
   Lsn shown_up_to;                                  ///< newest record at that time: later ones name what is visible
   bool empty() const { return aliases.empty() && visible.empty() && moves.empty(); }

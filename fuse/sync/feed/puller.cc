@@ -112,9 +112,10 @@ Status Puller::rebase_if_needed(const CallOptions& options, bool force) {
   d_.applier.need_rebase();  // until it is done
   auto outcome = d_.rebaser.run(!d_.outstanding.has_value(), options);
   if (!outcome.ok()) return outcome.error().wrap("plan the pending changes anew");
-  d_.applier.rebase_done();
+  if (outcome->files.ok()) d_.applier.rebase_done();
   log_info("sync.replanned", {{"conflict_names", outcome->conflict_names}});
   d_.applier.show(outcome->changes);
+  if (!outcome->files.ok()) return outcome->files.error().wrap("give a conflict copy its file");
   return {};
 }
 

@@ -206,7 +206,7 @@ Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) 
     }
 
     // Named on disk before it happens: see finish_moves.
-    d_.state.moves = survey.moves;
+    d_.state.moves = TRY(noted(survey.moves));
     TRY(d_.file.save(d_.state));
     // Most of the bytes go to the disk before anybody has to wait for the rest.
     for (const auto& [from, to] : survey.moves) TRY(d_.backing.sync(from));
@@ -230,12 +230,14 @@ Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) 
     log_debug("sync.rebased", {{"writer", d_.context.writer.value}, {"from", d_.store.position().acknowledged.value}, {"up_to", survey.up_to.value}});
     outcome.changes = std::move(changes).value();
     outcome.conflict_names = survey.conflict_names;
-    for (const auto& [from, to] : d_.state.moves) TRY(d_.backing.move(from, to));
+    outcome.files = move_files();
     frozen.locks.clear();
     witnessed->end();
     TRY(note_names(survey.moves, outcome.changes));
     // The new names survive a power cut before the intention goes.
-    for (const auto& [from, to] : d_.state.moves) TRY(d_.backing.sync(to));
+    for (const NotedMove& move : d_.state.moves)
+      if (outcome.files.ok()) outcome.files = d_.backing.sync(move.to);
+    if (!outcome.files.ok()) return outcome;
     if (d_.listener.moves_kept().ok()) d_.state.moves.clear();
     for (const auto& [from, copy] : survey.aliases.copies) d_.state.aliases.shown.insert(copy.inode);
     d_.state.visible = survey.aliases;
@@ -243,6 +245,24 @@ Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) 
     TRY(d_.file.save(d_.state));
     return outcome;
   }
+}
+
+Result<std::vector<NotedMove>> Rebaser::noted(const std::vector<ContentMove>& moves) {
+  std::vector<NotedMove> noted;
+  for (const auto& [from, to] : moves) noted.push_back({from, to, TRY(d_.backing.identity(from))});
+  return noted;
+}
+
+/// All of them, also after one that failed: what is handed over is used by its new number, and the rest is kept from harm.
+Status Rebaser::move_files() {
+  Status all;
+  for (const NotedMove& move : d_.state.moves) {
+    Status moved = d_.backing.move(move.from, move.to);
+    if (moved.ok()) continue;
+    log_error("sync.move.failed", {{"from", move.from.value}, {"to", move.to.value}, {"why", moved.error()}});
+    if (all.ok()) all = std::move(moved);
+  }
+  return all;
 }
 
 /// Which node of the kernel shows a moved content is the listener's to say: all names of both are to be looked up anew.
@@ -262,26 +282,38 @@ Status Rebaser::forget_moves() {
   return d_.file.save(d_.state);
 }
 
+/// Its file lies where it belongs, or there is nothing to move.
+Result<bool> Rebaser::has_moved(BackingStore& backing, const NotedMove& move, bool filled) {
+  const std::uint64_t from = TRY(backing.identity(move.from)), to = TRY(backing.identity(move.to));
+  if (!from || (move.file && to == move.file)) return true;
+  if (from == move.file) return false;
+  // Nobody noted which file it is, or the state was copied, and each file has another number.
+  return !filled || to;
+}
+
 Result<std::vector<ContentMove>> Rebaser::finish_moves(MetadataStore& store, BackingStore& backing,
-                                                       const std::vector<ContentMove>& moves) {
+                                                       const std::vector<NotedMove>& moves) {
   std::vector<ContentMove> moved;
-  for (const auto& [from, to] : moves) {
+  for (const NotedMove& move : moves) {
     bool filled = false;
     {
       MutexLock lock(store.mutex());
-      auto row = store.inode(lock, to);
+      auto row = store.inode(lock, move.to);
       if (!row.ok() && row.error().code() != Code::kNotFound) return std::move(row).error();
       // What is moved was written here; what stands in its place before was not, or stands nowhere.
       if (!row.ok() || row->content.writer != store.identity().writer) continue;
-      filled = !TRY(store.content(lock, to)).valid.empty();
+      filled = !TRY(store.content(lock, move.to)).valid.empty();
     }
-    moved.emplace_back(from, to);
-    if (!filled || backing.exists(to) || !backing.exists(from)) continue;
-    auto file = TRY(backing.open_file(from, false));
-    auto frozen = file->freeze();
-    TRY(backing.move(from, to));
-    TRY(backing.sync(to));
-    log_info("sync.move.finished", {{"from", from.value}, {"to", to.value}});
+    moved.emplace_back(move.from, move.to);
+    TRY(backing.move_again(move.from, move.to));
+    if (!TRY(has_moved(backing, move, filled))) {
+      auto file = TRY(backing.open_file(move.from, false));
+      auto frozen = file->freeze();
+      TRY(backing.move(move.from, move.to));
+      log_info("sync.move.finished", {{"from", move.from.value}, {"to", move.to.value}});
+    }
+    // The process may have ended, or failed, before this.
+    TRY(backing.sync(move.to));
   }
   return moved;
 }

@@ -12,7 +12,8 @@ namespace skymoor::client {
 
 /// Runs when a foreign change met something pending. Plans everything pending once to see where contents must go and
 /// which files may hold the same bytes; then lets the store do it again under its lock, while the backing files that
-/// change hands are frozen. Used by the sync thread alone. Failure: the visible tree stays as it was.
+/// change hands are frozen. Used by the sync thread alone. Failure: the visible tree stays as it was, but for
+/// Outcome::files.
 class Rebaser {
  public:
   struct Dependencies {
@@ -29,15 +30,17 @@ class Rebaser {
   struct Outcome {
     VisibleChanges changes;
     unsigned conflict_names = 0;
+    /// What went wrong once the tree was planned and shown: files that have not followed yet. To be run again.
+    Status files;
   };
   /// Names that are not known in directories that were not listed count as free: the pusher lists those directories
   /// before it commits, and a name that turns up then leads here again.
   /// `may_ask`: questions about equal contents may be answered anew (never while a commit's fate is unknown).
   Result<Outcome> run(bool may_ask, const CallOptions& options);
-  /// After a crash between the rows and the backing files: gives each moved content its file, if it has not got it. Answers
-  /// the moves whose rows were there.
+  /// After a crash, or a failure, between the rows and the backing files: gives each moved content its file, if it has not
+  /// got it. Answers the moves whose rows were there.
   static Result<std::vector<ContentMove>> finish_moves(MetadataStore& store, BackingStore& backing,
-                                                       const std::vector<ContentMove>& moves);
+                                                       const std::vector<NotedMove>& moves);
   /// The state no longer names moves that were made, once the listener needs nobody to remember them.
   Status forget_moves();
 
@@ -49,6 +52,9 @@ class Rebaser {
   Result<Survey> survey(MetadataStore::Confirmed& confirmed);
   Result<bool> answer(const Survey& survey, MetadataStore::Confirmed& confirmed, const CallOptions& options);
   Status find_moves(Survey& survey);
+  Result<std::vector<NotedMove>> noted(const std::vector<ContentMove>& moves);
+  Status move_files();
+  static Result<bool> has_moved(BackingStore& backing, const NotedMove& move, bool filled);
   static Status order_moves(std::vector<ContentMove>& moves);
   Status note_names(const std::vector<ContentMove>& moves, VisibleChanges& changes);
   Result<InodeId> visible_of(InodeId named);

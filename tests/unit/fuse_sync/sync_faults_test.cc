@@ -1,6 +1,7 @@
 // What a lost answer, a full commit, a copied state or a conflict once took away: each of these was lost before.
 #include "tests/unit/fuse_sync/sync_fixture.h"
 
+#include "fuse/sync/rebase/rebaser.h"
 #include "tests/support/crash_disk.h"
 
 namespace skymoor::client {
@@ -54,6 +55,100 @@ TEST_F(SyncFaultsTest, AMoveThatIsPutOffKeepsBothSides) {
   EXPECT_EQ(tree.at("f"), "anna's");
   EXPECT_EQ(tree.at(only_copy(tree)), "berta's");
   EXPECT_EQ(tree.at("g"), "goes on");
+}
+
+/// A disk that refuses to rename a backing file when the rows of its conflict copy stand already.
+class SyncMovesTest : public SyncEngineTest {
+ protected:
+  SyncDevice& berta() { return *devices_[1]; }
+  SyncDevice& anna() { return *devices_[0]; }
+  /// Both wrote the same file; Berta's content cannot be given to her copy. Returns the copy's name.
+  std::string conflict_without_a_move() {
+    device("anna");
+    devices_.push_back(std::make_unique<SyncDevice>(volume_, "berta", 2, directory_ + "/berta", DeviceWorld{.disk = &disk_}));
+    anna().write("f", "base");
+    anna().sync();
+    berta().catch_up();
+    berta().read("f");
+    berta().remote().set_offline(true);
+    anna().write("f", hers_);
+    anna().sync();
+    berta().write("f", mine_);
+    refuse_ = true;
+    berta().remote().set_offline(false);
+    EXPECT_THROW(berta().sync(std::chrono::seconds(3)), std::runtime_error);
+    EXPECT_NE(berta().engine().status().reason.find("disk.rename"), std::string::npos)
+        << berta().engine().status().reason;
+    std::map<std::string, std::string> names;
+    for (const auto& [path, directory] : berta().paths()) names[path] = "";
+    EXPECT_EQ(names.size(), 2u) << "the copy is not shown";
+    return only_copy(names);
+  }
+  void TearDown() override {
+    refuse_ = false;
+    SyncEngineTest::TearDown();
+  }
+
+  const std::string hers_ = noise(9000, 1), mine_ = noise(9000, 2);
+  std::atomic<bool> refuse_{false};
+  PosixDisk disk_{[this](const FaultPoint& point) {
+    return refuse_ && point.name == "disk.rename" && point.detail.find("/backing/") != point.detail.npos ? EIO : 0;
+  }};
+};
+
+TEST_F(SyncMovesTest, AFileThatCannotGoToItsCopyIsKeptFromHarm) {
+  const std::string copy = conflict_without_a_move();
+  EXPECT_THROW(berta().write_at(copy, 0, "B"), std::runtime_error);   // not into a new, empty file
+  EXPECT_THROW(berta().read("f"), std::runtime_error);                // a fetch would go over her bytes
+  berta().write("g", "goes on");
+  refuse_ = false;
+  berta().sync();
+  expect_converged();
+  EXPECT_TRUE(anna().read("f") == hers_);
+  EXPECT_TRUE(anna().read(copy) == mine_);
+  EXPECT_EQ(anna().read("g"), "goes on");
+}
+
+TEST_F(SyncMovesTest, AStartAfterwardsGivesTheCopyItsFile) {
+  const std::string copy = conflict_without_a_move();
+  berta().abandon(directory_ + "/berta", false);
+  refuse_ = false;
+  berta().start();
+  berta().sync();
+  expect_converged();
+  EXPECT_TRUE(anna().read(copy) == mine_);
+}
+
+TEST_F(SyncMovesTest, ACopyThatIsRemovedMeanwhileTakesItsBytesAlong) {
+  const std::string copy = conflict_without_a_move();
+  berta().unlink(copy);
+  refuse_ = false;
+  berta().sync();
+  expect_converged();
+  EXPECT_EQ(keys(anna().tree()), std::vector<std::string>{"f"});
+  EXPECT_TRUE(berta().read("f") == hers_);
+}
+
+/// Both numbers have a file after a crash: which of them is the one that was to move says whether it has.
+TEST_F(SyncMovesTest, AFileInTheWayIsNoProofOfAMove) {
+  SyncDevice& a = device("anna");
+  a.write("f", "edited");
+  const InodeId to = a.inode_of("f"), from{0x777777};
+  auto fill = [&](InodeId inode, std::string_view bytes) {
+    auto file = a.backing().open_file(inode, true);
+    ASSERT_TRUE(file.ok() && (*file)->file().write_at(0, as_bytes(bytes)).ok());
+  };
+  auto finish = [&](std::uint64_t file) {
+    return Rebaser::finish_moves(a.store(), a.backing(), {{from, to, file}}).ok();
+  };
+  ASSERT_TRUE(a.backing().move(to, from).ok());
+  fill(to, "before");
+  ASSERT_TRUE(finish(a.backing().identity(from).value()));
+  EXPECT_EQ(a.read("f"), "edited");
+  fill(from, "theirs");   // fetched since: the number is another content's by now
+  ASSERT_TRUE(finish(a.backing().identity(to).value()));
+  EXPECT_EQ(a.read("f"), "edited");
+  ASSERT_TRUE(a.backing().remove(from).ok());
 }
 
 /// What its author did to it between the other's deletion and the write came to nothing: here as everywhere.
