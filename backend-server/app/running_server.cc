@@ -37,6 +37,10 @@ Result<UniqueFd> take_directory(Disk& disk, const std::string& directory) {
   return lock;
 }
 
+bool is_loopback(const std::string& address) {
+  return address.starts_with("127.") || address == "::1" || address == "localhost";
+}
+
 }  // namespace
 
 struct RunningServer::State {
@@ -136,6 +140,10 @@ Result<std::unique_ptr<RunningServer>> RunningServer::open(ServerConfig config) 
                               {"data", state->config.directory},
                               {"tls", state->config.tls},
                               {"fingerprint", state->fingerprint}});
+  if (!state->config.tls && !is_loopback(state->config.http.address))
+    log_warn("server.unencrypted",
+             {{"address", state->config.http.address},
+              {"why", "tls=off sends tokens in the clear: listen on 127.0.0.1 behind a proxy with TLS, or leave tls on"}});
   return std::unique_ptr<RunningServer>(new RunningServer(std::move(state)));
 }
 

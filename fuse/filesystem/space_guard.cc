@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fuse/filesystem/make_room.h"
+#include "shared/base/settings.h"
 
 namespace skymoor::client {
 namespace {
@@ -25,7 +26,8 @@ Status SpaceGuard::ask(std::uint64_t bytes) {
 Status SpaceGuard::look(std::uint64_t bytes) {
   const std::uint64_t free = TRY(make_room(seams_.backing, seams_.judge, seams_.reap, reserve_bytes_, bytes));
   if (free < reserve_bytes_ + bytes)
-    return Error(Code::kNoSpace, "the disk with Skymoor's state is full: free some space there");
+    return Error(Code::kNoSpace, "the disk with Skymoor's state is full (" + format_bytes(free) + " free, of which writes leave " +
+                                     format_bytes(reserve_bytes_) + ", option 'reserve'): free some space there");
   std::uint64_t room = free - reserve_bytes_;
   VolumeStatistics volume = seams_.fetcher.volume_statistics();
   if (volume.total_bytes != 0) {

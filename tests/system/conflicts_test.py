@@ -90,6 +90,20 @@ def test_conflicts_are_listed_and_resolved():
         same_trees(a, left, b, right)
 
 
+def test_a_file_with_several_names_takes_what_is_kept():
+    with world() as w:
+        a, b = w.two_devices()
+        left, right = a.mount("home"), b.mount("home")
+        (left / "plan").write_text("common")
+        os.link(left / "plan", left / "other name")
+        copy, _ = make_conflict(w, a, left, b, right, "plan")
+        kept = copy.read_text()
+        a.skymoor("conflicts", "resolve", copy, "--keep", "copy")
+        assert (left / "plan").read_text() == (left / "other name").read_text() == kept
+        assert (left / "plan").stat().st_ino == (left / "other name").stat().st_ino and not copy.exists()
+        same_trees(a, left, b, right)
+
+
 def test_nothing_unsent_is_thrown_away():
     with world() as w:
         a, b = w.two_devices()

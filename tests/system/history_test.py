@@ -127,6 +127,31 @@ def test_deleted_entries_come_back_as_they_were():
         assert_soon_same_tree(left, right)
 
 
+def test_a_deletion_that_is_not_sent_yet_is_sent_first():
+    """Not "the server keeps nothing", and not the file that was deleted under that name before."""
+    with world() as w:
+        a, _ = w.two_devices()
+        left = a.mount("home", "upload-limit=2MiB")
+        (left / "dir").mkdir()
+        (left / "dir" / "file").write_text("older")
+        a.sync(left)
+        (left / "dir" / "file").unlink()
+        (left / "dir" / "file").write_text("newer")
+        a.sync(left)
+        (left / "large").write_bytes(os.urandom(8 << 20))   # ahead of the deletion
+        subprocess.run(["rm", "-r", left / "dir"], check=True)
+        assert "not sent yet" in a.skymoor("trash", left).stderr
+        a.skymoor("restore", left / "dir" / "file")
+        assert (left / "dir" / "file").read_text() == "newer"
+        (left / "large").write_bytes(os.urandom(8 << 20))
+        (left / "dir" / "file").unlink()
+        w.server.stop()
+        wait_until(lambda: not a.status(left)["online"], 30, "offline")
+        assert "nothing was restored" in fails(a, 4, "restore", left / "dir" / "file")
+        w.server.start()
+        a.sync(left)
+
+
 def test_what_cannot_be_restored_says_why():
     with world() as w:
         a, _ = w.two_devices()

@@ -74,9 +74,9 @@ CLI::App* add_command(CLI::App& parent, Declared& declared, const std::string& n
   return command;
 }
 
-void add_duration(CLI::App* command, const std::string& name, std::optional<std::chrono::milliseconds>& into,
-                  const std::string& help) {
-  command
+CLI::Option* add_duration(CLI::App* command, const std::string& name, std::optional<std::chrono::milliseconds>& into,
+                          const std::string& help) {
+  return command
       ->add_option_function<std::string>(
           name, [&into](const std::string& text) { into = std::chrono::milliseconds(*parse_duration_ms(text)); }, help)
       ->type_name("TIME")

@@ -16,8 +16,8 @@ struct Declared {
 CLI::App* add_command(CLI::App& parent, Declared& declared, const std::string& name, const std::string& help,
                       const std::string& examples);
 /// Adds --name DURATION ("30s", "5m").
-void add_duration(CLI::App* command, const std::string& name, std::optional<std::chrono::milliseconds>& into,
-                  const std::string& help);
+CLI::Option* add_duration(CLI::App* command, const std::string& name, std::optional<std::chrono::milliseconds>& into,
+                          const std::string& help);
 
 /// `arguments` lives as long as the callback; the last parsed command's are taken.
 template <typename Arguments>

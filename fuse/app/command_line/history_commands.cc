@@ -33,8 +33,8 @@ void declare_pins(CLI::App& app, Declared& declared) {
                             "  skymoor pin ~/drive/travel --wait\n  skymoor pin --list");
   p->add_option("PATH", pin->path, "what to fetch and keep; with --list only the mount that holds it");
   auto* list = p->add_flag("--list", pin->list, "show what is pinned, and how much of it is here");
-  p->add_flag("--wait", pin->wait, "return when all that is pinned in that mount is here")->excludes(list);
-  add_duration(p, "--timeout", pin->timeout, "with --wait: give up after this long (exit code 5); fetching goes on");
+  auto* wait = p->add_flag("--wait", pin->wait, "return when all that is pinned in that mount is here")->excludes(list);
+  add_duration(p, "--timeout", pin->timeout, "with --wait: give up after this long (exit code 5); fetching goes on")->needs(wait);
   choose_on_parse(p, declared, pin);
   auto unpin = std::make_shared<UnpinArguments>();
   CLI::App* u = add_command(app, declared, "unpin", "End a pin: what it kept may be evicted again", "  skymoor unpin ~/drive/travel");

@@ -23,7 +23,7 @@ void declare_mount_commands(CLI::App& app, Declared& declared) {
                             "  skymoor umount ~/drive\n  skymoor umount ~/drive --wait --timeout 10m");
   u->add_option("DIR", umount->directory, "the mount point")->required();
   CLI::Option* wait = u->add_flag("--wait", umount->wait, "first wait until the server holds everything");
-  add_duration(u, "--timeout", umount->timeout, "with --wait: give up after this long and stay mounted");
+  add_duration(u, "--timeout", umount->timeout, "with --wait: give up after this long and stay mounted")->needs(wait);
   u->add_flag("--lazy", umount->lazy, "detach at once even if files are open; the mount ends when they are closed");
   u->add_flag("--force", umount->force, "detach at once; programs that wait for it, or have files open, get errors")
       ->excludes(wait);

@@ -8,6 +8,9 @@
 #include <charconv>
 #include <filesystem>
 
+#include "fuse/app/state/copy_file.h"
+#include "shared/base/fd.h"
+
 namespace skymoor::client {
 namespace {
 
@@ -53,6 +56,18 @@ Result<std::string> rename_plainly(const ConflictCopy& copy) {
     if (errno != EEXIST) return Error::from_errno(errno, copy.path);
   }
   return Error(Code::kAlreadyExists, "there is no free name for " + copy.path);
+}
+
+/// Over a file with several names: each of them is to have the copy's content. What fails leaves the copy.
+Status write_over(const std::string& copy, const std::string& original) {
+  const UniqueFd from(::open(copy.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!from) return Error::from_errno(errno, copy);
+  const UniqueFd to(::open(original.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!to || ::ftruncate(to.get(), 0) != 0) return Error::from_errno(errno, original);
+  TRY(copy_file(from.get(), to.get()));
+  if (::fsync(to.get()) != 0) return Error::from_errno(errno, "fsync " + original);
+  if (::unlink(copy.c_str()) != 0) return Error::from_errno(errno, copy);
+  return {};
 }
 
 }  // namespace
@@ -126,6 +141,10 @@ Result<std::string> resolve_conflict(const ConflictCopy& copy, ConflictSide keep
     return std::string();
   }
   if (has_original) TRY(hold(original));
+  if (has_original && S_ISREG(mine.st_mode) && S_ISREG(other.st_mode) && other.st_nlink > 1) {
+    TRY(write_over(copy.path, original));
+    return original;
+  }
   if (::renameat2(AT_FDCWD, copy.path.c_str(), AT_FDCWD, original.c_str(), has_original ? 0 : RENAME_NOREPLACE) != 0)
     return Error::from_errno(errno, copy.path);
   return original;

@@ -88,18 +88,19 @@ void check_directories(Findings& out, Disk& disk, const StatePaths& paths) {
 }
 
 void check_mounts(Findings& out, Disk& disk, const StatePaths& paths) {
-  const auto table = read_mount_table();
   std::vector<std::string> silent;
   const auto running = running_mounts(disk, paths, &silent);
-  if (!table.ok() || !running.ok()) return;
-  for (const MountEntry& entry : *table) {
-    if (entry.type != kMountType) continue;
-    const bool ours = std::any_of(running->begin(), running->end(),
-                                  [&](const auto& mount) { return mount.mount_point == entry.mount_point; });
-    const MountState state = ours ? MountState::kAnswers : state_of_mount(entry.mount_point);
-    if (ours)
-      out.push_back({"mounts", State::kOk, entry.mount_point + " (" + entry.source + ") answers", ""});
-    else if (state == MountState::kDead)
+  if (!running.ok()) return;
+  for (const RunningMount& mount : *running)
+    if (mount.attached)
+      out.push_back({"mounts", State::kOk, mount.mount_point + " (skymoor:" + mount.volume + ") answers", ""});
+    else
+      out.push_back({"mounts", State::kWarning, mount.mount_point + ": detached, and still used by programs",
+                     "end them, or end it at once: skymoor umount --force " + mount.mount_point});
+  const auto foreign = foreign_mounts(*running);
+  if (!foreign.ok()) return;
+  for (const auto& [entry, state] : *foreign) {
+    if (state == MountState::kDead)
       out.push_back({"mounts", State::kProblem, entry.mount_point + ": its process has died",
                      "skymoor umount " + entry.mount_point + ", then mount it again: nothing is lost"});
     else if (state == MountState::kSilent)

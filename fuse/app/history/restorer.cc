@@ -9,14 +9,13 @@
 #include <set>
 
 #include "fuse/app/mount/mount_control.h"
+#include "fuse/app/state/copy_file.h"
 
 namespace skymoor::client {
 namespace {
 
-using namespace std::chrono_literals;
 constexpr auto kTogether = std::chrono::hours(1);   ///< `rm -r` of a large tree takes its time
 constexpr int kMaxDepth = 2000, kMaxHolds = 10;
-constexpr std::size_t kPiece = 1u << 20;
 
 /// A file without a name that goes with its descriptor, on the disk of the state directory.
 Result<UniqueFd> nameless_file(const std::string& directory) {
@@ -27,29 +26,6 @@ Result<UniqueFd> nameless_file(const std::string& directory) {
   if (!fd) return Error::from_errno(errno, "a temporary file in " + directory);
   ::unlink(name.c_str());
   return fd;
-}
-
-/// Copies data and leaves holes out.
-Status copy_whole(int from, int to) {
-  const off_t size = ::lseek(from, 0, SEEK_END);
-  Bytes piece(kPiece);
-  for (off_t at = ::lseek(from, 0, SEEK_DATA); at >= 0 && at < size;) {
-    const off_t end = ::lseek(from, at, SEEK_HOLE);
-    while (at < end) {
-      const ssize_t n = ::pread(from, piece.data(), std::min<std::size_t>(kPiece, static_cast<std::size_t>(end - at)), at);
-      if (n <= 0) return Error::from_errno(n < 0 ? errno : EIO, "reading what was fetched");
-      for (ssize_t done = 0; done < n;) {
-        const ssize_t written = ::pwrite(to, piece.data() + done, static_cast<std::size_t>(n - done), at + done);
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) return Error::from_errno(written < 0 ? errno : EIO, "writing");
-        done += written;
-      }
-      at += n;
-    }
-    at = ::lseek(from, end, SEEK_DATA);
-  }
-  if (::ftruncate(to, size) != 0) return Error::from_errno(errno, "setting the size");
-  return {};
 }
 
 bool same(const struct stat& a, const struct stat& b) {
@@ -73,11 +49,7 @@ Status already_there(const std::string& path) {
 
 Status Restorer::hold(const HistoryPlace& place, std::chrono::milliseconds patience) {
   for (int attempt = 0; attempt < kMaxHolds; ++attempt) {
-    auto answer = control_call(history_.mount().directory, sync_request(patience), patience + 5s);
-    Status held = answer.ok() ? Status() : Status(answer.error());
-    if (held.ok())
-      if (auto read = read_control_answer(*answer); !read.ok()) held = read.error();
-    if (!held.ok())
+    if (Status held = sync_mount(history_.mount().directory, patience); !held.ok())
       return held.error().wrap("what is there now could not be sent to the server first, so nothing was restored");
     // Only what did not change between two looks with a sync in between is surely at the server.
     struct stat now = {};
@@ -99,7 +71,7 @@ Status Restorer::over_file(const HistoryPlace& place, const PathVersion& version
     return Error(Code::kBusy, place.path + " changed meanwhile; nothing was restored");
   auto write = [&]() -> Status {
     if (::ftruncate(target.get(), 0) != 0) return Error::from_errno(errno, "emptying");
-    TRY(copy_whole(fetched.get(), target.get()));
+    TRY(copy_file(fetched.get(), target.get()));
     if (::fsync(target.get()) != 0) return Error::from_errno(errno, "fsync");
     return {};
   };
@@ -118,7 +90,7 @@ Status Restorer::new_file(const std::string& path, const InodeRecord& inode, con
   if (!target && errno == EEXIST) return already_there(path);
   if (!target) return Error::from_errno(errno, path);
   auto fill = [&]() -> Status {
-    TRY(copy_whole(fetched.get(), target.get()));
+    TRY(copy_file(fetched.get(), target.get()));
     TRY(set_attributes(path, inode));
     if (::fsync(target.get()) != 0) return Error::from_errno(errno, "fsync " + path);
     return {};

@@ -5,6 +5,8 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -34,6 +36,15 @@ bool is_under(std::string_view path, std::string_view directory) {
   return path.starts_with(directory) && (path.size() == directory.size() || path[directory.size()] == '/');
 }
 
+/// "rw,user_id=1000,group_id=1000" -> 1000
+std::int64_t user_in(std::string_view options) {
+  constexpr std::string_view kField = "user_id=";
+  const auto at = options.find(kField);
+  std::int64_t user = -1;
+  if (at != options.npos) std::from_chars(options.data() + at + kField.size(), options.data() + options.size(), user);
+  return user;
+}
+
 Result<bool> is_empty(const std::string& path) {
   DIR* directory = ::opendir(path.c_str());
   if (!directory) return Error::from_errno(errno, "mount point " + path);
@@ -60,7 +71,8 @@ std::vector<MountEntry> parse_mount_table(std::string_view mountinfo) {
     }
     unsigned major = 0, minor = 0;
     if (std::sscanf(device.c_str(), "%u:%u", &major, &minor) != 2) continue;
-    if (words >> type >> source) table.push_back({unescape(mount_point), unescape(type), unescape(source), major << 20 | minor});
+    if (!(words >> type >> source >> word)) continue;
+    table.push_back({unescape(mount_point), unescape(type), unescape(source), major << 20 | minor, user_in(word)});
   }
   return table;
 }
@@ -71,6 +83,13 @@ Result<std::vector<MountEntry>> read_mount_table() {
   content << file.rdbuf();
   if (!file) return Error(Code::kIo, "cannot read /proc/self/mountinfo");
   return parse_mount_table(content.str());
+}
+
+bool is_attached(const std::string& mount_point, const std::string& label) {
+  const auto table = read_mount_table();
+  return !table.ok() || std::any_of(table->begin(), table->end(), [&](const MountEntry& entry) {
+    return entry.mount_point == mount_point && entry.type == kMountType && entry.source == "skymoor:" + label;
+  });
 }
 
 MountState state_of_mount(const std::string& mount_point) {

@@ -14,6 +14,7 @@ struct MountEntry {
   std::string type;     ///< "fuse.skymoor"
   std::string source;   ///< "skymoor:home"
   std::uint32_t device = 0;   ///< the kernel's number of the filesystem: major << 20 | minor
+  std::int64_t user = -1;     ///< user id of who mounted it, of a FUSE mount; -1: not said
 };
 inline constexpr std::string_view kMountType = "fuse.skymoor";
 
@@ -23,6 +24,9 @@ std::vector<MountEntry> parse_mount_table(std::string_view mountinfo);
 Result<std::vector<MountEntry>> read_mount_table();
 /// The mount that `path` (absolute, without "..") lies in: the longest mount point, the last of equals.
 const MountEntry* mount_holding(const std::vector<MountEntry>& table, std::string_view path);
+
+/// Whether the volume of that label stands on `mount_point`. True where nobody can tell.
+bool is_attached(const std::string& mount_point, const std::string& label);
 
 /// Absolute, with the links of its parents resolved but without a look at the directory itself: that could be a mount
 /// whose daemon is dead or stuck.

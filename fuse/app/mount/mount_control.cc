@@ -111,6 +111,13 @@ std::string sync_request(std::optional<std::chrono::milliseconds> timeout) {
   return protocol::dump(json);
 }
 
+Status sync_mount(const std::string& directory, std::optional<std::chrono::milliseconds> patience) {
+  constexpr std::chrono::milliseconds kForever{1000ll * 3600 * 24 * 365}, kMargin{5000};
+  const std::string answer = TRY(control_call(directory, sync_request(patience), patience.value_or(kForever) + kMargin));
+  TRY(read_control_answer(answer));
+  return {};
+}
+
 Result<std::string> read_control_answer(const std::string& line) {
   const auto unclear = [] { return Error(Code::kInternal, "the mount answered in a form that this version does not know"); };
   const auto json = protocol::parse_object(as_bytes(line));

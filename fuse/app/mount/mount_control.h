@@ -38,6 +38,9 @@ class MountControl final : public ControlHandler {
 std::string status_request();
 std::string sync_request(std::optional<std::chrono::milliseconds> timeout);
 std::string stop_request();
+/// Returns when the server holds everything that was written so far in the mount with its control socket in `directory`;
+/// `patience` none: as long as that takes. Errors: what the mount answers, among them Offline and TimedOut.
+Status sync_mount(const std::string& directory, std::optional<std::chrono::milliseconds> patience);
 std::string pin_request(InodeId inode, bool pinned);
 /// `count`: with the numbers of files, which takes a walk through them. The answer's "status" is
 /// {"settled":BOOL,"trouble":TEXT,"pins":[{"inode","path","files","bytes","missing_files","missing_bytes","unlisted"}]}.

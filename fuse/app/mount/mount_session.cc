@@ -52,13 +52,8 @@ std::string holder_of(const std::string& directory) {
   return in.text("mount_point", 65536);
 }
 
-/// Whether the volume's holder serves no mount that can be seen: then it is about to end.
-bool is_ending(const std::string& where) {
-  const auto table = read_mount_table();
-  if (where.empty() || !table.ok()) return where.empty();
-  return std::none_of(table->begin(), table->end(),
-                      [&](const MountEntry& entry) { return entry.mount_point == where && entry.type == kMountType; });
-}
+/// Whether the volume's holder serves no mount that can be seen: then it is about to end, or was detached.
+bool is_ending(const std::string& where, const std::string& label) { return where.empty() || !is_attached(where, label); }
 
 /// After a crash the kernel keeps the mount of a process that is no more: whoever mounts again means to replace it.
 Status clear_dead_mount(const std::string& directory) {
@@ -118,7 +113,7 @@ Status MountSession::lock_volume() {
   std::string where;
   while (!lock.ok() && lock.error().code() == Code::kBusy) {
     where = holder_of(directory);
-    if (!is_ending(where) || std::chrono::steady_clock::now() > deadline) break;
+    if (!is_ending(where, volume_.label) || std::chrono::steady_clock::now() > deadline) break;
     if (!sleep_unless_stopped(kCloseCheck, stop_.get_token())) break;
     lock = lock_directory(directory);
   }
@@ -133,6 +128,10 @@ Status MountSession::lock_volume() {
     return {};
   }
   if (lock.error().code() != Code::kBusy) return lock.error();
+  if (!where.empty() && is_ending(where, volume_.label))
+    return Error(Code::kBusy, "volume '" + volume_.label + "' was detached from " + where +
+                                  ", and programs still use it: end them, or end it at once with 'skymoor umount --force " + where +
+                                  "'");
   return Error(Code::kBusy, "volume '" + volume_.label + "' is already mounted" + (where.empty() ? "" : " on " + where) +
                                 " with this state directory (" + lock.error().message() +
                                 "); unmount it first, or give this mount a --state-dir of its own");
@@ -263,6 +262,7 @@ MountFacts MountSession::facts() const {
   }
   facts.stuck = [watchdog = watchdog_] { return watchdog ? watchdog->stuck() : std::vector<Watchdog::Stuck>(); };
   facts.started = clock_.now();
+  facts.attached = [where = mount_point_, label = volume_.label] { return is_attached(where, label); };
   facts.read_only = options_.mount.read_only() || volume_.role == protocol::Role::kReader;
   return facts;
 }

@@ -153,6 +153,9 @@ std::string name_of(const Json& transfer) {
 std::string describe(const Json& mount) {
   std::string text = mount.at("volume").get<std::string>() + " on " + mount.at("mount_point").get<std::string>();
   if (mount.value("read_only", false)) text += " (read-only)";
+  if (!mount.value("attached", true))
+    text += "\n  detached  programs still use it: it ends with the last of them, at once with 'skymoor umount --force " +
+            mount.at("mount_point").get<std::string>() + "'";
   text += "\n  server    " + server_line(mount);
   text += "\n  unsent    " + unsent_line(mount.at("pending"));
   for (const Json& t : mount.at("transfers"))
@@ -198,6 +201,7 @@ std::string encode_mount_status(const MountFacts& facts, const SyncStatus& sync,
       {"stuck", stuck_json(facts.stuck())},
       {"started", format_time(facts.started)},
       {"read_only", facts.read_only},
+      {"attached", facts.attached()},
       {"passthrough", passthrough.active},
       {"passthrough_files", passthrough.files},
       {"passthrough_refused", passthrough.refused},

@@ -18,6 +18,8 @@ struct MountFacts {
   int pid = 0;
   Timestamp started{};
   bool read_only = false;
+  /// False once it was detached (umount --lazy) while programs used it: they still do.
+  std::function<bool()> attached = [] { return true; };
   // How it is kept through its process's death; supervisor 0: it is not.
   int supervisor = 0;
   std::function<bool()> supervised = [] { return false; };

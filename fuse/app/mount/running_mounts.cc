@@ -1,7 +1,6 @@
 #include "fuse/app/mount/running_mounts.h"
 
 #include "fuse/app/mount/mount_control.h"
-#include "fuse/app/host/mount_table.h"
 #include "shared/protocol/json_fields.h"
 
 namespace skymoor::client {
@@ -19,7 +18,10 @@ Result<RunningMount> ask(const std::string& directory) {
   mount.volume = in.text("volume", 1024);
   mount.mount_point = in.text("mount_point", 65536);
   mount.pid = static_cast<int>(in.number("pid", INT32_MAX));
+  mount.online = in.flag("online", false);
   mount.stopped = in.flag("stopped", false);
+  mount.attached = in.flag("attached", true);
+  if (json.contains("pending") && json["pending"].is_object()) mount.unsent = json["pending"].value("records", std::uint64_t{0});
   if (json.contains("supervisor") && json["supervisor"].is_object())
     mount.supervisor = json["supervisor"].value("pid", 0);
   TRY(in.finish());
@@ -44,6 +46,17 @@ Result<std::vector<RunningMount>> running_mounts(Disk& disk, const StatePaths& p
   return mounts;
 }
 
+Result<std::vector<ForeignMount>> foreign_mounts(const std::vector<RunningMount>& running) {
+  std::vector<ForeignMount> found;
+  for (const MountEntry& entry : TRY(read_mount_table())) {
+    const bool ours = std::any_of(running.begin(), running.end(), [&](const RunningMount& mount) {
+      return mount.attached && mount.mount_point == entry.mount_point;
+    });
+    if (entry.type == kMountType && !ours) found.push_back({entry, state_of_mount(entry.mount_point)});
+  }
+  return found;
+}
+
 Status require_unmounted(Disk& disk, const StatePaths& paths) {
   std::vector<std::string> silent;
   const auto mounts = TRY(running_mounts(disk, paths, &silent));
@@ -61,7 +74,7 @@ Result<RunningMount> find_running_mount(Disk& disk, const StatePaths& paths, con
   if (!entry || entry->type != kMountType)
     return Error(Code::kNotFound, full + " is not in a mounted volume ('skymoor status' lists them)");
   for (RunningMount& mount : TRY(running_mounts(disk, paths)))
-    if (mount.mount_point == entry->mount_point) return std::move(mount);
+    if (mount.attached && mount.mount_point == entry->mount_point) return std::move(mount);
   return Error(Code::kNotFound, entry->mount_point +
                                     " is a skymoor mount, but none of this state directory's that answers: give the "
                                     "--state-dir it was mounted with; if its process has died, 'skymoor umount' clears it");

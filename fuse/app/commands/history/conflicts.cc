@@ -12,7 +12,6 @@
 namespace skymoor::client {
 namespace {
 
-using namespace std::chrono_literals;
 constexpr std::chrono::milliseconds kPatience{60'000};
 
 /// Whether this state directory made the copy.
@@ -55,10 +54,7 @@ Status hold_at_server(const std::string& path, const RunningMount& mount, std::c
   const ssize_t size = ::lgetxattr(path.c_str(), "user.skymoor.state", state, sizeof state);
   const std::string_view text(state, size > 0 ? static_cast<std::size_t>(size) : 0);
   if (text == "synced" || text == "conflict" || text == "remote-only") return {};
-  auto answer = control_call(mount.directory, sync_request(patience), patience + 5s);
-  Status held = answer.ok() ? Status() : Status(answer.error());
-  if (held.ok())
-    if (auto read = read_control_answer(*answer); !read.ok()) held = read.error();
+  Status held = sync_mount(mount.directory, patience);
   if (held.ok()) return {};
   return held.error().wrap(path + " is not at the server yet and would be lost, so nothing was done");
 }

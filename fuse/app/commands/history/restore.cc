@@ -1,5 +1,6 @@
 #include "fuse/app/commands/commands.h"
 #include "fuse/app/history/restorer.h"
+#include "fuse/app/mount/mount_control.h"
 #include "fuse/app/mount/mount_status.h"
 #include "shared/protocol/json_fields.h"
 
@@ -32,6 +33,15 @@ Result<const PathVersion*> choose(const RestoreArguments& arguments, const Histo
   return Error(Code::kNotFound, place.path + " has no older version");
 }
 
+/// The server knows of a deletion once it was sent. What was deleted under that name before would be another file.
+Status send_deletion(const RunningMount& mount, const std::string& path, std::chrono::milliseconds patience) {
+  struct stat ignored = {};
+  if (mount.unsent == 0 || ::lstat(path.c_str(), &ignored) == 0) return {};
+  Status sent = mount.online ? sync_mount(mount.directory, patience) : Status(Error(Code::kOffline, "the server is not reached"));
+  if (sent.ok()) return {};
+  return sent.error().wrap("the deletion of " + path + " could not be sent first, so nothing was restored");
+}
+
 Status restore_deleted(VolumeHistory& history, Restorer& restorer, const HistoryPlace& place, const std::string& to, bool all) {
   const auto entries = TRY(history.deleted(place.directory, place.name));
   if (entries.empty()) return Error(Code::kNotFound, "the server keeps nothing under " + place.path);
@@ -57,6 +67,8 @@ Result<ExitCode> run_command(const RestoreArguments& arguments, CommandContext& 
   auto history = TRY(VolumeHistory::open(context, arguments.path));
   if (history->volume().role == protocol::Role::kReader && arguments.to.empty())
     return Error(Code::kReadOnly, "your role in this volume is read-only: give --to a place elsewhere");
+  const auto patience = arguments.timeout.value_or(kPatience);
+  TRY(send_deletion(history->mount(), arguments.path, patience));
   const HistoryPlace place = TRY(history->find(arguments.path));
   if (place.now && S_ISDIR(place.now->st_mode))
     return Error(Code::kInvalidArgument, place.path + " is a directory; name what was deleted from it ('skymoor trash " +
@@ -70,7 +82,7 @@ Result<ExitCode> run_command(const RestoreArguments& arguments, CommandContext& 
   } else {
     versions = TRY(history->versions(place));   // a server that is away is told of at once
     if (replaces(place, arguments)) {
-      TRY(restorer.hold(place, arguments.timeout.value_or(kPatience)));
+      TRY(restorer.hold(place, patience));
       versions = TRY(history->versions(place));
     }
     version = TRY(choose(arguments, place, versions, context.clock.now()));

@@ -46,6 +46,12 @@ Result<InodeId> directory_at(VolumeHistory& history, const HistoryPlace& place) 
   return Error(Code::kNotFound, place.path + " is no directory, and the server keeps no deleted one of that name");
 }
 
+/// The server tells of what it has.
+void note_unsent(const VolumeHistory& history, CommandContext& context) {
+  if (history.mount().unsent > 0)
+    context.console.note("Changes that are not sent yet are left out ('skymoor sync " + history.mount().mount_point + "' sends them).");
+}
+
 }  // namespace
 
 Result<ExitCode> run_command(const VersionsArguments& arguments, CommandContext& context) {
@@ -56,6 +62,7 @@ Result<ExitCode> run_command(const VersionsArguments& arguments, CommandContext&
                                              "' lists what was deleted from it");
   bool more = false;
   const auto versions = TRY(history->versions(place, &more));
+  note_unsent(*history, context);
   if (versions.empty() && !place.now)
     return Error(Code::kNotFound, "the server keeps nothing under " + place.path);
   protocol::Json list = protocol::Json::array();
@@ -83,6 +90,7 @@ Result<ExitCode> run_command(const TrashArguments& arguments, CommandContext& co
                         (is_directory ? "/" : "  " + format_bytes(entry.inode.attributes.size)));
   }
   if (entries.empty()) context.console.say("Nothing was deleted from " + place.path + ".");
+  note_unsent(*history, context);
   if (more) context.console.note("There is more; name what you look for: 'skymoor versions DIR/NAME'.");
   context.console.result(protocol::dump({{"path", place.path}, {"entries", list}, {"complete", !more}}));
   return ExitCode::kOk;

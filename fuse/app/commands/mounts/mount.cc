@@ -104,6 +104,15 @@ int serve_in_background(const MountArguments& arguments, MountSession::Options o
   return static_cast<int>(exit_code_of(done.error().code()));
 }
 
+/// A disk that is too full, or too small, for any write; empty: it is not.
+std::string space_notice(Disk& disk, const MountSession::Options& options) {
+  const auto reserve = static_cast<std::uint64_t>(options.mount.settings.number("reserve"));
+  const auto free = disk.free_bytes(options.paths.state);
+  if (!free.ok() || *free > reserve) return {};
+  return "writes are refused: " + options.paths.state + " has " + format_bytes(*free) + " free, and they leave " +
+         format_bytes(reserve) + " of it; free some space, or mount with a smaller -o reserve=SIZE";
+}
+
 Result<MountSession::Options> resolve(const MountArguments& arguments, CommandContext& context) {
   MountSession::Options options;
   if (arguments.volume.empty() || arguments.directory.empty())
@@ -144,6 +153,7 @@ Result<ExitCode> run_command(const MountArguments& arguments, CommandContext& co
                         [&](StartReport& report) { return serve_in_background(arguments, options, log, report); }));
   if (const std::string notice = cache_notice(options.paths); !options.mount.settings.text("cache-dir").empty() && !notice.empty())
     context.console.note("Note: " + notice + ".");
+  if (const std::string notice = space_notice(context.disk, options); !notice.empty()) context.console.note("Note: " + notice + ".");
   context.console.result(protocol::dump({{"ok", true}, {"volume", options.volume}, {"mount_point", options.directory}}));
   return ExitCode::kOk;
 }

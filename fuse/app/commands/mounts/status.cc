@@ -1,13 +1,25 @@
+#include <unistd.h>
+
 #include "fuse/app/commands/commands.h"
 #include "fuse/app/mount/mount_status.h"
 #include "fuse/app/mount/running_mounts.h"
 #include "fuse/remote/backoff.h"
+#include "shared/protocol/json_fields.h"
 
 namespace skymoor::client {
 namespace {
 
 using namespace std::chrono_literals;
 constexpr const char* kClearScreen = "\x1b[H\x1b[2J";
+
+/// What the kernel still shows of this user's mounts whose process has died.
+Result<std::vector<ForeignMount>> dead_mounts(const std::vector<RunningMount>& running) {
+  auto foreign = TRY(foreign_mounts(running));
+  std::erase_if(foreign, [](const ForeignMount& mount) {
+    return mount.state != MountState::kDead || mount.entry.user != static_cast<std::int64_t>(::geteuid());
+  });
+  return foreign;
+}
 
 struct Overview {
   std::string json, text;
@@ -30,7 +42,19 @@ Result<Overview> look(const StatusArguments& arguments, CommandContext& context)
     overview.text += TRY(describe_mount_status(mount.status_json));
     overview.needs_attention |= mount.stopped;
   }
-  overview.json += "]}";
+  overview.json += "]";
+  if (arguments.directory.empty()) {
+    protocol::Json list = protocol::Json::array();
+    for (const ForeignMount& dead : TRY(dead_mounts(mounts))) {
+      const std::string& where = dead.entry.mount_point;
+      overview.text += (overview.text.empty() ? "" : "\n\n") + dead.entry.source + " on " + where +
+                       "\n  dead      its process has died: 'skymoor umount " + where + "' clears it, mounting again goes on; nothing is lost";
+      overview.needs_attention = true;
+      list.push_back({{"mount_point", where}, {"source", dead.entry.source}});
+    }
+    overview.json += ",\"dead\":" + protocol::dump(list);
+  }
+  overview.json += "}";
   for (const std::string& who : silent) {
     overview.text += (overview.text.empty() ? "" : "\n") + ("does not answer: " + who);
     overview.needs_attention = true;

@@ -12,7 +12,6 @@ namespace skymoor::client {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr std::chrono::milliseconds kForever{1000ll * 3600 * 24 * 365};
 constexpr auto kEndPatience = 60s;
 constexpr auto kEndCheck = 10ms;
 
@@ -39,9 +38,26 @@ Status wait_for_end(const RunningMount& mount) {
   return {};
 }
 
+/// What was detached while programs used it: the kernel shows it nowhere, its process goes on.
+std::optional<RunningMount> find_detached(CommandContext& context, const std::string& directory) {
+  auto mounts = running_mounts(context.disk, context.paths);
+  if (!mounts.ok()) return std::nullopt;
+  for (RunningMount& mount : *mounts)
+    if (!mount.attached && mount.mount_point == directory) return std::move(mount);
+  return std::nullopt;
+}
+
+Status end_detached(const RunningMount& mount, const UmountArguments& arguments) {
+  if (!arguments.force)
+    return Error(Code::kBusy, mount.mount_point + " is detached already, and programs still use it: it ends with the last of them; "
+                                                  "--force ends it at once, and they get errors");
+  const std::string answer = TRY(control_call(mount.directory, stop_request(), kEndPatience));
+  TRY(read_control_answer(answer));
+  return wait_for_end(mount);
+}
+
 Status send_everything(const RunningMount& mount, std::optional<std::chrono::milliseconds> timeout) {
-  const std::string answer = TRY(control_call(mount.directory, sync_request(timeout), timeout.value_or(kForever) + 5s));
-  auto synced = read_control_answer(answer);
+  Status synced = sync_mount(mount.directory, timeout);
   if (synced.ok()) return {};
   return synced.error().wrap("not everything was sent, so " + mount.mount_point + " stays mounted");
 }
@@ -52,9 +68,16 @@ Result<ExitCode> run_command(const UmountArguments& arguments, CommandContext& c
   const std::string directory = absolute_mount_point(arguments.directory);
   const auto table = TRY(read_mount_table());
   const MountEntry* entry = mount_holding(table, directory);
-  if (!entry || entry->mount_point != directory || entry->type != kMountType)
+  if (!entry || entry->mount_point != directory || entry->type != kMountType) {
+    if (const auto detached = find_detached(context, directory)) {
+      TRY(end_detached(*detached, arguments));
+      context.console.say(directory + " is unmounted.");
+      context.console.result(R"({"ok":true})");
+      return ExitCode::kOk;
+    }
     return Error(Code::kNotFound, directory + " is not a skymoor mount" +
                                       (entry && entry->type == kMountType ? "; " + entry->mount_point + " is" : ""));
+  }
   // A mount whose process has died, or of another state directory, is unmounted all the same.
   const auto running = find_running_mount(context.disk, context.paths, directory);
   if (arguments.wait) {
