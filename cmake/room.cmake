@@ -21,14 +21,11 @@ else()
 endif()
 target_compile_definitions(skymoor_flags INTERFACE _FILE_OFFSET_BITS=64 _GNU_SOURCE)
 target_link_libraries(skymoor_flags INTERFACE Threads::Threads)
-if(SKYMOOR_SANITIZE STREQUAL "address")
-  target_compile_options(skymoor_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined
-                                                 -fno-omit-frame-pointer)
-  target_link_options(skymoor_flags INTERFACE -fsanitize=address,undefined)
-elseif(SKYMOOR_SANITIZE STREQUAL "thread")
+if(SKYMOOR_SANITIZE STREQUAL "thread")
   target_compile_options(skymoor_flags INTERFACE -fsanitize=thread -Wno-tsan)
   target_link_options(skymoor_flags INTERFACE -fsanitize=thread)
-elseif(SKYMOOR_SANITIZE STREQUAL "fuzz")
+elseif(SKYMOOR_SANITIZE STREQUAL "address")
+  # What libFuzzer needs, too, so that fuzz targets and tests share one build.
   target_compile_options(skymoor_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer
                                                  -fno-sanitize-recover=undefined)
   target_compile_definitions(skymoor_flags INTERFACE _GLIBCXX_ASSERTIONS)

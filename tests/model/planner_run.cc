@@ -107,11 +107,14 @@ Schedule::Seen Schedule::look(ModelDevice& device) {
 }
 
 bool Schedule::under(ModelDevice& device, InodeId directory, InodeId ancestor) {
-  while (true) {
+  for (int depth = 0; depth < 1000; ++depth) {
     if (directory == ancestor) return true;
     if (directory == kRootInode) return false;
-    directory = device.view().places(directory).value().front().directory;
+    const auto places = device.view().places(directory).value();
+    if (places.empty()) throw Violation("a directory that is shown stands nowhere");
+    directory = places.front().directory;
   }
+  throw Violation("a loop of directories is shown");
 }
 
 /// A user does away with the last name of something, and knows what it holds.

@@ -112,7 +112,7 @@ std::string sync_request(std::optional<std::chrono::milliseconds> timeout) {
 }
 
 Status sync_mount(const std::string& directory, std::optional<std::chrono::milliseconds> patience) {
-  constexpr std::chrono::milliseconds kForever{1000ll * 3600 * 24 * 365}, kMargin{5000};
+  constexpr std::chrono::milliseconds kMargin{5000};
   const std::string answer = TRY(control_call(directory, sync_request(patience), patience.value_or(kForever) + kMargin));
   TRY(read_control_answer(answer));
   return {};

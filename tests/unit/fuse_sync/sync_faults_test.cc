@@ -187,7 +187,6 @@ TEST_F(SyncFaultsTest, WhatIsFetchedAheadOfTheFeedHasItsXattrs) {
   a.chmod("f", 0600);
   ASSERT_TRUE(a.engine().step().ok());
   EXPECT_TRUE(b.exists("d/g"));
-  Request request;
   ASSERT_TRUE(b.files().fetch({Need::Kind::kInode, b.inode_of("f"), {}}, Instant::max(), {}).ok());
   for (const char* path : {"", "d", "f"}) EXPECT_EQ(colour(path), "blue") << path;
   ASSERT_TRUE(b.engine().step().ok());
