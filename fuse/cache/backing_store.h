@@ -99,11 +99,11 @@ class BackingStore {
   virtual Status make_clean(InodeId inode) = 0;
   virtual Status remove(InodeId inode) = 0;             ///< ok when there is none
   /// A conflict copy takes the content over (and what `to` had goes). The caller holds the file of `from` frozen from
-  /// before the rows change until this returns. Ok when `from` has none. Where it fails, those who have the file open go on
-  /// with it as `to`'s, and all else that names either inode fails as well, until `move_again` makes it or `to` is removed:
-  /// bytes that are needed lie under a name that means others. Errors: Io, NoSpace, TooManyOpenFiles.
+  /// before the rows change until this returns. Ok when `from` has none. Where the file cannot be renamed it is `to`'s all
+  /// the same, and lies under the name of `from` until `finish_move`: until then nothing can be made for `from` (Io).
+  /// Errors: Io, NoSpace, TooManyOpenFiles.
   virtual Status move(InodeId from, InodeId to) = 0;
-  virtual Status move_again(InodeId from, InodeId to) = 0;   ///< ok when that move did not fail
+  virtual Status finish_move(InodeId to) = 0;           ///< ok when its file lies where it belongs, or there is none
   /// Which file it is: the same number before and after a move, another for each other file that is there. 0: there is
   /// none. Source: st_ino in man 7 inode.
   virtual Result<std::uint64_t> identity(InodeId inode) = 0;

@@ -26,7 +26,7 @@ void DiskBackingStore::wait_settled(MutexLock& lock, InodeId inode) {
 
 std::optional<FileEntry> DiskBackingStore::locate(const MutexLock& lock, InodeId inode) {
   if (auto entry = table_.find(inode)) return entry;
-  if (swept_) return std::nullopt;
+  if (swept_ || has_no_name(inode)) return std::nullopt;
   // The sweep has not come by yet: ask the disk. A file that a crash left in both places counts where it is dirty.
   for (bool dirty : {true, false}) {
     struct stat st;
@@ -111,7 +111,10 @@ Result<std::shared_ptr<BackingFile>> DiskBackingStore::open_locked(const MutexLo
     log_warn("cache.file.vanished", {{"inode", inode.value}, {"dirty", entry->dirty}});
     drop_entry(lock, inode);
   }
+  TRY(check_name(inode));
   if (!create) return Error(Code::kNotFound, "no backing file");
+  if (stale_marks_.contains(inode)) TRY(clear_marks(inode));
+  stale_marks_.erase(inode);
   auto file = TRY(open_path(lock, path_of(inode, true), true));
   ++moves_;
   set_entry(lock, {inode, 0, true, true, tick_});
@@ -121,7 +124,6 @@ Result<std::shared_ptr<BackingFile>> DiskBackingStore::open_locked(const MutexLo
 Result<std::shared_ptr<BackingFile>> DiskBackingStore::open_file(InodeId inode, bool create) {
   MutexLock lock(mutex_);
   wait_settled(lock, inode);
-  TRY(check_moved(lock, inode));
   auto file = TRY(open_locked(lock, inode, create));
   table_.use(inode, ++tick_);
   return file;
@@ -132,7 +134,6 @@ Result<std::shared_ptr<BackingFile>> DiskBackingStore::open_file(InodeId inode, 
 Status DiskBackingStore::make_dirty(InodeId inode) {
   MutexLock lock(mutex_);
   wait_settled(lock, inode);
-  TRY(check_moved(lock, inode));
   auto entry = locate(lock, inode);
   if (entry && entry->dirty) return {};
   if (!entry) {
@@ -150,23 +151,12 @@ Status DiskBackingStore::make_dirty(InodeId inode) {
 Status DiskBackingStore::make_clean(InodeId inode) {
   MutexLock lock(mutex_);
   wait_settled(lock, inode);
-  TRY(check_moved(lock, inode));
   auto entry = locate(lock, inode);
-  if (!entry || !entry->dirty || unseen_->contains(inode)) return {};
+  if (!entry || !entry->dirty || unseen_->contains(name_of(inode))) return {};
   if (!split_) TRY(disk_.rename(path_of(inode, true), path_of(inode, false)));
   entry->dirty = entry->directory_unsynced = false;
   if (auto it = open_.find(inode); it != open_.end()) entry->allocated_bytes = allocated_bytes_of(*it->second.file);
   set_entry(lock, *entry);
-  return {};
-}
-
-Status DiskBackingStore::unlink_file(const MutexLock& lock, InodeId inode) {
-  auto entry = locate(lock, inode);
-  if (!entry) return {};
-  log_debug("cache.remove", {{"inode", inode.value}, {"dirty", entry->dirty}});
-  Status removed = disk_.unlink(path_of(inode, entry->dirty));
-  if (!removed.ok() && removed.error().code() != Code::kNotFound) return removed;
-  drop_entry(lock, inode);
   return {};
 }
 
@@ -180,8 +170,12 @@ void DiskBackingStore::detach(const MutexLock&, InodeId inode) {
 }
 
 Status DiskBackingStore::remove_locked(const MutexLock& lock, InodeId inode) {
-  if (!locate(lock, inode)) return {};
-  TRY(unlink_file(lock, inode));
+  auto entry = locate(lock, inode);
+  if (!entry) return {};
+  log_debug("cache.remove", {{"inode", inode.value}, {"dirty", entry->dirty}});
+  Status removed = disk_.unlink(path_of(inode, entry->dirty));
+  if (!removed.ok() && removed.error().code() != Code::kNotFound) return removed;
+  drop_entry(lock, inode);
   detach(lock, inode);
   return {};
 }
@@ -189,11 +183,14 @@ Status DiskBackingStore::remove_locked(const MutexLock& lock, InodeId inode) {
 Status DiskBackingStore::remove(InodeId inode) {
   MutexLock lock(mutex_);
   wait_settled(lock, inode);
-  TRY(remove_unmoved(lock, inode));
-  if (leaving_.contains(inode)) return {};   // what lies there, and what is noted of it, is another's
+  if (has_no_name(inode)) return {};
   TRY(remove_locked(lock, inode));
-  TRY(vouching_->set(inode, false));   // not synced: ids are never used again
-  return unseen_->set(inode, false);
+  const InodeId name = name_of(inode);
+  if (name != inode && !taken_.contains(inode)) TRY(unlink_name(inode));   // what the move was to replace
+  TRY(vouching_->set(name, false));   // not synced: ids are never used again
+  TRY(unseen_->set(name, false));
+  forget_name(inode);
+  return {};
 }
 
 bool DiskBackingStore::exists(InodeId inode) {
@@ -211,7 +208,6 @@ Status DiskBackingStore::sync(InodeId inode) {
   {
     MutexLock lock(mutex_);
     wait_settled(lock, inode);
-    TRY(check_moved(lock, inode));
     auto entry = locate(lock, inode);
     if (!entry) return {};
     auto opened = open_locked(lock, inode, false);
@@ -250,12 +246,13 @@ Result<std::uint64_t> DiskBackingStore::free_bytes() { return disk_.free_bytes(o
 
 Status DiskBackingStore::set_unseen(InodeId inode, bool on) {
   MutexLock lock(mutex_);
-  return unseen_->set(inode, on);
+  TRY(check_name(inode));
+  return unseen_->set(name_of(inode), on);
 }
 
 bool DiskBackingStore::unseen(InodeId inode) {
   MutexLock lock(mutex_);
-  return unseen_->contains(inode);
+  return !has_no_name(inode) && unseen_->contains(name_of(inode));
 }
 
 bool DiskBackingStore::has_writers(InodeId inode) {
@@ -286,21 +283,24 @@ std::vector<InodeId> DiskBackingStore::unseen_inodes() {
 
 Status DiskBackingStore::set_vouching(InodeId inode, bool on) {
   UnseenList* list;
+  InodeId name;
   {
     MutexLock lock(mutex_);
+    TRY(check_name(inode));
     list = vouching_.get();
-    TRY(list->set(inode, on));
+    name = name_of(inode);
+    TRY(list->set(name, on));
   }
   Status synced = list->sync();
   if (synced.ok() || on) return synced;
   MutexLock lock(mutex_);
-  (void)list->set(inode, true);   // on the disk it may still be
+  (void)list->set(name, true);   // on the disk it may still be
   return synced;
 }
 
 bool DiskBackingStore::vouching(InodeId inode) {
   MutexLock lock(mutex_);
-  return vouching_->contains(inode);
+  return !has_no_name(inode) && vouching_->contains(name_of(inode));
 }
 
 std::vector<InodeId> DiskBackingStore::vouching_inodes() {

@@ -19,7 +19,7 @@ namespace skymoor::client {
 ///
 /// States of a file:   (none) --open_file(create), make_dirty--> dirty --make_clean--> clean --evict--> (none)
 ///                      dirty <--make_dirty-- clean;   any --remove--> (none)
-/// After a move that failed the file of `from` is the one of `to`: who has it open goes on, nobody else gets at either name.
+/// A file that was handed over, and could not be renamed, lies under the name of another inode, which has none meanwhile.
 /// While the judge is asked about a clean file it is `going`: open_file, make_dirty and remove wait for the answer.
 class DiskBackingStore final : public BackingStore {
  public:
@@ -31,7 +31,7 @@ class DiskBackingStore final : public BackingStore {
   Status make_clean(InodeId inode) override;
   Status remove(InodeId inode) override;
   Status move(InodeId from, InodeId to) override;           ///< moves.cc
-  Status move_again(InodeId from, InodeId to) override;     ///< moves.cc
+  Status finish_move(InodeId to) override;                  ///< moves.cc
   Result<std::uint64_t> identity(InodeId inode) override;   ///< moves.cc
   bool exists(InodeId inode) override;
   Status sync(InodeId inode) override;
@@ -61,8 +61,10 @@ class DiskBackingStore final : public BackingStore {
 
   // paths.cc
   std::string root_of(bool dirty) const;                       // where files of that kind lie
-  std::string path_of(InodeId inode, bool dirty) const;
-  std::string shard_of(InodeId inode, bool dirty) const;
+  std::string path_under(InodeId name, bool dirty) const;
+  std::string shard_under(InodeId name, bool dirty) const;
+  std::string path_of(InodeId inode, bool dirty) const REQUIRES(mutex_);    // where its file lies
+  std::string shard_of(InodeId inode, bool dirty) const REQUIRES(mutex_);
   Status make_shards(const std::string& root);
 
   // Under mutex_.
@@ -76,17 +78,19 @@ class DiskBackingStore final : public BackingStore {
   std::shared_ptr<BackingFile> remember(const MutexLock&, InodeId inode, std::unique_ptr<File> file) REQUIRES(mutex_);
   Result<std::unique_ptr<File>> open_path(const MutexLock&, const std::string& path, bool create) REQUIRES(mutex_);
   void close_unused(const MutexLock&, std::size_t keep) REQUIRES(mutex_);
-  Status unlink_file(const MutexLock&, InodeId inode) REQUIRES(mutex_);
   void detach(const MutexLock&, InodeId inode) REQUIRES(mutex_);
   Status remove_locked(const MutexLock&, InodeId inode) REQUIRES(mutex_);
   void refresh_open(const MutexLock&) REQUIRES(mutex_);
 
   // moves.cc
-  Status check_moved(const MutexLock&, InodeId inode) const REQUIRES(mutex_);
-  Status try_move(const MutexLock&, InodeId from, InodeId to) REQUIRES(mutex_);
-  Status make_move(const MutexLock&, InodeId from, InodeId to) REQUIRES(mutex_);
-  void hand_over(const MutexLock&, InodeId from, InodeId to) REQUIRES(mutex_);
-  Status remove_unmoved(const MutexLock&, InodeId inode) REQUIRES(mutex_);
+  InodeId name_of(InodeId inode) const REQUIRES(mutex_);        // under which its file lies
+  bool has_no_name(InodeId inode) const REQUIRES(mutex_);
+  Status check_name(InodeId inode) const REQUIRES(mutex_);
+  void hand_over(const MutexLock&, FileEntry entry, InodeId to) REQUIRES(mutex_);
+  Status take_name(const MutexLock&, InodeId inode) REQUIRES(mutex_);
+  void forget_name(InodeId inode) REQUIRES(mutex_);
+  Status unlink_name(InodeId name);
+  Status clear_marks(InodeId name) REQUIRES(mutex_);
 
   // evict.cc
   std::vector<FileEntry> oldest(std::size_t limit, bool dirty);
@@ -114,8 +118,10 @@ class DiskBackingStore final : public BackingStore {
   std::unordered_map<InodeId, Descriptor> open_ GUARDED_BY(mutex_);
   std::list<InodeId> recent_ GUARDED_BY(mutex_);   // most recently used first
   std::unordered_set<InodeId> going_ GUARDED_BY(mutex_);
-  /// Moves that failed: the file is handed over, and lies under its old name still. By where from, and by where to.
-  std::unordered_map<InodeId, InodeId> leaving_ GUARDED_BY(mutex_), coming_ GUARDED_BY(mutex_);
+  /// Moves that could not be made yet: whose files they are, by now, to the names under which they lie; and those names.
+  std::unordered_map<InodeId, InodeId> lies_as_ GUARDED_BY(mutex_);
+  std::unordered_set<InodeId> taken_ GUARDED_BY(mutex_);
+  std::unordered_set<InodeId> stale_marks_ GUARDED_BY(mutex_);   // names with notes of a file that moved away
   std::unique_ptr<UnseenList> unseen_ GUARDED_BY(mutex_), vouching_ GUARDED_BY(mutex_);
   std::uint32_t tick_ GUARDED_BY(mutex_) = 1u << 30;
   std::uint64_t moves_ GUARDED_BY(mutex_) = 0;     // counts names that became unsynced

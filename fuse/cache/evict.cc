@@ -46,8 +46,9 @@ std::vector<FileEntry> DiskBackingStore::oldest(std::size_t limit, bool dirty) {
 Result<std::uint64_t> DiskBackingStore::try_evict(EvictionJudge& judge, InodeId inode) {
   {
     MutexLock lock(mutex_);
-    if (going_.count(inode) != 0 || unseen_->contains(inode) || !table_.find(inode)) return std::uint64_t{0};
-    if (!check_moved(lock, inode).ok()) return std::uint64_t{0};
+    // One that lies under another's name goes when it has its own.
+    if (going_.count(inode) != 0 || unseen_->contains(inode) || !table_.find(inode) || lies_as_.contains(inode))
+      return std::uint64_t{0};
     auto it = open_.find(inode);
     if (it != open_.end() && it->second.file.use_count() > 1) return std::uint64_t{0};
     going_.insert(inode);
@@ -61,7 +62,7 @@ Result<std::uint64_t> DiskBackingStore::try_evict(EvictionJudge& judge, InodeId 
     return std::uint64_t{0};
   }
   auto entry = table_.find(inode);
-  if (!entry || !check_moved(lock, inode).ok()) return std::uint64_t{0};
+  if (!entry || lies_as_.contains(inode)) return std::uint64_t{0};
   if (auto it = open_.find(inode); it != open_.end()) {
     refresh(lock, inode, *it->second.file);
     entry = table_.find(inode);

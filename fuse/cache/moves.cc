@@ -1,4 +1,5 @@
-// Files that change hands: a conflict copy takes over what a program wrote.
+// Files that change hands: a conflict copy takes over what a program wrote. Where the disk refuses the rename the file is
+// the copy's all the same, and lies under its old name until the move is made again: the name means nobody else meanwhile.
 #include <sys/stat.h>
 
 #include "fuse/cache/disk_backing_store.h"
@@ -6,15 +7,32 @@
 
 namespace skymoor::client {
 
-/// Errors: Io, while a file lies under a name that means another's.
-Status DiskBackingStore::check_moved(const MutexLock&, InodeId inode) const {
-  if (leaving_.empty() || (!leaving_.contains(inode) && !coming_.contains(inode))) return {};
-  return Error(Code::kIo, "a conflict copy could not be moved to its place yet (the log says why)");
+InodeId DiskBackingStore::name_of(InodeId inode) const {
+  if (lies_as_.empty()) return inode;
+  auto it = lies_as_.find(inode);
+  return it == lies_as_.end() ? inode : it->second;
 }
 
-/// The descriptor's part: who has the file open has `to`'s from here on.
-void DiskBackingStore::hand_over(const MutexLock& lock, InodeId from, InodeId to) {
+bool DiskBackingStore::has_no_name(InodeId inode) const { return taken_.contains(inode) && !lies_as_.contains(inode); }
+
+/// Errors: Io, while a file that is another's by now lies under the only name that this inode has.
+Status DiskBackingStore::check_name(InodeId inode) const {
+  if (!has_no_name(inode)) return {};
+  return Error(Code::kIo, "a conflict copy that could not be moved lies in its place (the log says why)");
+}
+
+/// Who has the file open has `to`'s from here on.
+void DiskBackingStore::hand_over(const MutexLock& lock, FileEntry entry, InodeId to) {
+  const InodeId from = entry.inode, name = name_of(from);
+  drop_entry(lock, to);
   detach(lock, to);
+  drop_entry(lock, from);
+  entry.inode = to;
+  entry.directory_unsynced = true;
+  set_entry(lock, entry);
+  lies_as_.erase(from);
+  lies_as_[to] = name;
+  taken_.insert(name);
   auto it = open_.find(from);
   if (it == open_.end()) return;
   Descriptor descriptor = it->second;
@@ -24,38 +42,56 @@ void DiskBackingStore::hand_over(const MutexLock& lock, InodeId from, InodeId to
   open_[to] = std::move(descriptor);
 }
 
-/// What must be remembered of the file is, under both names, before the rename, and under the new one alone after it.
-Status DiskBackingStore::make_move(const MutexLock& lock, InodeId from, InodeId to) {
-  auto entry = locate(lock, from);
-  log_debug("cache.move", {{"from", from.value}, {"to", to.value}, {"exists", entry.has_value()}});
-  if (!entry) return {};
-  if (unseen_->contains(from)) TRY(unseen_->set(to, true));
-  if (vouching_->contains(from)) {
-    TRY(vouching_->set(to, true));
-    TRY(vouching_->sync());
+void DiskBackingStore::forget_name(InodeId inode) {
+  auto it = lies_as_.find(inode);
+  if (it == lies_as_.end()) return;
+  taken_.erase(it->second);
+  lies_as_.erase(it);
+}
+
+Status DiskBackingStore::unlink_name(InodeId name) {
+  for (bool dirty : {true, false}) {
+    Status removed = disk_.unlink(path_under(name, dirty));
+    if (!removed.ok() && removed.error().code() != Code::kNotFound) return removed;
   }
-  TRY(unlink_file(lock, to));
-  TRY(disk_.rename(path_of(from, entry->dirty), path_of(to, entry->dirty)));
-  ++moves_;
-  drop_entry(lock, from);
-  entry->inode = to;
-  entry->directory_unsynced = true;
-  set_entry(lock, *entry);
   return {};
 }
 
-/// From the first step that failed until the last one worked both names are kept from everybody.
-Status DiskBackingStore::try_move(const MutexLock& lock, InodeId from, InodeId to) {
-  leaving_[from] = to;
-  coming_[to] = from;
-  TRY(make_move(lock, from, to));
-  TRY(unseen_->set(from, false));
-  if (vouching_->contains(from)) {
-    TRY(vouching_->set(from, false));
-    TRY(vouching_->sync());
+/// Nothing is noted any more of a file that is gone from under the name.
+Status DiskBackingStore::clear_marks(InodeId name) {
+  TRY(unseen_->set(name, false));
+  if (!vouching_->contains(name)) return {};
+  TRY(vouching_->set(name, false));
+  Status synced = vouching_->sync();
+  if (!synced.ok()) (void)vouching_->set(name, true);   // on the disk it may still be
+  return synced;
+}
+
+/// Brings a file that was handed over to its own name. What is noted of it is, under both names, before the rename.
+Status DiskBackingStore::take_name(const MutexLock& lock, InodeId inode) {
+  const InodeId name = name_of(inode);
+  if (name == inode) return {};
+  if (taken_.contains(inode)) return Error(Code::kIo, "another file lies in its place still");
+  auto entry = locate(lock, inode);
+  if (!entry) {
+    forget_name(inode);   // somebody took it away
+    return {};
   }
-  leaving_.erase(from);
-  coming_.erase(to);
+  TRY(unseen_->set(inode, unseen_->contains(name)));
+  const bool vouching = vouching_->contains(name);
+  if (vouching != vouching_->contains(inode)) TRY(vouching_->set(inode, vouching));
+  if (vouching) TRY(vouching_->sync());
+  TRY(unlink_name(inode));
+  TRY(disk_.rename(path_under(name, entry->dirty), path_under(inode, entry->dirty)));
+  ++moves_;
+  forget_name(inode);
+  entry->directory_unsynced = true;
+  set_entry(lock, *entry);
+  // Before another file can stand under the name: at the latest when one is made.
+  if (Status cleared = clear_marks(name); !cleared.ok()) {
+    log_warn("cache.move.marks_left", {{"inode", name.value}, {"why", cleared.error()}});
+    stale_marks_.insert(name);
+  }
   return {};
 }
 
@@ -64,50 +100,30 @@ Status DiskBackingStore::move(InodeId from, InodeId to) {
   wait_settled(lock, from);
   wait_settled(lock, to);
   if (from == to) return {};
-  TRY(check_moved(lock, from));
-  const bool taken = leaving_.contains(to);   // what lies there is another's still
-  Status moved = taken ? check_moved(lock, to) : try_move(lock, from, to);
-  if (taken) {
-    leaving_[from] = to;
-    coming_[to] = from;
-  }
-  hand_over(lock, from, to);
-  return moved;
+  auto entry = locate(lock, from);
+  log_debug("cache.move", {{"from", from.value}, {"to", to.value}, {"exists", entry.has_value()}});
+  if (!entry) return {};
+  if (lies_as_.contains(to)) TRY(remove_locked(lock, to));
+  hand_over(lock, *entry, to);
+  return take_name(lock, to);
 }
 
-Status DiskBackingStore::move_again(InodeId from, InodeId to) {
+Status DiskBackingStore::finish_move(InodeId to) {
   MutexLock lock(mutex_);
-  const auto unmoved = leaving_.find(from);
-  if (unmoved == leaving_.end() || unmoved->second != to) return {};
-  if (leaving_.contains(to)) return check_moved(lock, to);
-  return try_move(lock, from, to);
-}
-
-/// The file that was to come here goes, from where it lies.
-Status DiskBackingStore::remove_unmoved(const MutexLock& lock, InodeId inode) {
-  const auto unmoved = coming_.find(inode);
-  if (unmoved == coming_.end()) return {};
-  const InodeId from = unmoved->second;
-  TRY(unlink_file(lock, from));
-  TRY(unseen_->set(from, false));
-  detach(lock, inode);
-  leaving_.erase(from);
-  coming_.erase(unmoved);
-  return {};
+  wait_settled(lock, to);
+  return take_name(lock, to);
 }
 
 Result<std::uint64_t> DiskBackingStore::identity(InodeId inode) {
   MutexLock lock(mutex_);
   wait_settled(lock, inode);
   const auto entry = locate(lock, inode);
-  struct stat st;
   if (!entry) return std::uint64_t{0};
+  struct stat st;
   const std::string path = path_of(inode, entry->dirty);
-  if (::stat(path.c_str(), &st) != 0) {
-    if (errno == ENOENT) return std::uint64_t{0};
-    return Error::from_errno(errno, "look at " + path);
-  }
-  return std::uint64_t{st.st_ino};
+  if (::stat(path.c_str(), &st) == 0) return std::uint64_t{st.st_ino};
+  if (errno == ENOENT) return std::uint64_t{0};
+  return Error::from_errno(errno, "look at " + path);
 }
 
 }  // namespace skymoor::client

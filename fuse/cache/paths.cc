@@ -48,15 +48,19 @@ std::string DiskBackingStore::root_of(bool dirty) const {
   return (dirty || split_ ? options_.data_directory : options_.cache_directory) + "/backing";
 }
 
-std::string DiskBackingStore::shard_of(InodeId inode, bool dirty) const {
-  return root_of(dirty) + "/" + shard_name(static_cast<unsigned>(inode.value));
+std::string DiskBackingStore::shard_under(InodeId name, bool dirty) const {
+  return root_of(dirty) + "/" + shard_name(static_cast<unsigned>(name.value));
 }
 
-std::string DiskBackingStore::path_of(InodeId inode, bool dirty) const {
-  char name[18];
-  std::snprintf(name, sizeof name, "/%016llx", static_cast<unsigned long long>(inode.value));
-  return shard_of(inode, dirty) + name;
+std::string DiskBackingStore::path_under(InodeId name, bool dirty) const {
+  char text[18];
+  std::snprintf(text, sizeof text, "/%016llx", static_cast<unsigned long long>(name.value));
+  return shard_under(name, dirty) + text;
 }
+
+std::string DiskBackingStore::shard_of(InodeId inode, bool dirty) const { return shard_under(name_of(inode), dirty); }
+
+std::string DiskBackingStore::path_of(InodeId inode, bool dirty) const { return path_under(name_of(inode), dirty); }
 
 Status DiskBackingStore::make_shards(const std::string& root) {
   TRY(disk_.make_directories(root));

@@ -32,7 +32,7 @@ Status DiskBackingStore::sweep_shard(bool dirty, unsigned shard, const std::func
       continue;
     }
     MutexLock lock(mutex_);
-    if (table_.find(*inode)) continue;
+    if (table_.find(*inode) || taken_.contains(*inode)) continue;
     TRY(disk_.unlink(path));
     TRY(unseen_->set(*inode, false));
     log_info("cache.sweep.removed", {{"path", path}});

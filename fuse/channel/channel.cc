@@ -258,7 +258,8 @@ FuseChannel::~FuseChannel() {
   slow_calls_.stop();
   invalidator_.stop();
   readers_.join();
-  if (mounted_ && !handing_over_) {
+  // One that was detached ends with the session's descriptors.
+  if (mounted_ && !handing_over_ && (!options_.on_top || options_.on_top())) {
     if (options_.take_over) unmount_taken_over();
     fuse_session_unmount(session_);
   }

@@ -32,6 +32,8 @@ struct ChannelOptions {
   /// Tells the kernel, from another process: a thread that waits in the kernel for its lock keeps a killed process from
   /// ending. Answers an errno; EPIPE: it has to be told from here; ECANCELED: this process is to end. Thread-safe.
   std::function<int(const iovec* iov, int count)> notify;
+  /// Whether unmounting by the mount point reaches this mount: once detached, another may stand there. Null: it does.
+  std::function<bool()> on_top;
   /// Set: nothing is mounted; the session of the process before goes on.
   struct TakeOver {
     int session_fd = -1;

@@ -267,6 +267,8 @@ class MetadataStore {
   using Redo = std::function<Result<std::vector<RowChange>>(const MutexLock&, const LogRecord&)>;
   /// `done` is called once when all of it is in the tables, before anybody else sees it.
   virtual Result<VisibleChanges> rebase(const Redo& redo, const std::function<void(const MutexLock&)>& done) = 0;
+  /// How many re-plans there were: counted with what each of them changes, also where that is told of as failed.
+  virtual std::uint64_t rebases() const = 0;
   Result<VisibleChanges> rebase(const Redo& redo) { return rebase(redo, [](const MutexLock&) {}); }
 
   /// The server was put back from a backup: from here on its history after `cursor` counts, not the one known here.

@@ -51,7 +51,7 @@ Result<std::vector<ContentMove>> SyncEngine::recover(MetadataStore& store, Backi
                                                      const std::string& state_directory) {
   SyncStateFile file(&disk, state_directory);
   const SyncState state = TRY(file.load());
-  auto moved = TRY(Rebaser::finish_moves(store, backing, state.moves));
+  auto moved = TRY(Rebaser::finish_moves(store, backing, state));
   TRY(make_anew_what_is_gone(store, backing));
   return moved;
 }
@@ -109,7 +109,8 @@ Status RunningSync::begin() {
   const SyncPosition at = d_.store.position();
   history_.cut(at.cursor);
   if (at.cursor) history_.note(at.cursor, at.hash);
-  TRY(Rebaser::finish_moves(d_.store, d_.backing, state_.moves));
+  TRY(Rebaser::finish_moves(d_.store, d_.backing, state_));
+  for (NotedMove& move : state_.moves) move.made = TRY(Rebaser::rows_stand(d_.store, state_, move));
   forget_moves();
   // The last process may have ended between taking in a foreign change and planning anew.
   if (d_.store.last_lsn() > d_.store.position().acknowledged) applier_.need_rebase();

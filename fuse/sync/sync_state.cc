@@ -21,6 +21,7 @@ Bytes encode(const SyncState& state) {
     codec::put(out, move.to);
     out.u64(move.file);
   }
+  out.u64(state.rebase);
   out.bytes(encode_aliases(state.aliases));
   out.bytes(encode_aliases(state.visible));
   const std::uint32_t checksum = crc32c(out.view());
@@ -50,6 +51,7 @@ Result<SyncState> SyncStateFile::load() {
     if (version >= 2) move.file = fields.u64();
     state.moves.push_back(move);
   }
+  if (version >= 2) state.rebase = fields.u64();
   const ByteView aliases = fields.bytes(kMaxBytes), visible = fields.bytes(kMaxBytes);
   TRY(fields.finish(path_));
   state.aliases = TRY(decode_aliases(aliases));

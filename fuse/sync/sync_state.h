@@ -10,7 +10,8 @@ namespace skymoor::client {
 /// A content that a re-plan gives to another inode.
 struct NotedMove {
   InodeId from, to;
-  std::uint64_t file = 0;   ///< BackingStore::identity of the file of `from`; 0: it had none, or an older program noted it
+  std::uint64_t file = 0;   ///< BackingStore::identity of the file of `from`; 0: it had none
+  bool made = false;        ///< the file was handed over; not on the disk
 };
 
 /// Kept in one small file beside the log: only conflicts put anything into it, so it is written rarely.
@@ -20,6 +21,7 @@ struct SyncState {
   /// Contents that a re-plan gives to conflict copies; named before it happens, so that a crash between the rows and
   /// the backing files can be put right.
   std::vector<NotedMove> moves;
+  std::uint64_t rebase = 0;                         ///< MetadataStore::rebases with theirs; 0: an older program noted them
   Aliases visible;                                  ///< as the visible tree was last planned: `aliases` and pending ones
   Lsn shown_up_to;                                  ///< newest record at that time: later ones name what is visible
   bool empty() const { return aliases.empty() && visible.empty() && moves.empty(); }

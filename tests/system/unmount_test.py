@@ -1,5 +1,6 @@
 """What is left of a mount after its end: detached while programs use it, or dead. Shown, and a way out of each."""
 
+import contextlib
 import json
 import os
 import signal
@@ -41,6 +42,24 @@ def test_a_detached_mount_is_shown_and_can_be_ended():
             assert (drive / "file").read_text() == "before\nafter\n"
         a.umount(drive)
         assert a.skymoor("status").stdout == "Nothing is mounted.\n"
+
+
+def test_a_detached_mount_beneath_another_is_the_one_that_is_ended():
+    with world() as w:
+        a = w.one_device()
+        a.skymoor("volume", "create", "work")
+        drive = a.mount("home")
+        used = os.open(drive / "file", os.O_CREAT | os.O_RDWR)
+        try:
+            a.umount(drive, "--lazy")
+            a.mount("work")
+            assert [m["attached"] for m in a.status()["mounts"] if m["volume"] == "home"] == [False]
+            assert "stays" in a.umount(drive, "--force").stdout
+            assert [m["volume"] for m in a.status()["mounts"]] == ["work"] and mounted(drive)
+        finally:
+            with contextlib.suppress(OSError):   # nobody answers it
+                os.close(used)
+        a.umount(drive)
 
 
 def test_a_detached_mount_ends_with_its_last_user():

@@ -58,14 +58,25 @@ Result<std::string> rename_plainly(const ConflictCopy& copy) {
   return Error(Code::kAlreadyExists, "there is no free name for " + copy.path);
 }
 
-/// Over a file with several names: each of them is to have the copy's content. What fails leaves the copy.
-Status write_over(const std::string& copy, const std::string& original) {
+/// Over a file with several names: each of them is to have the copy's content. The copy goes last; where something fails
+/// before the writing, nothing was done.
+Status write_over(const std::string& copy, const std::string& original, const struct stat& held, const std::string& scratch) {
   const UniqueFd from(::open(copy.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!from) return Error::from_errno(errno, copy);
+  const UniqueFd content = TRY(nameless_file(scratch));   // all of it is here before anything is overwritten
+  if (Status copied = copy_file(from.get(), content.get()); !copied.ok()) return copied.error().wrap(copy);
   const UniqueFd to(::open(original.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!to || ::ftruncate(to.get(), 0) != 0) return Error::from_errno(errno, original);
-  TRY(copy_file(from.get(), to.get()));
-  if (::fsync(to.get()) != 0) return Error::from_errno(errno, "fsync " + original);
+  struct stat now = {};
+  if (!to || ::fstat(to.get(), &now) != 0) return Error::from_errno(errno, original);
+  if (!is_unchanged(held, now)) return Error(Code::kBusy, original + " changed meanwhile; nothing was done");
+  auto write = [&]() -> Status {
+    if (::ftruncate(to.get(), 0) != 0) return Error::from_errno(errno, "emptying");
+    TRY(copy_file(content.get(), to.get()));
+    if (::fsync(to.get()) != 0) return Error::from_errno(errno, "fsync");
+    return {};
+  };
+  if (Status written = write(); !written.ok())
+    return written.error().wrap(original + " is replaced in part only (what it held is a version: 'skymoor versions' lists it), and the copy stays");
   if (::unlink(copy.c_str()) != 0) return Error::from_errno(errno, copy);
   return {};
 }
@@ -123,7 +134,7 @@ std::vector<ConflictCopy> find_conflicts(const std::string& path, const std::fun
   return found;
 }
 
-Result<std::string> resolve_conflict(const ConflictCopy& copy, ConflictSide keep,
+Result<std::string> resolve_conflict(const ConflictCopy& copy, ConflictSide keep, const std::string& scratch,
                                      const std::function<Status(const std::string& path)>& hold) {
   struct stat mine = {}, other = {};
   if (::lstat(copy.path.c_str(), &mine) != 0) return Error::from_errno(errno, copy.path);
@@ -140,9 +151,11 @@ Result<std::string> resolve_conflict(const ConflictCopy& copy, ConflictSide keep
     if (::unlink(copy.path.c_str()) != 0) return Error::from_errno(errno, copy.path);
     return std::string();
   }
+  if (has_original && mine.st_ino == other.st_ino)
+    return Error(Code::kInvalidArgument, copy.path + " and " + original + " are one file under two names: remove one of them");
   if (has_original) TRY(hold(original));
   if (has_original && S_ISREG(mine.st_mode) && S_ISREG(other.st_mode) && other.st_nlink > 1) {
-    TRY(write_over(copy.path, original));
+    TRY(write_over(copy.path, original, other, scratch));
     return original;
   }
   if (::renameat2(AT_FDCWD, copy.path.c_str(), AT_FDCWD, original.c_str(), has_original ? 0 : RENAME_NOREPLACE) != 0)

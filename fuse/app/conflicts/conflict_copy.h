@@ -31,11 +31,12 @@ std::vector<ConflictCopy> find_conflicts(const std::string& path, const std::fun
 
 enum class ConflictSide : std::uint8_t { kCopy, kOriginal, kBoth };
 
-/// kCopy: the copy takes the original's name, and the original goes (one with several names takes the copy's content); kOriginal: the copy goes; kBoth: the copy gets a name
-/// that is no conflict name. What goes is a deleted file at the server. `hold` is called before a file goes, and must
-/// see to it that the server has it. Returns the path of the copy afterwards, empty when it went.
-/// Errors: NotFound (no original to keep or to replace), IsDirectory (a directory can only be kept), those of `hold`.
-Result<std::string> resolve_conflict(const ConflictCopy& copy, ConflictSide keep,
+/// kCopy: the copy takes the original's name, and the original goes (one with several names takes the copy's content);
+/// kOriginal: the copy goes; kBoth: the copy gets a name that is no conflict name. What goes is a deleted file at the server.
+/// `scratch`: a directory outside the mount with room for the copy. `hold` is called before a file goes, and must see to it
+/// that the server has it. Returns the path of the copy afterwards, empty when it went. Errors: NotFound (no original to keep
+/// or to replace), IsDirectory (a directory can only be kept), Busy (somebody changed the original), those of `hold`.
+Result<std::string> resolve_conflict(const ConflictCopy& copy, ConflictSide keep, const std::string& scratch,
                                      const std::function<Status(const std::string& path)>& hold);
 
 }  // namespace skymoor::client

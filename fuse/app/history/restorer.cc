@@ -17,23 +17,6 @@ namespace {
 constexpr auto kTogether = std::chrono::hours(1);   ///< `rm -r` of a large tree takes its time
 constexpr int kMaxDepth = 2000, kMaxHolds = 10;
 
-/// A file without a name that goes with its descriptor, on the disk of the state directory.
-Result<UniqueFd> nameless_file(const std::string& directory) {
-  UniqueFd fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  if (fd) return fd;
-  std::string name = directory + "/restore-XXXXXX";
-  fd = UniqueFd(::mkostemp(name.data(), O_CLOEXEC));
-  if (!fd) return Error::from_errno(errno, "a temporary file in " + directory);
-  ::unlink(name.c_str());
-  return fd;
-}
-
-bool same(const struct stat& a, const struct stat& b) {
-  return a.st_ino == b.st_ino && a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec &&
-         a.st_mtim.tv_nsec == b.st_mtim.tv_nsec && a.st_ctim.tv_sec == b.st_ctim.tv_sec &&
-         a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
-}
-
 timespec to_timespec(Timestamp time) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
   return {seconds.time_since_epoch().count(), (time - seconds).count()};
@@ -54,7 +37,7 @@ Status Restorer::hold(const HistoryPlace& place, std::chrono::milliseconds patie
     // Only what did not change between two looks with a sync in between is surely at the server.
     struct stat now = {};
     if (::lstat(place.path.c_str(), &now) != 0) return Error::from_errno(errno, place.path);
-    if (same(held_, now)) return {};
+    if (is_unchanged(held_, now)) return {};
     held_ = now;
   }
   return Error(Code::kBusy, place.path + " is being written; nothing was restored");
@@ -67,7 +50,7 @@ Status Restorer::over_file(const HistoryPlace& place, const PathVersion& version
   UniqueFd target(::open(place.path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!target) return Error::from_errno(errno, place.path);
   if (::fstat(target.get(), &now) != 0) return Error::from_errno(errno, place.path);
-  if (!same(held_, now))
+  if (!is_unchanged(held_, now))
     return Error(Code::kBusy, place.path + " changed meanwhile; nothing was restored");
   auto write = [&]() -> Status {
     if (::ftruncate(target.get(), 0) != 0) return Error::from_errno(errno, "emptying");

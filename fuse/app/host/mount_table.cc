@@ -6,11 +6,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <mutex>
+#include <set>
 #include <sstream>
 #include <thread>
 
@@ -34,15 +35,6 @@ std::string unescape(std::string_view text) {
 bool is_under(std::string_view path, std::string_view directory) {
   if (directory == "/") return true;
   return path.starts_with(directory) && (path.size() == directory.size() || path[directory.size()] == '/');
-}
-
-/// "rw,user_id=1000,group_id=1000" -> 1000
-std::int64_t user_in(std::string_view options) {
-  constexpr std::string_view kField = "user_id=";
-  const auto at = options.find(kField);
-  std::int64_t user = -1;
-  if (at != options.npos) std::from_chars(options.data() + at + kField.size(), options.data() + options.size(), user);
-  return user;
 }
 
 Result<bool> is_empty(const std::string& path) {
@@ -71,8 +63,7 @@ std::vector<MountEntry> parse_mount_table(std::string_view mountinfo) {
     }
     unsigned major = 0, minor = 0;
     if (std::sscanf(device.c_str(), "%u:%u", &major, &minor) != 2) continue;
-    if (!(words >> type >> source >> word)) continue;
-    table.push_back({unescape(mount_point), unescape(type), unescape(source), major << 20 | minor, user_in(word)});
+    if (words >> type >> source) table.push_back({unescape(mount_point), unescape(type), unescape(source), major << 20 | minor});
   }
   return table;
 }
@@ -85,20 +76,38 @@ Result<std::vector<MountEntry>> read_mount_table() {
   return parse_mount_table(content.str());
 }
 
-bool is_attached(const std::string& mount_point, const std::string& label) {
-  const auto table = read_mount_table();
-  return !table.ok() || std::any_of(table->begin(), table->end(), [&](const MountEntry& entry) {
-    return entry.mount_point == mount_point && entry.type == kMountType && entry.source == "skymoor:" + label;
+const MountEntry* mount_of(const std::vector<MountEntry>& table, std::string_view mount_point, std::string_view label) {
+  const std::string source = "skymoor:" + std::string(label);
+  const auto last = std::find_if(table.rbegin(), table.rend(), [&](const MountEntry& entry) {
+    return entry.mount_point == mount_point && entry.type == kMountType && entry.source == source;
   });
+  return last == table.rend() ? nullptr : &*last;
+}
+
+Result<bool> is_on_top(const MountEntry& mount) {
+  const auto table = TRY(read_mount_table());
+  const MountEntry* there = mount_holding(table, mount.mount_point);
+  return there && there->mount_point == mount.mount_point && there->device == mount.device;
 }
 
 MountState state_of_mount(const std::string& mount_point) {
+  static std::mutex guard;
+  static std::set<std::string> asked;   // and no answer yet
+  {
+    std::lock_guard lock(guard);
+    if (!asked.insert(mount_point).second) return MountState::kSilent;
+  }
   auto answer = std::make_shared<std::promise<int>>();
   auto future = answer->get_future();
   // A thread that may stay behind: nothing takes a caller back from a mount that is stuck.
   std::thread([answer, mount_point] {
     struct statfs ignored = {};
-    answer->set_value(::statfs(mount_point.c_str(), &ignored) == 0 ? 0 : errno);
+    const int error = ::statfs(mount_point.c_str(), &ignored) == 0 ? 0 : errno;
+    {
+      std::lock_guard lock(guard);
+      asked.erase(mount_point);
+    }
+    answer->set_value(error);
   }).detach();
   if (future.wait_for(std::chrono::seconds(2)) != std::future_status::ready) return MountState::kSilent;
   const int error = future.get();

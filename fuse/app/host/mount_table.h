@@ -14,7 +14,6 @@ struct MountEntry {
   std::string type;     ///< "fuse.skymoor"
   std::string source;   ///< "skymoor:home"
   std::uint32_t device = 0;   ///< the kernel's number of the filesystem: major << 20 | minor
-  std::int64_t user = -1;     ///< user id of who mounted it, of a FUSE mount; -1: not said
 };
 inline constexpr std::string_view kMountType = "fuse.skymoor";
 
@@ -25,8 +24,12 @@ Result<std::vector<MountEntry>> read_mount_table();
 /// The mount that `path` (absolute, without "..") lies in: the longest mount point, the last of equals.
 const MountEntry* mount_holding(const std::vector<MountEntry>& table, std::string_view path);
 
-/// Whether the volume of that label stands on `mount_point`. True where nobody can tell.
-bool is_attached(const std::string& mount_point, const std::string& label);
+/// The last one on `mount_point` of the volume with that label; nothing: there is none.
+const MountEntry* mount_of(const std::vector<MountEntry>& table, std::string_view mount_point, std::string_view label);
+
+/// Whether that mount is the one that whoever names its mount point gets at: not detached, and nothing mounted over it.
+/// Errors: Io.
+Result<bool> is_on_top(const MountEntry& mount);
 
 /// Absolute, with the links of its parents resolved but without a look at the directory itself: that could be a mount
 /// whose daemon is dead or stuck.

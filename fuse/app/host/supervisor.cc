@@ -79,6 +79,7 @@ class Supervisor {
   bool is_mounted() const;
   void find_mount();
   void abort_waiting() const;
+  Status unmount_left() const;
   std::size_t crashes_lately() const;
   std::optional<WorkerPart> over(int code) {
     code_ = code;
@@ -272,6 +273,12 @@ void Supervisor::abort_waiting() const {
   }
 }
 
+/// Unless it was detached: another mount may stand there by now.
+Status Supervisor::unmount_left() const {
+  if (!TRY(is_on_top(mount_))) return {};
+  return unmount(options_.mount_point, /*lazy=*/true);
+}
+
 Result<std::optional<WorkerPart>> Supervisor::ended(int status) {
   const bool exited = WIFEXITED(status);
   const int code = exited ? WEXITSTATUS(status) : kSignalExit + WTERMSIG(status);
@@ -292,7 +299,7 @@ Result<std::optional<WorkerPart>> Supervisor::ended(int status) {
   if (!asked_to_end_ && !(exited && (code == 0 || code > kSignalExit))) return crashed(status);
   // It was to end, and left the mount behind.
   abort_waiting();
-  (void)unmount(options_.mount_point, /*lazy=*/true);
+  (void)unmount_left();
   return over(code);
 }
 
@@ -318,7 +325,7 @@ Result<std::optional<WorkerPart>> Supervisor::crashed(int status) {
                                  {"why", "its process died " + std::to_string(lately) + " times within a minute, last of " +
                                              why(status)}});
     abort_waiting();
-    if (Status gone = unmount(options_.mount_point, /*lazy=*/true); !gone.ok())
+    if (Status gone = unmount_left(); !gone.ok())
       log_error("mount.not_unmounted", {{"why", gone.error()}});
     return over(1);
   }

@@ -53,7 +53,18 @@ std::string holder_of(const std::string& directory) {
 }
 
 /// Whether the volume's holder serves no mount that can be seen: then it is about to end, or was detached.
-bool is_ending(const std::string& where, const std::string& label) { return where.empty() || !is_attached(where, label); }
+bool is_ending(const std::string& where, const std::string& label) {
+  const auto table = read_mount_table();
+  return where.empty() || (table.ok() && !mount_of(*table, where, label));
+}
+
+/// The kernel's number of it is a mount's own as long as that lives.
+bool is_attached(const MountEntry& mount) {
+  const auto table = read_mount_table();
+  return !table.ok() || std::any_of(table->begin(), table->end(), [&](const MountEntry& other) {
+    return other.device == mount.device && other.mount_point == mount.mount_point && other.type == kMountType;
+  });
+}
 
 /// After a crash the kernel keeps the mount of a process that is no more: whoever mounts again means to replace it.
 Status clear_dead_mount(const std::string& directory) {
@@ -262,13 +273,24 @@ MountFacts MountSession::facts() const {
   }
   facts.stuck = [watchdog = watchdog_] { return watchdog ? watchdog->stuck() : std::vector<Watchdog::Stuck>(); };
   facts.started = clock_.now();
-  facts.attached = [where = mount_point_, label = volume_.label] { return is_attached(where, label); };
   facts.read_only = options_.mount.read_only() || volume_.role == protocol::Role::kReader;
   return facts;
 }
 
+/// By which `status` tells a mount whose process has died. It goes with an orderly end.
+Status MountSession::note_mount_point() {
+  if (!taken_over_) {
+    const auto note = TRY(disk_.open(options_.paths.mount_note(volume_.id), {.create = true}));
+    TRY(note->truncate(0));
+    TRY(note->write_at(0, as_bytes(mount_point_)));
+  }
+  noted_ = true;
+  return {};
+}
+
 Status MountSession::mount_channel() {
-  const MountFacts mounted = facts();
+  TRY(note_mount_point());
+  MountFacts mounted = facts();
   ChannelOptions options;
   options.mount_point = mount_point_;
   options.volume_label = volume_.label;
@@ -280,6 +302,7 @@ Status MountSession::mount_channel() {
   options.watchdog = watchdog_;
   options.threads = static_cast<int>(options_.mount.settings.number("threads"));
   options.kernel_options = options_.mount.kernel_options;
+  options.on_top = [this] { return is_on_top(entry_).value_or(true); };
   if (options_.worker) {
     options.handover = options_.worker->handover;
     options.notify = [notifier = options_.worker->notifier](const iovec* iov, int count) {
@@ -289,6 +312,9 @@ Status MountSession::mount_channel() {
   if (options_.worker_takes_over()) take_over(options);
   channel_ = TRY(Channel::mount(*nodes_, std::move(options)));
   mounted_ = channel_;
+  if (const auto table = read_mount_table(); table.ok())
+    if (const MountEntry* entry = mount_of(*table, mount_point_, volume_.label)) entry_ = *entry;
+  mounted.attached = [entry = entry_] { return is_attached(entry); };
   if (options_.worker)
     if (Status kept = options_.worker->link->keep(channel_->session_fd()); !kept.ok())
       log_warn("mount.not_supervised", {{"why", kept.error()}});
@@ -371,6 +397,7 @@ Status MountSession::run(const std::function<Status()>& on_ready) {
 }
 
 void MountSession::close() {
+  if (std::exchange(noted_, false) && !handing_over_) (void)disk_.unlink(options_.paths.mount_note(volume_.id));
   if (fanout_) fanout_->bind(std::shared_ptr<Channel>());
   channel_.reset();
   control_server_.reset();

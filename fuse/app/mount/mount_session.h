@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "fuse/app/account/server_connection.h"
+#include "fuse/app/host/mount_table.h"
 #include "fuse/app/host/worker_link.h"
 #include "fuse/app/state/volume_file.h"
 #include "fuse/app/command_line/mount_options.h"
@@ -52,6 +53,7 @@ class MountSession {
   Status start_engine();
   void fetch_root();
   Status mount_channel();
+  Status note_mount_point();
   void take_over(ChannelOptions& options);
   MountFacts facts() const;
   Result<Lsn> flush();
@@ -64,7 +66,8 @@ class MountSession {
   SystemClock clock_;
   SystemRandom random_;
   std::string mount_point_;
-  bool passthrough_ = false, taken_over_ = false;
+  MountEntry entry_;   ///< the kernel's, once mounted
+  bool passthrough_ = false, taken_over_ = false, noted_ = false;
   Account account_;
   LocalVolume volume_;
   crypto::KeyPair device_key_;

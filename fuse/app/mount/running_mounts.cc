@@ -57,6 +57,26 @@ Result<std::vector<ForeignMount>> foreign_mounts(const std::vector<RunningMount>
   return found;
 }
 
+Result<std::vector<MountEntry>> dead_mounts(Disk& disk, const StatePaths& paths, const std::vector<RunningMount>& running) {
+  constexpr std::size_t kLongestPath = 65536;
+  std::vector<MountEntry> dead;
+  if (!disk.exists(paths.volumes())) return dead;
+  const auto table = TRY(read_mount_table());
+  for (const std::string& name : TRY(disk.list(paths.volumes()))) {
+    const auto id = VolumeId::from_hex(name);
+    const bool serves = std::any_of(running.begin(), running.end(), [&](const RunningMount& mount) {
+      return mount.directory == paths.volumes() + "/" + name;
+    });
+    if (!id.ok() || serves || !disk.exists(paths.mount_note(*id))) continue;
+    const Bytes note = TRY(read_file(disk, paths.mount_note(*id), kLongestPath));
+    const std::string where(as_text(note));
+    const MountEntry* entry = mount_holding(table, where);
+    if (entry && entry->mount_point == where && entry->type == kMountType && state_of_mount(where) == MountState::kDead)
+      dead.push_back(*entry);
+  }
+  return dead;
+}
+
 Status require_unmounted(Disk& disk, const StatePaths& paths) {
   std::vector<std::string> silent;
   const auto mounts = TRY(running_mounts(disk, paths, &silent));

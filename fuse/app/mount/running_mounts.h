@@ -29,6 +29,8 @@ struct ForeignMount {
 };
 /// Of any state directory and user. Takes up to two seconds for each that is silent.
 Result<std::vector<ForeignMount>> foreign_mounts(const std::vector<RunningMount>& running);
+/// What the kernel still shows of mounts with this state whose process has died.
+Result<std::vector<MountEntry>> dead_mounts(Disk& disk, const StatePaths& paths, const std::vector<RunningMount>& running);
 /// Errors: Busy, naming a mount that runs with this state or does not answer.
 Status require_unmounted(Disk& disk, const StatePaths& paths);
 /// The one whose mount point holds `path`; nothing: not ours.

@@ -233,6 +233,11 @@ bool Engine::try_end_unseen(const std::shared_ptr<OpenInode>& inode) {
     if (file.ok() && !inode->unseen_file) inode->unseen_file = *file;
     unseen_held_.notify_all();
   }
+  // Only of a file that is not there nothing can come any more.
+  if (!file.ok() && file.error().code() != Code::kNotFound) {
+    log_error("filesystem.unseen.not_opened", {{"inode", id.value}, {"error", file.error()}});
+    return true;
+  }
   // After the question: what wrote before it is seen now.
   auto settled = settle(inode, writers ? Look::kSigned : Look::kLast);
   if (!settled.ok()) log_error("filesystem.settle.failed", {{"inode", id.value}, {"error", settled.error()}});

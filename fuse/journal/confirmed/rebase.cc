@@ -347,6 +347,7 @@ Result<VisibleChanges> JournaledMetadataStore::rebase(const Redo& redo,
     TRY(rebase.finish());
     moved = rebase.moved_any();
     TRY(writer_->put_meta("transaction", transaction_ + 1));
+    TRY(writer_->put_meta("rebases", rebases_ + 1));
     TRY(disk_.fault("journal.rebase"));
     return transaction.commit();
   };
@@ -362,6 +363,7 @@ Result<VisibleChanges> JournaledMetadataStore::rebase(const Redo& redo,
     return std::move(done).error();
   }
   ++transaction_;
+  ++rebases_;
   dependency_write_ = ++database_writes_;
   TRY(recount_dirty());
   done_here(lock);

@@ -157,6 +157,7 @@ Status JournaledMetadataStore::load_meta() {
   data_lsn_ = data_on_disk_ = Lsn{TRY(writer_->meta_number("data_applied"))};
   next_cookie_ = std::max<std::uint64_t>(1, TRY(writer_->meta_number("next_cookie")));
   transaction_ = TRY(writer_->meta_number("transaction"));
+  rebases_ = TRY(writer_->meta_number("rebases"));
   totals_.inodes = TRY(writer_->meta_number("total_inodes"));
   totals_.bytes = TRY(writer_->meta_number("total_bytes"));
   totals_on_disk_ = totals_;

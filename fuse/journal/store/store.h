@@ -102,6 +102,7 @@ class JournaledMetadataStore final : public MetadataStore {
   void abandon_listing(InodeId directory) override;
   using MetadataStore::rebase;
   Result<VisibleChanges> rebase(const Redo& redo, const std::function<void(const MutexLock&)>& done) override;
+  std::uint64_t rebases() const override { return rebases_; }
   Result<VisibleChanges> adopt(const Adoption& adoption) override;
   Status reset_mirror(Epoch epoch, Sequence head, const Hash256& hash, const InodeRow& root) override;
   Result<std::vector<std::string>> check() override;
@@ -300,6 +301,7 @@ class JournaledMetadataStore final : public MetadataStore {
   OutlivedIds outlived_;
   Totals totals_on_disk_;
   std::uint64_t next_cookie_ = 1;
+  std::atomic<std::uint64_t> rebases_{0};
   std::uint64_t transaction_ = 0;   // last one that records depend on
   Lsn memory_lsn_;                  // last record in the tables in memory
   Lsn applied_;                     // records up to here are in the database

@@ -207,6 +207,7 @@ Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) 
 
     // Named on disk before it happens: see finish_moves.
     d_.state.moves = TRY(noted(survey.moves));
+    d_.state.rebase = d_.store.rebases() + 1;
     TRY(d_.file.save(d_.state));
     // Most of the bytes go to the disk before anybody has to wait for the rest.
     for (const auto& [from, to] : survey.moves) TRY(d_.backing.sync(from));
@@ -237,12 +238,11 @@ Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) 
     // The new names survive a power cut before the intention goes.
     for (const NotedMove& move : d_.state.moves)
       if (outcome.files.ok()) outcome.files = d_.backing.sync(move.to);
-    if (!outcome.files.ok()) return outcome;
-    if (d_.listener.moves_kept().ok()) d_.state.moves.clear();
     for (const auto& [from, copy] : survey.aliases.copies) d_.state.aliases.shown.insert(copy.inode);
     d_.state.visible = survey.aliases;
     d_.state.shown_up_to = d_.store.last_lsn();
-    TRY(d_.file.save(d_.state));
+    if (outcome.files.ok() && d_.listener.moves_kept().ok()) d_.state.moves.clear();
+    if (Status saved = d_.file.save(d_.state); outcome.files.ok()) outcome.files = std::move(saved);
     return outcome;
   }
 }
@@ -253,11 +253,12 @@ Result<std::vector<NotedMove>> Rebaser::noted(const std::vector<ContentMove>& mo
   return noted;
 }
 
-/// All of them, also after one that failed: what is handed over is used by its new number, and the rest is kept from harm.
+/// All of them, also after one that failed: from here on each file is the one of its new number, wherever it lies.
 Status Rebaser::move_files() {
   Status all;
-  for (const NotedMove& move : d_.state.moves) {
+  for (NotedMove& move : d_.state.moves) {
     Status moved = d_.backing.move(move.from, move.to);
+    move.made = true;
     if (moved.ok()) continue;
     log_error("sync.move.failed", {{"from", move.from.value}, {"to", move.to.value}, {"why", moved.error()}});
     if (all.ok()) all = std::move(moved);
@@ -276,44 +277,59 @@ Status Rebaser::note_names(const std::vector<ContentMove>& moves, VisibleChanges
 
 Status Rebaser::forget_moves() {
   if (d_.state.moves.empty()) return {};
-  TRY(finish_moves(d_.store, d_.backing, d_.state.moves));
+  for (NotedMove& move : d_.state.moves) {
+    // An attempt that came to nothing. Whether it did a failing disk may not have told: the next attempt takes its place.
+    if (!move.made && !TRY(rows_stand(d_.store, d_.state, move))) return {};
+    Status moved = move.made ? d_.backing.finish_move(move.to) : hand_over(d_.backing, move);
+    move.made = true;
+    TRY(std::move(moved));
+    TRY(d_.backing.sync(move.to));
+  }
   TRY(d_.listener.moves_kept());
   d_.state.moves.clear();
   return d_.file.save(d_.state);
 }
 
-/// Its file lies where it belongs, or there is nothing to move.
-Result<bool> Rebaser::has_moved(BackingStore& backing, const NotedMove& move, bool filled) {
-  const std::uint64_t from = TRY(backing.identity(move.from)), to = TRY(backing.identity(move.to));
-  if (!from || (move.file && to == move.file)) return true;
-  if (from == move.file) return false;
-  // Nobody noted which file it is, or the state was copied, and each file has another number.
-  return !filled || to;
+Result<bool> Rebaser::rows_stand(MetadataStore& store, const SyncState& state, const NotedMove& move) {
+  if (state.rebase) return store.rebases() >= state.rebase;
+  MutexLock lock(store.mutex());
+  auto row = store.inode(lock, move.to);
+  if (!row.ok() && row.error().code() != Code::kNotFound) return std::move(row).error();
+  // What is moved was written here; what stands in its place before was not, or stands nowhere.
+  return row.ok() && row->content.writer == store.identity().writer;
 }
 
-Result<std::vector<ContentMove>> Rebaser::finish_moves(MetadataStore& store, BackingStore& backing,
-                                                       const std::vector<NotedMove>& moves) {
+/// Its file lies where it belongs, or there is nothing to move.
+Result<bool> Rebaser::has_moved(BackingStore& backing, const NotedMove& move) {
+  const std::uint64_t from = TRY(backing.identity(move.from)), to = TRY(backing.identity(move.to));
+  if (!from || (move.file && to == move.file)) return true;
+  // Nobody noted which file it is, or the state was copied, and each file has another number.
+  return from != move.file && to != 0;
+}
+
+Status Rebaser::hand_over(BackingStore& backing, const NotedMove& move) {
+  auto file = backing.open_file(move.from, false);
+  if (!file.ok()) return file.error().code() == Code::kNotFound ? Status() : Status(std::move(file).error());
+  const auto frozen = (*file)->freeze();
+  TRY(backing.move(move.from, move.to));
+  log_info("sync.move.finished", {{"from", move.from.value}, {"to", move.to.value}});
+  return {};
+}
+
+Result<std::vector<ContentMove>> Rebaser::finish_moves(MetadataStore& store, BackingStore& backing, const SyncState& state) {
   std::vector<ContentMove> moved;
-  for (const NotedMove& move : moves) {
+  for (const NotedMove& move : state.moves) {
+    if (!TRY(rows_stand(store, state, move))) continue;
+    moved.emplace_back(move.from, move.to);
     bool filled = false;
     {
       MutexLock lock(store.mutex());
-      auto row = store.inode(lock, move.to);
-      if (!row.ok() && row.error().code() != Code::kNotFound) return std::move(row).error();
-      // What is moved was written here; what stands in its place before was not, or stands nowhere.
-      if (!row.ok() || row->content.writer != store.identity().writer) continue;
-      filled = !TRY(store.content(lock, move.to)).valid.empty();
+      auto content = store.content(lock, move.to);
+      if (!content.ok() && content.error().code() != Code::kNotFound) return std::move(content).error();
+      filled = content.ok() && !content->valid.empty();
     }
-    moved.emplace_back(move.from, move.to);
-    TRY(backing.move_again(move.from, move.to));
-    if (!TRY(has_moved(backing, move, filled))) {
-      auto file = TRY(backing.open_file(move.from, false));
-      auto frozen = file->freeze();
-      TRY(backing.move(move.from, move.to));
-      log_info("sync.move.finished", {{"from", move.from.value}, {"to", move.to.value}});
-    }
-    // The process may have ended, or failed, before this.
-    TRY(backing.sync(move.to));
+    if (filled && !TRY(has_moved(backing, move))) TRY(hand_over(backing, move));
+    TRY(backing.sync(move.to));   // the process may have ended before this
   }
   return moved;
 }

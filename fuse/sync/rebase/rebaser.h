@@ -37,10 +37,12 @@ class Rebaser {
   /// before it commits, and a name that turns up then leads here again.
   /// `may_ask`: questions about equal contents may be answered anew (never while a commit's fate is unknown).
   Result<Outcome> run(bool may_ask, const CallOptions& options);
-  /// After a crash, or a failure, between the rows and the backing files: gives each moved content its file, if it has not
-  /// got it. Answers the moves whose rows were there.
+  /// After a crash between the rows and the backing files: gives each moved content its file, if it has not got it. Answers
+  /// the moves whose rows were there.
   static Result<std::vector<ContentMove>> finish_moves(MetadataStore& store, BackingStore& backing,
-                                                       const std::vector<NotedMove>& moves);
+                                                       const SyncState& state);
+  /// Whether the rows of the noted moves were made: a process may have noted them and ended.
+  static Result<bool> rows_stand(MetadataStore& store, const SyncState& state, const NotedMove& move);
   /// The state no longer names moves that were made, once the listener needs nobody to remember them.
   Status forget_moves();
 
@@ -54,7 +56,8 @@ class Rebaser {
   Status find_moves(Survey& survey);
   Result<std::vector<NotedMove>> noted(const std::vector<ContentMove>& moves);
   Status move_files();
-  static Result<bool> has_moved(BackingStore& backing, const NotedMove& move, bool filled);
+  static Result<bool> has_moved(BackingStore& backing, const NotedMove& move);
+  static Status hand_over(BackingStore& backing, const NotedMove& move);
   static Status order_moves(std::vector<ContentMove>& moves);
   Status note_names(const std::vector<ContentMove>& moves, VisibleChanges& changes);
   Result<InodeId> visible_of(InodeId named);

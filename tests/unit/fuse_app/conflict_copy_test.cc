@@ -73,16 +73,16 @@ TEST(ConflictCopy, EitherSideOrBothAreKept) {
     asked.push_back(path);
     return Status();
   };
-  EXPECT_EQ(*resolve_conflict(copy, ConflictSide::kCopy, hold), original);
+  EXPECT_EQ(*resolve_conflict(copy, ConflictSide::kCopy, "/tmp", hold), original);
   EXPECT_EQ(read(original), "copy");
   EXPECT_EQ(asked, std::vector<std::string>{original});
   make();
-  EXPECT_EQ(*resolve_conflict(copy, ConflictSide::kOriginal, held), "");
+  EXPECT_EQ(*resolve_conflict(copy, ConflictSide::kOriginal, "/tmp", held), "");
   EXPECT_EQ(read(original), "original");
   EXPECT_FALSE(std::filesystem::exists(copy.path));
   make();
   write(directory / "note (Ada's laptop 2024-10-04).txt", "taken");
-  const std::string kept = *resolve_conflict(copy, ConflictSide::kBoth, held);
+  const std::string kept = *resolve_conflict(copy, ConflictSide::kBoth, "/tmp", held);
   EXPECT_EQ(kept, directory / "note (Ada's laptop 2024-10-04 1).txt");
   EXPECT_EQ(read(kept), "copy");
   EXPECT_FALSE(parse_conflict_name(std::filesystem::path(kept).filename().string()));
@@ -93,16 +93,16 @@ TEST(ConflictCopy, NothingGoesThatCannotBeHeldOrHasNoOther) {
   const std::string original = directory / "note";
   ConflictCopy copy{directory / copy_name("note"), *parse_conflict_name(copy_name("note"))};
   write(copy.path, "copy");
-  EXPECT_EQ(resolve_conflict(copy, ConflictSide::kOriginal, held).error().code(), Code::kNotFound);
+  EXPECT_EQ(resolve_conflict(copy, ConflictSide::kOriginal, "/tmp", held).error().code(), Code::kNotFound);
   write(original, "original");
   auto refuse = [](const std::string&) -> Status { return Error(Code::kOffline, "away"); };
   for (auto side : {ConflictSide::kCopy, ConflictSide::kOriginal})
-    EXPECT_EQ(resolve_conflict(copy, side, refuse).error().code(), Code::kOffline);
+    EXPECT_EQ(resolve_conflict(copy, side, "/tmp", refuse).error().code(), Code::kOffline);
   EXPECT_EQ(read(original), "original");
   EXPECT_EQ(read(copy.path), "copy");
   std::filesystem::remove(original);
   std::filesystem::create_directory(original);
-  EXPECT_EQ(resolve_conflict(copy, ConflictSide::kCopy, held).error().code(), Code::kIsDirectory);
+  EXPECT_EQ(resolve_conflict(copy, ConflictSide::kCopy, "/tmp", held).error().code(), Code::kIsDirectory);
 }
 
 }  // namespace

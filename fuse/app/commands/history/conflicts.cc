@@ -65,6 +65,7 @@ Result<ExitCode> run_command(const ConflictsListArguments& arguments, CommandCon
   std::vector<std::pair<RunningMount, std::string>> places;
   if (arguments.path.empty()) {
     for (RunningMount& mount : TRY(running_mounts(context.disk, context.paths))) {
+      if (!mount.attached) continue;
       std::string at = mount.mount_point;
       places.emplace_back(std::move(mount), std::move(at));
     }
@@ -99,7 +100,7 @@ Result<ExitCode> run_command(const ConflictsResolveArguments& arguments, Command
   const LocalVolume volume = TRY(volume_of(mount, context));
   const ConflictCopy copy = TRY(find_copy(arguments.path));
   const ConflictSide keep = TRY(side_of(arguments.keep, copy, volume));
-  const std::string kept = TRY(resolve_conflict(copy, keep, [&](const std::string& path) {
+  const std::string kept = TRY(resolve_conflict(copy, keep, mount.directory, [&](const std::string& path) {
     return hold_at_server(path, mount, arguments.timeout.value_or(kPatience));
   }));
   context.console.say(kept.empty() ? copy.original_path() + " stays; the copy is deleted ('skymoor restore' brings it back)."

@@ -39,7 +39,8 @@ Status send_deletion(const RunningMount& mount, const std::string& path, std::ch
   if (mount.unsent == 0 || ::lstat(path.c_str(), &ignored) == 0) return {};
   Status sent = mount.online ? sync_mount(mount.directory, patience) : Status(Error(Code::kOffline, "the server is not reached"));
   if (sent.ok()) return {};
-  return sent.error().wrap("the deletion of " + path + " could not be sent first, so nothing was restored");
+  return sent.error().wrap("nothing was restored: the deletion of " + path + " may be among the " + std::to_string(mount.unsent) +
+                           " changes that are not sent yet (--timeout waits longer, --version or --at name what there is)");
 }
 
 Status restore_deleted(VolumeHistory& history, Restorer& restorer, const HistoryPlace& place, const std::string& to, bool all) {
@@ -68,7 +69,7 @@ Result<ExitCode> run_command(const RestoreArguments& arguments, CommandContext& 
   if (history->volume().role == protocol::Role::kReader && arguments.to.empty())
     return Error(Code::kReadOnly, "your role in this volume is read-only: give --to a place elsewhere");
   const auto patience = arguments.timeout.value_or(kPatience);
-  TRY(send_deletion(history->mount(), arguments.path, patience));
+  if (arguments.version.empty() && arguments.at.empty()) TRY(send_deletion(history->mount(), arguments.path, patience));
   const HistoryPlace place = TRY(history->find(arguments.path));
   if (place.now && S_ISDIR(place.now->st_mode))
     return Error(Code::kInvalidArgument, place.path + " is a directory; name what was deleted from it ('skymoor trash " +

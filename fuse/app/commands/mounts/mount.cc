@@ -109,8 +109,8 @@ std::string space_notice(Disk& disk, const MountSession::Options& options) {
   const auto reserve = static_cast<std::uint64_t>(options.mount.settings.number("reserve"));
   const auto free = disk.free_bytes(options.paths.state);
   if (!free.ok() || *free > reserve) return {};
-  return "writes are refused: " + options.paths.state + " has " + format_bytes(*free) + " free, and they leave " +
-         format_bytes(reserve) + " of it; free some space, or mount with a smaller -o reserve=SIZE";
+  return "writes are refused once there is no cached file left to make room: " + options.paths.state + " has " + format_bytes(*free) +
+         " free, and they leave " + format_bytes(reserve) + "; free some space, or mount with a smaller -o reserve=SIZE";
 }
 
 Result<MountSession::Options> resolve(const MountArguments& arguments, CommandContext& context) {

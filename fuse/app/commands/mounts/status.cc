@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include "fuse/app/commands/commands.h"
 #include "fuse/app/mount/mount_status.h"
 #include "fuse/app/mount/running_mounts.h"
@@ -11,15 +9,6 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr const char* kClearScreen = "\x1b[H\x1b[2J";
-
-/// What the kernel still shows of this user's mounts whose process has died.
-Result<std::vector<ForeignMount>> dead_mounts(const std::vector<RunningMount>& running) {
-  auto foreign = TRY(foreign_mounts(running));
-  std::erase_if(foreign, [](const ForeignMount& mount) {
-    return mount.state != MountState::kDead || mount.entry.user != static_cast<std::int64_t>(::geteuid());
-  });
-  return foreign;
-}
 
 struct Overview {
   std::string json, text;
@@ -45,12 +34,12 @@ Result<Overview> look(const StatusArguments& arguments, CommandContext& context)
   overview.json += "]";
   if (arguments.directory.empty()) {
     protocol::Json list = protocol::Json::array();
-    for (const ForeignMount& dead : TRY(dead_mounts(mounts))) {
-      const std::string& where = dead.entry.mount_point;
-      overview.text += (overview.text.empty() ? "" : "\n\n") + dead.entry.source + " on " + where +
+    for (const MountEntry& dead : TRY(dead_mounts(context.disk, context.paths, mounts))) {
+      const std::string& where = dead.mount_point;
+      overview.text += (overview.text.empty() ? "" : "\n\n") + dead.source + " on " + where +
                        "\n  dead      its process has died: 'skymoor umount " + where + "' clears it, mounting again goes on; nothing is lost";
       overview.needs_attention = true;
-      list.push_back({{"mount_point", where}, {"source", dead.entry.source}});
+      list.push_back({{"mount_point", where}, {"source", dead.source}});
     }
     overview.json += ",\"dead\":" + protocol::dump(list);
   }

@@ -68,16 +68,18 @@ Result<ExitCode> run_command(const UmountArguments& arguments, CommandContext& c
   const std::string directory = absolute_mount_point(arguments.directory);
   const auto table = TRY(read_mount_table());
   const MountEntry* entry = mount_holding(table, directory);
-  if (!entry || entry->mount_point != directory || entry->type != kMountType) {
+  const bool is_mount = entry && entry->mount_point == directory && entry->type == kMountType;
+  // Also beneath another one that came after it: nothing else names it.
+  if (!is_mount || arguments.force)
     if (const auto detached = find_detached(context, directory)) {
       TRY(end_detached(*detached, arguments));
-      context.console.say(directory + " is unmounted.");
+      context.console.say(directory + " is unmounted" + (is_mount ? ", the one that was detached; what was mounted there since stays." : "."));
       context.console.result(R"({"ok":true})");
       return ExitCode::kOk;
     }
+  if (!is_mount)
     return Error(Code::kNotFound, directory + " is not a skymoor mount" +
                                       (entry && entry->type == kMountType ? "; " + entry->mount_point + " is" : ""));
-  }
   // A mount whose process has died, or of another state directory, is unmounted all the same.
   const auto running = find_running_mount(context.disk, context.paths, directory);
   if (arguments.wait) {

@@ -48,6 +48,10 @@ Result<ExitCode> run_command(const UpgradeArguments& arguments, CommandContext& 
     mounts.push_back(TRY(find_running_mount(context.disk, context.paths, arguments.directory)));
   protocol::Json upgraded = protocol::Json::array();
   for (const RunningMount& mount : mounts) {
+    if (!mount.attached) {
+      context.console.note(mount.mount_point + " was detached: left as it is until it ends.");
+      continue;
+    }
     if (Status done = upgrade(mount, program, context); !done.ok()) return done.error().wrap(mount.mount_point);
     context.console.say(mount.mount_point + " is served by " + program + " now.");
     upgraded.push_back(mount.mount_point);
