@@ -38,6 +38,8 @@ class PlanRun {
   /// whether it may.
   Result<bool> may_replace(const RenameIntent& intent, InodeId moving, Place& to);
   Status put_attributes();
+  Status put_attributes(const InodeRow& row, InodeId inode);
+  Result<std::vector<InodeId>> set_on(InodeId named);
   Status put_xattrs(InodeId named, InodeId inode);
   Status stamp_directories();
 

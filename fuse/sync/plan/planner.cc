@@ -172,16 +172,32 @@ Status PlanRun::on(const RmdirIntent& intent) {
 Status PlanRun::on(const XattrIntent& intent) {
   const InodeRow* row = row_of(intent.inode);
   if (row && row->links == 0) return drop();
-  const InodeId inode = resolve(intent.inode);
-  const auto node = TRY(tree_.node(inode));
-  if (!node || !node->live()) return drop();
-  return put_xattrs(intent.inode, inode);
+  bool any = false;
+  for (InodeId inode : TRY(set_on(intent.inode))) {
+    const auto node = TRY(tree_.node(inode));
+    if (!node || !node->live()) continue;
+    TRY(put_xattrs(intent.inode, inode));
+    any = true;
+  }
+  return any ? Status() : drop();
 }
 
 Status PlanRun::on(const AttributeIntent& intent) {
-  const InodeId inode = resolve(intent.inode);
-  const auto node = TRY(tree_.node(inode));
-  return node && node->live() ? put_xattrs(intent.inode, inode) : Status();
+  for (InodeId inode : TRY(set_on(intent.inode))) {
+    const auto node = TRY(tree_.node(inode));
+    if (node && node->live()) TRY(put_xattrs(intent.inode, inode));
+  }
+  return {};
+}
+
+/// What attributes are set on: the file, and beside it the conflict copy that holds what the author saw in it. Nobody may
+/// read in a copy what its author had closed to him.
+Result<std::vector<InodeId>> PlanRun::set_on(InodeId named) {
+  std::vector<InodeId> inodes{resolve(named)};
+  const InodeRow* row = row_of(named);
+  if (row && row->content.writer == context_.writer)
+    if (const auto copy = TRY(own_copy(inodes.front(), row->content))) inodes.push_back(*copy);
+  return inodes;
 }
 
 /// What a record about `named` sets and removes of its xattrs, for `inode`, which stands for it.
@@ -200,6 +216,12 @@ namespace {
 bool is_write_of(const LogRecord& record, InodeId inode) {
   const auto* intent = std::get_if<WriteIntent>(&record.intent);
   return intent && intent->inode == inode;
+}
+
+bool is_set_on(const LogRecord& record, InodeId inode) {
+  const auto* attributes = std::get_if<AttributeIntent>(&record.intent);
+  const auto* xattr = std::get_if<XattrIntent>(&record.intent);
+  return (attributes && attributes->inode == inode) || (xattr && xattr->inode == inode);
 }
 
 /// Which fields a record may set on an inode: what its intent is about, and the times that every change moves.
@@ -223,20 +245,24 @@ Status PlanRun::put_attributes() {
   for (const RowChange& change : record_.changes) {
     const auto* put = std::get_if<PutInode>(&change);
     if (!put || put->row.links == 0) continue;
-    const InodeId inode = resolve(put->row.id);
-    const auto node = TRY(tree_.node(inode));
-    if (!node || !node->live()) continue;
-    std::uint8_t wanted = fields_of(record_, put->row, *node, context_.rules);
-    // A content that was sent ahead of its records brought times that are newer than theirs.
-    if (own_and_later(node->content) || known_.ends_in(put->row.id, record_.lsn, node->content))
-      wanted &= static_cast<std::uint8_t>(~(kFieldMtime | kFieldCtime));
-    Attributes values = put->row.attributes;
-    // A write clears setuid and setgid; no other difference of the mode is this record's doing.
-    if (is_write_of(record_, put->row.id)) values.mode = node->attributes.mode & ~(06000u & ~values.mode);
-    const std::uint8_t fields = differing_fields(node->attributes, values, wanted);
-    if (fields) TRY(emit(AttributeEffect{inode, fields, values}));
+    const bool sets = is_set_on(record_, put->row.id);
+    for (InodeId inode : sets ? TRY(set_on(put->row.id)) : std::vector{resolve(put->row.id)}) TRY(put_attributes(put->row, inode));
   }
   return {};
+}
+
+Status PlanRun::put_attributes(const InodeRow& row, InodeId inode) {
+  const auto node = TRY(tree_.node(inode));
+  if (!node || !node->live()) return {};
+  std::uint8_t wanted = fields_of(record_, row, *node, context_.rules);
+  // A content that was sent ahead of its records brought times that are newer than theirs.
+  if (own_and_later(node->content) || known_.ends_in(row.id, record_.lsn, node->content))
+    wanted &= static_cast<std::uint8_t>(~(kFieldMtime | kFieldCtime));
+  Attributes values = row.attributes;
+  // A write clears setuid and setgid; no other difference of the mode is this record's doing.
+  if (is_write_of(record_, row.id)) values.mode = node->attributes.mode & ~(06000u & ~values.mode);
+  const std::uint8_t fields = differing_fields(node->attributes, values, wanted);
+  return fields ? emit(AttributeEffect{inode, fields, values}) : Status();
 }
 
 }  // namespace skymoor::client

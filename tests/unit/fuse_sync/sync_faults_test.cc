@@ -36,6 +36,28 @@ TEST_F(SyncFaultsTest, AConflictCopyCarriesTheXattrs) {
   EXPECT_EQ(a.facts(), b.facts());
 }
 
+/// What its author closed to others stays closed, whichever of the two holds his bytes in the end.
+TEST_F(SyncFaultsTest, AConflictCopyIsAsClosedAsItsAuthorMadeIt) {
+  auto [a, b] = two_apart("f", "base");
+  a.write("f", "anna's");
+  a.sync();
+  b.write("f", "berta's");
+  b.chmod("f", 0600);
+  b.set_xattr("f", "user.taste", "sour");
+  b.remote().set_offline(false);
+  b.sync();
+  expect_converged();
+  const std::string copy = only_copy(a.tree());
+  for (const std::string& path : {copy, std::string("f")}) {
+    EXPECT_EQ(volume_.tree().at(path).attributes.mode & 07777u, 0600u) << path;
+    EXPECT_EQ(volume_.tree().at(path).xattrs.at("user.taste"), "sour") << path;
+  }
+  EXPECT_EQ(a.facts(), b.facts());
+  b.chmod("f", 0644);   // anna's, as he sees by now
+  b.sync();
+  EXPECT_EQ(volume_.tree().at(copy).attributes.mode & 07777u, 0600u);
+}
+
 // A re-plan that may not move contents now is done later, and nothing of it before.
 TEST_F(SyncFaultsTest, AMoveThatIsPutOffKeepsBothSides) {
   auto [a, b] = two_apart("f", "base");
