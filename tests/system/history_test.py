@@ -152,6 +152,34 @@ def test_a_deletion_that_is_not_sent_yet_is_sent_first():
         a.sync(left)
 
 
+def test_what_was_there_before_something_else_comes_back_beside_it():
+    with world() as w:
+        a, _ = w.two_devices()
+        left = a.mount("home")
+        os.symlink("first", left / "link")
+        (left / "thing").write_text("a file once")
+        (left / "dir").mkdir()
+        (left / "dir" / "file").write_text("in it")
+        a.sync(left)
+        (left / "link").unlink()
+        os.symlink("second", left / "link")
+        (left / "thing").unlink()
+        (left / "thing").mkdir()
+        subprocess.run(["rm", "-r", left / "dir"], check=True)
+        a.sync(left)
+        assert "--to" in fails(a, 2, "restore", left / "link")
+        a.skymoor("restore", left / "link", "--to", left / "old link")
+        assert os.readlink(left / "old link") == "first" and os.readlink(left / "link") == "second"
+        assert "--to" in fails(a, 2, "restore", left / "thing")
+        a.skymoor("restore", left / "thing", "--to", left / "old thing")
+        assert (left / "old thing").read_text() == "a file once" and (left / "thing").is_dir()
+        assert "was a directory" in fails(a, 2, "restore", left / "dir", "--at", "0s")
+        assert "is empty" in fails(a, 2, "restore", left / "dir", "--to", "")
+        assert not (left / "dir").exists()
+        a.skymoor("restore", left / "dir", "--to", left / "old dir")
+        assert (left / "old dir" / "file").read_text() == "in it"
+
+
 def test_what_cannot_be_restored_says_why():
     with world() as w:
         a, _ = w.two_devices()

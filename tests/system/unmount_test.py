@@ -30,6 +30,8 @@ def test_a_detached_mount_is_shown_and_can_be_ended():
             file.write("after\n")
             state = a.status(drive)
             assert not state["attached"]
+            assert "detached" in a.skymoor("status", drive).stdout
+            a.sync(drive)
             assert f"umount --force {drive}" in a.skymoor("status").stdout
             assert "detached" in a.skymoor("doctor", check=False).stdout
             assert "still use it" in fails(a, 7, "umount", drive)
@@ -83,10 +85,26 @@ def test_a_dead_mount_is_shown():
         os.kill(a.pid(drive), signal.SIGKILL)
         wait_until(lambda: mounted(drive) and dead_mounts(a), 10, "it is shown")
         assert {"mount_point": str(drive), "source": "skymoor:home"} in dead_mounts(a)
+        for command in (("status", drive), ("versions", drive / "file")):
+            assert "its process has died" in fails(a, 8, *command)
+        assert "Nothing is mounted" in a.skymoor("conflicts").stdout
         done = a.skymoor("status", check=False)
         assert done.returncode == 6 and f"umount {drive}" in done.stdout
-        a.umount(drive)
+        other = a.mount("home", name="other")
+        assert not mounted(drive) and mounted(other), "the dead one went"
+        a.umount(other)
         assert not mounted(drive) and not any(d["mount_point"] == str(drive) for d in dead_mounts(a))
+
+
+def test_what_is_empty_names_nothing():
+    """Most often a variable that was not set; an option that is left out means all."""
+    with world() as w:
+        a = w.one_device()
+        drive = a.mount("home")
+        for command in ("sync", "status", "umount", "versions", "trash", "restore", "upgrade", "unpin"):
+            assert "is empty" in fails(a, 2, command, "")
+        assert mounted(drive)
+        a.umount(drive)
 
 
 def test_a_time_limit_needs_something_to_wait_for():

@@ -74,6 +74,10 @@ CLI::App* add_command(CLI::App& parent, Declared& declared, const std::string& n
   return command;
 }
 
+CLI::Validator not_empty() {
+  return CLI::Validator([](std::string& text) { return std::string(text.empty() ? "is empty" : ""); }, "");
+}
+
 CLI::Option* add_duration(CLI::App* command, const std::string& name, std::optional<std::chrono::milliseconds>& into,
                           const std::string& help) {
   return command

@@ -19,6 +19,9 @@ CLI::App* add_command(CLI::App& parent, Declared& declared, const std::string& n
 CLI::Option* add_duration(CLI::App* command, const std::string& name, std::optional<std::chrono::milliseconds>& into,
                           const std::string& help);
 
+/// For options that name something: an empty one is most often a variable that was not set.
+CLI::Validator not_empty();
+
 /// `arguments` lives as long as the callback; the last parsed command's are taken.
 template <typename Arguments>
 void choose_on_parse(CLI::App* command, Declared& declared, std::shared_ptr<Arguments> arguments) {

@@ -11,7 +11,7 @@ void declare_mount_commands(CLI::App& app, Declared& declared) {
                             "  mount -t skymoor home /mnt/drive -o state-dir=/var/lib/skymoor   (as root; also in fstab)\n\n" +
                                 mount_options_help());
   m->add_option("VOLUME", mount->volume, "the volume's name or id")->required();
-  m->add_option("DIR", mount->directory, "an empty directory")->required();
+  m->add_option("DIR", mount->directory, "an empty directory")->required()->check(not_empty());
   m->add_option("-o,--options", mount->options, "mount options, separated by commas")->type_name("OPTIONS")
       ->allow_extra_args(false);
   m->add_flag("-f,--foreground", mount->foreground, "stay in the foreground and log to standard error");
@@ -21,7 +21,7 @@ void declare_mount_commands(CLI::App& app, Declared& declared) {
   auto umount = std::make_shared<UmountArguments>();
   CLI::App* u = add_command(app, declared, "umount", "Unmount; what was not sent yet is sent after the next mount",
                             "  skymoor umount ~/drive\n  skymoor umount ~/drive --wait --timeout 10m");
-  u->add_option("DIR", umount->directory, "the mount point")->required();
+  u->add_option("DIR", umount->directory, "the mount point")->required()->check(not_empty());
   CLI::Option* wait = u->add_flag("--wait", umount->wait, "first wait until the server holds everything");
   add_duration(u, "--timeout", umount->timeout, "with --wait: give up after this long and stay mounted")->needs(wait);
   u->add_flag("--lazy", umount->lazy, "detach at once even if files are open; the mount ends when they are closed");
@@ -32,21 +32,21 @@ void declare_mount_commands(CLI::App& app, Declared& declared) {
   auto status = std::make_shared<StatusArguments>();
   CLI::App* s = add_command(app, declared, "status", "Show mounts: what is unsent, transfers, server, cache",
                             "  skymoor status\n  skymoor status --watch\n  skymoor status --json ~/drive");
-  s->add_option("DIR", status->directory, "only the mount that holds DIR");
+  s->add_option("DIR", status->directory, "only the mount that holds DIR")->check(not_empty());
   s->add_flag("--watch", status->watch, "show it again every second");
   choose_on_parse(s, declared, status);
 
   auto sync = std::make_shared<SyncArguments>();
   CLI::App* y = add_command(app, declared, "sync", "Wait until the server holds everything written so far",
                             "  skymoor sync\n  skymoor sync ~/drive --timeout 5m");
-  y->add_option("PATH", sync->path, "only the mount that holds PATH");
+  y->add_option("PATH", sync->path, "only the mount that holds PATH")->check(not_empty());
   add_duration(y, "--timeout", sync->timeout, "give up after this long (exit code 5), also waiting for the server");
   choose_on_parse(y, declared, sync);
 
   auto upgrade = std::make_shared<UpgradeArguments>();
   CLI::App* g = add_command(app, declared, "upgrade", "Let this version of the program serve what is mounted, without unmounting",
                             "  skymoor upgrade\n  skymoor upgrade ~/drive");
-  g->add_option("DIR", upgrade->directory, "only the mount that holds DIR");
+  g->add_option("DIR", upgrade->directory, "only the mount that holds DIR")->check(not_empty());
   choose_on_parse(g, declared, upgrade);
 }
 
@@ -67,7 +67,7 @@ void declare_care_commands(CLI::App& app, Declared& declared) {
   CLI::App* b = add_command(app, declared, "bench", "Measure a directory, with the disk below beside it",
                             "  skymoor bench ~/drive\n  skymoor bench ~/drive --compare /mnt/disk --json\n\n"
                             "Works in a new directory of DIR and removes it. On a mount some of it may be sent meanwhile.");
-  b->add_option("DIR", bench->directory, "a directory of a mount, or any other")->required();
+  b->add_option("DIR", bench->directory, "a directory of a mount, or any other")->required()->check(not_empty());
   b->add_option("--compare", bench->compare, "the directory to measure beside it (default: where the state lies)")
       ->type_name("DIR");
   b->add_option("--megabytes", bench->megabytes, "size of the large file (default 128)")->check(CLI::Range(1, 1 << 20));

@@ -36,7 +36,8 @@ Result<std::unique_ptr<VolumeHistory>> VolumeHistory::open(CommandContext& conte
   std::filesystem::path at = std::filesystem::absolute(path, failed).lexically_normal();
   if (!at.has_filename()) at = at.parent_path();
   struct stat ignored = {};
-  while (at != at.root_path() && ::lstat(at.c_str(), &ignored) != 0) at = at.parent_path();
+  // Another error is not that it is gone: a mount whose process has died has no names.
+  while (at != at.root_path() && ::lstat(at.c_str(), &ignored) != 0 && (errno == ENOENT || errno == ENOTDIR)) at = at.parent_path();
   RunningMount mount = TRY(find_running_mount(context.disk, context.paths, at.string()));
   std::unique_ptr<VolumeHistory> history(new VolumeHistory(context, std::move(mount)));
   const auto id = TRY(VolumeId::from_hex(std::filesystem::path(history->mount_.directory).filename().string()));

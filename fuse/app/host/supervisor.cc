@@ -324,9 +324,8 @@ Result<std::optional<WorkerPart>> Supervisor::crashed(int status) {
     log_error("mount.given_up", {{"mount_point", options_.mount_point},
                                  {"why", "its process died " + std::to_string(lately) + " times within a minute, last of " +
                                              why(status)}});
+    // It stays in its place, dead: programs get errors there rather than the directory beneath.
     abort_waiting();
-    if (Status gone = unmount_left(); !gone.ok())
-      log_error("mount.not_unmounted", {{"why", gone.error()}});
     return over(1);
   }
   if (const int pause = kPauseMs[std::min(lately, std::size(kPauseMs)) - 1]; pause > 0) (void)::poll(nullptr, 0, pause);

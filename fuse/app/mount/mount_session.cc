@@ -34,6 +34,12 @@ Result<bool> choose_passthrough(const MountOptions& options) {
   return support.possible;
 }
 
+std::string why_no_passthrough(const MountOptions& options) {
+  if (options.settings.text("passthrough") == "off") return "passthrough=off";
+  const PassthroughSupport support = passthrough_support();
+  return support.possible ? "" : support.why_not;
+}
+
 std::function<PassthroughUse()> passthrough_of(const std::shared_ptr<Channel>& channel) {
   return [mounted = std::weak_ptr<Channel>(channel)] {
     const auto still = mounted.lock();
@@ -86,7 +92,11 @@ Status clear_dead_mount(const std::string& directory) {
 Result<std::unique_ptr<MountSession>> MountSession::open(Options options, std::stop_source stop) {
   std::unique_ptr<MountSession> session(new MountSession(std::move(options), std::move(stop)));
   TRY(session->open_identity());
-  TRY(session->open_store());
+  if (Status opened = session->open_store(); !opened.ok()) {
+    if (opened.error().code() != Code::kNoSpace) return opened.error();
+    return Error(Code::kNoSpace, opened.error().message() + ": free some space on the disk with " + session->options_.paths.state +
+                                     "; nothing is lost");
+  }
   TRY(session->start_engine());
   if (session->stop_.stop_requested()) return Error(Code::kCancelled, "stopped before it was mounted");
   return session;
@@ -273,14 +283,19 @@ MountFacts MountSession::facts() const {
   }
   facts.stuck = [watchdog = watchdog_] { return watchdog ? watchdog->stuck() : std::vector<Watchdog::Stuck>(); };
   facts.started = clock_.now();
+  if (!passthrough_) facts.passthrough_off = why_no_passthrough(options_.mount);
   facts.read_only = options_.mount.read_only() || volume_.role == protocol::Role::kReader;
   return facts;
 }
 
 /// By which `status` tells a mount whose process has died. It goes with an orderly end.
 Status MountSession::note_mount_point() {
+  const std::string file = options_.paths.mount_note(volume_.id);
   if (!taken_over_) {
-    const auto note = TRY(disk_.open(options_.paths.mount_note(volume_.id), {.create = true}));
+    // Where the volume stood before, too, whoever mounts it again means to replace a dead mount.
+    if (disk_.exists(file))
+      if (const Bytes before = TRY(read_file(disk_, file, 65536)); !before.empty()) TRY(clear_dead_mount(std::string(as_text(before))));
+    const auto note = TRY(disk_.open(file, {.create = true}));
     TRY(note->truncate(0));
     TRY(note->write_at(0, as_bytes(mount_point_)));
   }

@@ -137,7 +137,10 @@ std::string restarts_line(const Json& mount) {
 }
 
 std::string passthrough_words(const Json& mount) {
-  if (!mount.value("passthrough", false)) return "no passthrough ('skymoor doctor' says why)";
+  if (!mount.value("passthrough", false)) {
+    const auto off = mount.find("passthrough_off");
+    return off != mount.end() && off->is_string() ? "no passthrough: " + off->get<std::string>() : "no passthrough";
+  }
   const auto refused = mount.value("passthrough_refused", std::uint64_t{0});
   if (refused == 0) return "passthrough";
   const auto why = mount.find("passthrough_refusal");
@@ -203,6 +206,7 @@ std::string encode_mount_status(const MountFacts& facts, const SyncStatus& sync,
       {"read_only", facts.read_only},
       {"attached", facts.attached()},
       {"passthrough", passthrough.active},
+      {"passthrough_off", facts.passthrough_off.empty() ? Json() : Json(facts.passthrough_off)},
       {"passthrough_files", passthrough.files},
       {"passthrough_refused", passthrough.refused},
       {"passthrough_refusal", passthrough.last_refusal.empty() ? Json() : Json(passthrough.last_refusal)},

@@ -18,6 +18,7 @@ struct MountFacts {
   int pid = 0;
   Timestamp started{};
   bool read_only = false;
+  std::string passthrough_off;    ///< why the kernel reads and writes no files itself; empty: it may
   /// False once it was detached (umount --lazy) while programs used it: they still do.
   std::function<bool()> attached = [] { return true; };
   // How it is kept through its process's death; supervisor 0: it is not.

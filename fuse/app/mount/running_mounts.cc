@@ -93,11 +93,26 @@ Result<RunningMount> find_running_mount(Disk& disk, const StatePaths& paths, con
   const MountEntry* entry = mount_holding(table, full);
   if (!entry || entry->type != kMountType)
     return Error(Code::kNotFound, full + " is not in a mounted volume ('skymoor status' lists them)");
-  for (RunningMount& mount : TRY(running_mounts(disk, paths)))
+  auto mounts = TRY(running_mounts(disk, paths));
+  for (RunningMount& mount : mounts)
     if (mount.attached && mount.mount_point == entry->mount_point) return std::move(mount);
+  const auto dead = TRY(dead_mounts(disk, paths, mounts));
+  for (const MountEntry& mount : dead)
+    if (mount.mount_point == entry->mount_point)
+      return Error(Code::kNotFound, mount.mount_point + ": its process has died; 'skymoor umount " + mount.mount_point +
+                                        "' clears it, mounting again goes on");
   return Error(Code::kNotFound, entry->mount_point +
                                     " is a skymoor mount, but none of this state directory's that answers: give the "
                                     "--state-dir it was mounted with; if its process has died, 'skymoor umount' clears it");
+}
+
+Result<RunningMount> find_process_of(Disk& disk, const StatePaths& paths, const std::string& path) {
+  auto found = find_running_mount(disk, paths, path);
+  if (found.ok()) return found;
+  const std::string full = absolute_mount_point(path);
+  for (RunningMount& mount : TRY(running_mounts(disk, paths)))
+    if (!mount.attached && mount.mount_point == full) return std::move(mount);
+  return found;
 }
 
 }  // namespace skymoor::client

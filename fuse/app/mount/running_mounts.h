@@ -35,5 +35,7 @@ Result<std::vector<MountEntry>> dead_mounts(Disk& disk, const StatePaths& paths,
 Status require_unmounted(Disk& disk, const StatePaths& paths);
 /// The one whose mount point holds `path`; nothing: not ours.
 Result<RunningMount> find_running_mount(Disk& disk, const StatePaths& paths, const std::string& path);
+/// The same, or the one that was detached from the mount point `path`: of what needs no path in it.
+Result<RunningMount> find_process_of(Disk& disk, const StatePaths& paths, const std::string& path);
 
 }  // namespace skymoor::client

@@ -90,7 +90,8 @@ Result<ExitCode> run_command(const ConflictsListArguments& arguments, CommandCon
                           (is_mine(copy, volume) ? " (this device)" : "") + ", " + copy.name.date);
     }
   }
-  if (list.empty()) context.console.say("There are no conflict copies.");
+  if (places.empty()) context.console.say("Nothing is mounted: no place to look for conflict copies.");
+  else if (list.empty()) context.console.say("There are no conflict copies.");
   context.console.result(protocol::dump({{"conflicts", list}, {"complete", complete}}));
   return complete ? ExitCode::kOk : ExitCode::kFailure;
 }

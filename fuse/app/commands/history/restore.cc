@@ -49,6 +49,15 @@ Status restore_deleted(VolumeHistory& history, Restorer& restorer, const History
   return restorer.deleted_entry(to, entries.front(), all);
 }
 
+/// What was deleted as a directory has no versions.
+Status refuse_directory(VolumeHistory& history, const HistoryPlace& place) {
+  for (const DeletedEntry& entry : TRY(history.deleted(place.directory, place.name)))
+    if (entry.inode.attributes.type == FileType::kDirectory)
+      return Error(Code::kInvalidArgument, place.path + " was a directory, and --version and --at are for files: restore it as it "
+                                                        "was, or its files by their own names");
+  return {};
+}
+
 /// A file that is replaced: what is in it now has to be among the versions first.
 bool replaces(const HistoryPlace& place, const RestoreArguments& arguments) {
   return place.now && S_ISREG(place.now->st_mode) && arguments.to.empty();
@@ -71,14 +80,18 @@ Result<ExitCode> run_command(const RestoreArguments& arguments, CommandContext& 
   const auto patience = arguments.timeout.value_or(kPatience);
   if (arguments.version.empty() && arguments.at.empty()) TRY(send_deletion(history->mount(), arguments.path, patience));
   const HistoryPlace place = TRY(history->find(arguments.path));
-  if (place.now && S_ISDIR(place.now->st_mode))
+  const bool named = !arguments.version.empty() || !arguments.at.empty();
+  const bool other_kind = place.now && !S_ISREG(place.now->st_mode);   // than what has versions
+  if (other_kind && arguments.to.empty() && !S_ISDIR(place.now->st_mode))
+    return Error(Code::kInvalidArgument, place.path + " is there, and no file: what had its name before can be restored with --to");
+  if (place.now && S_ISDIR(place.now->st_mode) && (named || arguments.to.empty()))
     return Error(Code::kInvalidArgument, place.path + " is a directory; name what was deleted from it ('skymoor trash " +
-                                             arguments.path + "' lists that)");
+                                             arguments.path + "' lists that), or give --to for what had its name before");
   Restorer restorer(*history, context);
   const std::string to = arguments.to.empty() ? place.path : arguments.to;
   std::vector<PathVersion> versions;
   const PathVersion* version = nullptr;
-  if (!place.now && arguments.version.empty() && arguments.at.empty()) {
+  if ((!place.now || other_kind) && !named) {
     TRY(restore_deleted(*history, restorer, place, to, arguments.all));
   } else {
     versions = TRY(history->versions(place));   // a server that is away is told of at once
@@ -86,6 +99,7 @@ Result<ExitCode> run_command(const RestoreArguments& arguments, CommandContext& 
       TRY(restorer.hold(place, patience));
       versions = TRY(history->versions(place));
     }
+    if (versions.empty() && !place.now) TRY(refuse_directory(*history, place));
     version = TRY(choose(arguments, place, versions, context.clock.now()));
     TRY(restore_version(restorer, place, *version, arguments));
   }

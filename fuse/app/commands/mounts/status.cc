@@ -21,7 +21,7 @@ Result<Overview> look(const StatusArguments& arguments, CommandContext& context)
   if (arguments.directory.empty())
     mounts = TRY(running_mounts(context.disk, context.paths, &silent));
   else
-    mounts.push_back(TRY(find_running_mount(context.disk, context.paths, arguments.directory)));
+    mounts.push_back(TRY(find_process_of(context.disk, context.paths, arguments.directory)));
   Overview overview;
   overview.json = "{\"mounts\":[";
   for (const RunningMount& mount : mounts) {

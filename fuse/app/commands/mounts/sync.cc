@@ -46,7 +46,7 @@ Result<ExitCode> run_command(const SyncArguments& arguments, CommandContext& con
   if (arguments.path.empty())
     mounts = TRY(running_mounts(context.disk, context.paths));
   else
-    mounts.push_back(TRY(find_running_mount(context.disk, context.paths, arguments.path)));
+    mounts.push_back(TRY(find_process_of(context.disk, context.paths, arguments.path)));
   if (mounts.empty()) return Error(Code::kNotFound, "nothing is mounted: skymoor mount VOLUME DIR");
   for (const RunningMount& mount : mounts) TRY(sync_mount(mount, arguments.timeout, context));
   context.console.result(R"({"ok":true})");
