@@ -103,9 +103,10 @@ class BackingStore {
   /// the same, and lies under the name of `from` until `finish_move`: until then nothing can be made for `from` (Io).
   /// Errors: Io, NoSpace, TooManyOpenFiles.
   virtual Status move(InodeId from, InodeId to) = 0;
+  virtual Status hand_over(InodeId from, InodeId to) = 0;   ///< all of `move` but the rename
   virtual Status finish_move(InodeId to) = 0;           ///< ok when its file lies where it belongs, or there is none
-  /// Which file it is: the same number before and after a move, another for each other file that is there. 0: there is
-  /// none. Source: st_ino in man 7 inode.
+  /// Which file it is: the same number before and after a move, another for each other file. 0: there is none. Source:
+  /// stx_ino and stx_btime in man 2 statx.
   virtual Result<std::uint64_t> identity(InodeId inode) = 0;
   virtual bool exists(InodeId inode) = 0;
   /// fsync of the file and, when it is new or moved, of its directory. Durability: its bytes survive a power cut.

@@ -31,6 +31,7 @@ class DiskBackingStore final : public BackingStore {
   Status make_clean(InodeId inode) override;
   Status remove(InodeId inode) override;
   Status move(InodeId from, InodeId to) override;           ///< moves.cc
+  Status hand_over(InodeId from, InodeId to) override;      ///< moves.cc
   Status finish_move(InodeId to) override;                  ///< moves.cc
   Result<std::uint64_t> identity(InodeId inode) override;   ///< moves.cc
   bool exists(InodeId inode) override;
@@ -86,7 +87,7 @@ class DiskBackingStore final : public BackingStore {
   InodeId name_of(InodeId inode) const REQUIRES(mutex_);        // under which its file lies
   bool has_no_name(InodeId inode) const REQUIRES(mutex_);
   Status check_name(InodeId inode) const REQUIRES(mutex_);
-  void hand_over(const MutexLock&, FileEntry entry, InodeId to) REQUIRES(mutex_);
+  void give(const MutexLock&, FileEntry entry, InodeId to) REQUIRES(mutex_);
   Status take_name(const MutexLock&, InodeId inode) REQUIRES(mutex_);
   void forget_name(InodeId inode) REQUIRES(mutex_);
   Status unlink_name(InodeId name);

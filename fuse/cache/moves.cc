@@ -1,6 +1,9 @@
 // Files that change hands: a conflict copy takes over what a program wrote. Where the disk refuses the rename the file is
 // the copy's all the same, and lies under its old name until the move is made again: the name means nobody else meanwhile.
+#include <fcntl.h>
 #include <sys/stat.h>
+
+#include <algorithm>
 
 #include "fuse/cache/disk_backing_store.h"
 #include "shared/base/log.h"
@@ -22,7 +25,7 @@ Status DiskBackingStore::check_name(InodeId inode) const {
 }
 
 /// Who has the file open has `to`'s from here on.
-void DiskBackingStore::hand_over(const MutexLock& lock, FileEntry entry, InodeId to) {
+void DiskBackingStore::give(const MutexLock& lock, FileEntry entry, InodeId to) {
   const InodeId from = entry.inode, name = name_of(from);
   drop_entry(lock, to);
   detach(lock, to);
@@ -95,7 +98,7 @@ Status DiskBackingStore::take_name(const MutexLock& lock, InodeId inode) {
   return {};
 }
 
-Status DiskBackingStore::move(InodeId from, InodeId to) {
+Status DiskBackingStore::hand_over(InodeId from, InodeId to) {
   MutexLock lock(mutex_);
   wait_settled(lock, from);
   wait_settled(lock, to);
@@ -103,9 +106,17 @@ Status DiskBackingStore::move(InodeId from, InodeId to) {
   auto entry = locate(lock, from);
   log_debug("cache.move", {{"from", from.value}, {"to", to.value}, {"exists", entry.has_value()}});
   if (!entry) return {};
-  if (lies_as_.contains(to)) TRY(remove_locked(lock, to));
-  hand_over(lock, *entry, to);
-  return take_name(lock, to);
+  if (lies_as_.contains(to)) {
+    TRY(remove_locked(lock, to));
+    forget_name(to);
+  }
+  give(lock, *entry, to);
+  return {};
+}
+
+Status DiskBackingStore::move(InodeId from, InodeId to) {
+  TRY(hand_over(from, to));
+  return finish_move(to);
 }
 
 Status DiskBackingStore::finish_move(InodeId to) {
@@ -119,11 +130,18 @@ Result<std::uint64_t> DiskBackingStore::identity(InodeId inode) {
   wait_settled(lock, inode);
   const auto entry = locate(lock, inode);
   if (!entry) return std::uint64_t{0};
-  struct stat st;
+  struct statx st = {};
   const std::string path = path_of(inode, entry->dirty);
-  if (::stat(path.c_str(), &st) == 0) return std::uint64_t{st.st_ino};
-  if (errno == ENOENT) return std::uint64_t{0};
-  return Error::from_errno(errno, "look at " + path);
+  if (::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &st) != 0) {
+    if (errno == ENOENT) return std::uint64_t{0};
+    return Error::from_errno(errno, "look at " + path);
+  }
+  // The number of a file that is gone is given to the next one.
+  constexpr std::uint64_t kSpread = 0x9e3779b97f4a7c15;
+  std::uint64_t identity = st.stx_ino;
+  if (st.stx_mask & STATX_BTIME)
+    identity = (identity * kSpread ^ static_cast<std::uint64_t>(st.stx_btime.tv_sec)) * kSpread ^ st.stx_btime.tv_nsec;
+  return std::max<std::uint64_t>(1, identity);
 }
 
 }  // namespace skymoor::client

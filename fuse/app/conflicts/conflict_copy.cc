@@ -62,11 +62,11 @@ Result<std::string> rename_plainly(const ConflictCopy& copy) {
 /// before the writing, nothing was done.
 Status write_over(const std::string& copy, const std::string& original, const struct stat& held, const std::string& scratch) {
   const UniqueFd from(::open(copy.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!from) return Error::from_errno(errno, copy);
+  struct stat read = {}, now = {};
+  if (!from || ::fstat(from.get(), &read) != 0) return Error::from_errno(errno, copy);
   const UniqueFd content = TRY(nameless_file(scratch));   // all of it is here before anything is overwritten
   if (Status copied = copy_file(from.get(), content.get()); !copied.ok()) return copied.error().wrap(copy);
   const UniqueFd to(::open(original.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
-  struct stat now = {};
   if (!to || ::fstat(to.get(), &now) != 0) return Error::from_errno(errno, original);
   if (!is_unchanged(held, now)) return Error(Code::kBusy, original + " changed meanwhile; nothing was done");
   auto write = [&]() -> Status {
@@ -77,6 +77,8 @@ Status write_over(const std::string& copy, const std::string& original, const st
   };
   if (Status written = write(); !written.ok())
     return written.error().wrap(original + " is replaced in part only (what it held is a version: 'skymoor versions' lists it), and the copy stays");
+  if (::fstat(from.get(), &now) != 0 || !is_unchanged(read, now))
+    return Error(Code::kBusy, copy + " changed meanwhile: it stays, beside " + original + ", which has what it held before");
   if (::unlink(copy.c_str()) != 0) return Error::from_errno(errno, copy);
   return {};
 }

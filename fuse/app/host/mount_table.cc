@@ -84,7 +84,19 @@ const MountEntry* mount_of(const std::vector<MountEntry>& table, std::string_vie
   return last == table.rend() ? nullptr : &*last;
 }
 
+std::string note_of(std::string_view source, std::string_view mount_point) {
+  return std::string(source) + '\0' + std::string(mount_point);
+}
+
+const MountEntry* mount_noted(const std::vector<MountEntry>& table, std::string_view note) {
+  const auto found = std::find_if(table.rbegin(), table.rend(), [&](const MountEntry& entry) {
+    return entry.type == kMountType && note_of(entry.source, entry.mount_point) == note;
+  });
+  return found == table.rend() ? nullptr : &*found;
+}
+
 Result<bool> is_on_top(const MountEntry& mount) {
+  if (mount.device == 0) return true;
   const auto table = TRY(read_mount_table());
   const MountEntry* there = mount_holding(table, mount.mount_point);
   return there && there->mount_point == mount.mount_point && there->device == mount.device;

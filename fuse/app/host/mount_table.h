@@ -27,8 +27,12 @@ const MountEntry* mount_holding(const std::vector<MountEntry>& table, std::strin
 /// The last one on `mount_point` of the volume with that label; nothing: there is none.
 const MountEntry* mount_of(const std::vector<MountEntry>& table, std::string_view mount_point, std::string_view label);
 
+/// A mount as it is noted in a file: source, NUL, mount point. The one of the table that a note means; nothing: it is gone.
+std::string note_of(std::string_view source, std::string_view mount_point);
+const MountEntry* mount_noted(const std::vector<MountEntry>& table, std::string_view note);
+
 /// Whether that mount is the one that whoever names its mount point gets at: not detached, and nothing mounted over it.
-/// Errors: Io.
+/// True of one that is not known (no device). Errors: Io.
 Result<bool> is_on_top(const MountEntry& mount);
 
 /// Absolute, with the links of its parents resolved but without a look at the directory itself: that could be a mount

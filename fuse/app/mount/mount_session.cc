@@ -66,6 +66,7 @@ bool is_ending(const std::string& where, const std::string& label) {
 
 /// The kernel's number of it is a mount's own as long as that lives.
 bool is_attached(const MountEntry& mount) {
+  if (mount.device == 0) return true;   // nobody can tell
   const auto table = read_mount_table();
   return !table.ok() || std::any_of(table->begin(), table->end(), [&](const MountEntry& other) {
     return other.device == mount.device && other.mount_point == mount.mount_point && other.type == kMountType;
@@ -85,6 +86,14 @@ Status clear_dead_mount(const std::string& directory) {
     log_info("mount.dead_one_cleared", {{"mount_point", mount_point}});
   }
   return {};
+}
+
+constexpr std::size_t kLongestNote = 65536;
+
+Status clear_noted_mount(ByteView note) {
+  const auto table = TRY(read_mount_table());
+  const MountEntry* noted = mount_noted(table, as_text(note));
+  return noted ? clear_dead_mount(noted->mount_point) : Status();
 }
 
 }  // namespace
@@ -293,11 +302,13 @@ Status MountSession::note_mount_point() {
   const std::string file = options_.paths.mount_note(volume_.id);
   if (!taken_over_) {
     // Where the volume stood before, too, whoever mounts it again means to replace a dead mount.
-    if (disk_.exists(file))
-      if (const Bytes before = TRY(read_file(disk_, file, 65536)); !before.empty()) TRY(clear_dead_mount(std::string(as_text(before))));
+    if (disk_.exists(file)) {
+      const Bytes before = TRY(read_file(disk_, file, kLongestNote));
+      TRY(clear_noted_mount(before));
+    }
     const auto note = TRY(disk_.open(file, {.create = true}));
     TRY(note->truncate(0));
-    TRY(note->write_at(0, as_bytes(mount_point_)));
+    TRY(note->write_at(0, as_bytes(note_of("skymoor:" + volume_.label, mount_point_))));
   }
   noted_ = true;
   return {};

@@ -69,10 +69,8 @@ Result<std::vector<MountEntry>> dead_mounts(Disk& disk, const StatePaths& paths,
     });
     if (!id.ok() || serves || !disk.exists(paths.mount_note(*id))) continue;
     const Bytes note = TRY(read_file(disk, paths.mount_note(*id), kLongestPath));
-    const std::string where(as_text(note));
-    const MountEntry* entry = mount_holding(table, where);
-    if (entry && entry->mount_point == where && entry->type == kMountType && state_of_mount(where) == MountState::kDead)
-      dead.push_back(*entry);
+    const MountEntry* entry = mount_noted(table, as_text(note));
+    if (entry && state_of_mount(entry->mount_point) == MountState::kDead) dead.push_back(*entry);
   }
   return dead;
 }

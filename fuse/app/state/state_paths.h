@@ -33,7 +33,7 @@ struct StatePaths {
   std::string volume_file(const VolumeId& id) const { return volume(id) + "/volume.json"; }
   std::string metadata(const VolumeId& id) const { return volume(id) + "/metadata"; }
   std::string nodes_file(const VolumeId& id) const { return volume(id) + "/nodes"; }   ///< StableNodes' table
-  /// The mount point, while it is mounted and until an orderly end.
+  /// The kernel's name for the mount, a NUL, and the mount point, while it is mounted and until an orderly end.
   std::string mount_note(const VolumeId& id) const { return volume(id) + "/mounted_on"; }
   std::string cache_of(const VolumeId& id) const { return cache + "/" + id.hex(); }
 };

@@ -19,6 +19,7 @@ class PinnedBackingStore final : public BackingStore {
   Status make_clean(InodeId inode) override { return inner_.make_clean(inode); }
   Status remove(InodeId inode) override { return inner_.remove(inode); }
   Status move(InodeId from, InodeId to) override { return inner_.move(from, to); }
+  Status hand_over(InodeId from, InodeId to) override { return inner_.hand_over(from, to); }
   Status finish_move(InodeId to) override { return inner_.finish_move(to); }
   Result<std::uint64_t> identity(InodeId inode) override { return inner_.identity(inode); }
   bool exists(InodeId inode) override { return inner_.exists(inode); }

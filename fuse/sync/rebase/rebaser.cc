@@ -227,7 +227,7 @@ Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) 
           if (!survey.moves.empty()) d_.listener.rows_moved(lock, survey.moves);
         });
     if (!changes.ok() && changes.error().code() == Code::kBusy && round < kMaxRounds) continue;
-    if (!changes.ok()) return std::move(changes).error();
+    if (!changes.ok()) return failed(std::move(changes).error());
     log_debug("sync.rebased", {{"writer", d_.context.writer.value}, {"from", d_.store.position().acknowledged.value}, {"up_to", survey.up_to.value}});
     outcome.changes = std::move(changes).value();
     outcome.conflict_names = survey.conflict_names;
@@ -253,12 +253,22 @@ Result<std::vector<NotedMove>> Rebaser::noted(const std::vector<ContentMove>& mo
   return noted;
 }
 
+/// The rows may stand all the same, but not survive a power cut: the files go over, and lie where they lie until the next
+/// start, which puts the database on the disk first.
+Error Rebaser::failed(Error error) {
+  if (d_.store.rebases() < d_.state.rebase) return error;
+  for (NotedMove& move : d_.state.moves) move.made = d_.backing.hand_over(move.from, move.to).ok();
+  unsure_ = error.wrap("unmount and mount again");
+  return error;
+}
+
 /// All of them, also after one that failed: from here on each file is the one of its new number, wherever it lies.
 Status Rebaser::move_files() {
   Status all;
   for (NotedMove& move : d_.state.moves) {
-    Status moved = d_.backing.move(move.from, move.to);
-    move.made = true;
+    Status moved = d_.backing.hand_over(move.from, move.to);
+    move.made = moved.ok();
+    if (move.made) moved = d_.backing.finish_move(move.to);
     if (moved.ok()) continue;
     log_error("sync.move.failed", {{"from", move.from.value}, {"to", move.to.value}, {"why", moved.error()}});
     if (all.ok()) all = std::move(moved);
@@ -276,13 +286,14 @@ Status Rebaser::note_names(const std::vector<ContentMove>& moves, VisibleChanges
 }
 
 Status Rebaser::forget_moves() {
+  if (unsure_) return *unsure_;
   if (d_.state.moves.empty()) return {};
   for (NotedMove& move : d_.state.moves) {
     // An attempt that came to nothing. Whether it did a failing disk may not have told: the next attempt takes its place.
     if (!move.made && !TRY(rows_stand(d_.store, d_.state, move))) return {};
-    Status moved = move.made ? d_.backing.finish_move(move.to) : hand_over(d_.backing, move);
+    if (!move.made) TRY(hand_over(d_.backing, move));
     move.made = true;
-    TRY(std::move(moved));
+    TRY(d_.backing.finish_move(move.to));
     TRY(d_.backing.sync(move.to));
   }
   TRY(d_.listener.moves_kept());
@@ -311,8 +322,8 @@ Status Rebaser::hand_over(BackingStore& backing, const NotedMove& move) {
   auto file = backing.open_file(move.from, false);
   if (!file.ok()) return file.error().code() == Code::kNotFound ? Status() : Status(std::move(file).error());
   const auto frozen = (*file)->freeze();
-  TRY(backing.move(move.from, move.to));
-  log_info("sync.move.finished", {{"from", move.from.value}, {"to", move.to.value}});
+  TRY(backing.hand_over(move.from, move.to));
+  log_info("sync.move.handed_over", {{"from", move.from.value}, {"to", move.to.value}});
   return {};
 }
 
@@ -328,7 +339,9 @@ Result<std::vector<ContentMove>> Rebaser::finish_moves(MetadataStore& store, Bac
       if (!content.ok() && content.error().code() != Code::kNotFound) return std::move(content).error();
       filled = content.ok() && !content->valid.empty();
     }
-    if (filled && !TRY(has_moved(backing, move))) TRY(hand_over(backing, move));
+    // What the kernel wrote unseen stands in no row.
+    if ((filled || backing.unseen(move.from)) && !TRY(has_moved(backing, move))) TRY(hand_over(backing, move));
+    TRY(backing.finish_move(move.to));
     TRY(backing.sync(move.to));   // the process may have ended before this
   }
   return moved;

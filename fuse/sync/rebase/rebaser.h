@@ -56,6 +56,7 @@ class Rebaser {
   Status find_moves(Survey& survey);
   Result<std::vector<NotedMove>> noted(const std::vector<ContentMove>& moves);
   Status move_files();
+  Error failed(Error error);
   static Result<bool> has_moved(BackingStore& backing, const NotedMove& move);
   static Status hand_over(BackingStore& backing, const NotedMove& move);
   static Status order_moves(std::vector<ContentMove>& moves);
@@ -65,6 +66,7 @@ class Rebaser {
                                           Aliases& known, const MutexLock& lock, const LogRecord& record);
 
   Dependencies d_;
+  std::optional<Error> unsure_;   ///< why nothing is to be renamed until the next start
 };
 
 }  // namespace skymoor::client
