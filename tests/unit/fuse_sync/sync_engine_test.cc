@@ -258,6 +258,7 @@ TEST_F(SyncEngineTest, DamagedSegmentsAreSentAgainAlone) {
   SyncDevice& b = device("berta");
   a.remote().damage_uploads = 2;
   const std::string bytes = noise(6u << 20, 6);
+  a.tree();                        // listed
   a.remote().set_offline(true);    // else a slow machine sends what is half written, too
   a.write("f", bytes);
   a.remote().set_offline(false);
@@ -285,7 +286,10 @@ TEST_F(SyncEngineTest, ATransferMovesWithWhatTheServerHasStoredAndEndsWithIt) {
   };
   a.start();
   constexpr std::uint64_t kSize = 24u << 20;
+  a.tree();                        // listed
+  a.remote().set_offline(true);    // else a slow machine sends what is half written, too
   const InodeId inode = a.write("f", noise(kSize, 11));
+  a.remote().set_offline(false);
   std::jthread syncing([&] { EXPECT_NO_THROW(a.sync()); });
   auto release = [&](void*) {
     std::lock_guard lock(mutex);
