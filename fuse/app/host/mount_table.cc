@@ -77,11 +77,7 @@ Result<std::vector<MountEntry>> read_mount_table() {
 }
 
 const MountEntry* mount_of(const std::vector<MountEntry>& table, std::string_view mount_point, std::string_view label) {
-  const std::string source = "skymoor:" + std::string(label);
-  const auto last = std::find_if(table.rbegin(), table.rend(), [&](const MountEntry& entry) {
-    return entry.mount_point == mount_point && entry.type == kMountType && entry.source == source;
-  });
-  return last == table.rend() ? nullptr : &*last;
+  return mount_noted(table, note_of("skymoor:" + std::string(label), mount_point));
 }
 
 std::string note_of(std::string_view source, std::string_view mount_point) {

@@ -301,10 +301,12 @@ MountFacts MountSession::facts() const {
 Status MountSession::note_mount_point() {
   const std::string file = options_.paths.mount_note(volume_.id);
   if (!taken_over_) {
-    // Where the volume stood before, too, whoever mounts it again means to replace a dead mount.
+    // Where the volume stood before, too, whoever mounts it again means to replace a dead mount. What cannot be read or cleared
+    // is no reason not to mount here.
     if (disk_.exists(file)) {
-      const Bytes before = TRY(read_file(disk_, file, kLongestNote));
-      TRY(clear_noted_mount(before));
+      const auto before = read_file(disk_, file, kLongestNote);
+      Status cleared = before.ok() ? clear_noted_mount(*before) : Status(before.error());
+      if (!cleared.ok()) log_warn("mount.dead_one_not_cleared", {{"why", cleared.error()}});
     }
     const auto note = TRY(disk_.open(file, {.create = true}));
     TRY(note->truncate(0));
