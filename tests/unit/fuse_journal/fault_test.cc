@@ -1,8 +1,9 @@
-// Every write, sync, truncate, open and rename of a scripted workload made to fail, one at a time: afterwards the state
-// is the one with or without exactly the operation that failed, live and after opening again.
+// Every write, sync, truncate, open and rename of a scripted workload, SQLite's own too, made to fail, one at a time:
+// afterwards the state is the one with or without exactly the operation that failed, live and after opening again.
 #include <cerrno>
 
 #include "journal_support.h"
+#include "tests/support/sqlite_on_disk.h"
 
 namespace skymoor::client {
 namespace {
@@ -88,6 +89,7 @@ struct Workload {
   TemporaryDirectory directory;
   Injector injector;
   PosixDisk disk{injector.hook()};
+  skymoor::testing::SqliteOnDisk database{disk, directory.path()};
   FakeClock clock;
   MetadataStore::Options options;
   std::unique_ptr<MetadataStore> store;
@@ -104,7 +106,7 @@ void expect_one_of(MetadataStore& store, const Tree& tree, bool failed_operation
   EXPECT_EQ(found, without) << when;
 }
 
-class FaultSweep : public testing::TestWithParam<int> {};
+class FaultSweep : public ::testing::TestWithParam<int> {};
 
 TEST_P(FaultSweep, LeavesTheStateWithOrWithoutTheFailedOperation) {
   int error = GetParam(), faults = 0;
@@ -133,7 +135,7 @@ TEST_P(FaultSweep, LeavesTheStateWithOrWithoutTheFailedOperation) {
       auto again = MetadataStore::open(sound, work.clock, options, test_identity(), nullptr);
       ASSERT_TRUE(again.ok()) << when << ": " << again.error().to_string();
       expect_one_of(**again, work.tree, failed_operation, when + ", opened again");
-      EXPECT_THAT(*(*again)->check(), testing::IsEmpty()) << when;
+      EXPECT_THAT(*(*again)->check(), ::testing::IsEmpty()) << when;
       // And the store that lives on does its work, unless a sync has failed.
       if (fired.find("file.sync") != 0 || fired.find("wal") != std::string::npos) {
         for (; step < Workload::kSteps; ++step) {
@@ -150,14 +152,14 @@ TEST_P(FaultSweep, LeavesTheStateWithOrWithoutTheFailedOperation) {
                      fired.find("log-0000000000000001") != std::string::npos && segment_bytes > 1000)
             << when << ": a failed sync is sticky";
       }
-      if (testing::Test::HasFailure()) return;
+      if (::testing::Test::HasFailure()) return;
     }
   }
   EXPECT_GT(faults, 50);
   std::cout << faults << " faults\n";
 }
 
-INSTANTIATE_TEST_SUITE_P(Errors, FaultSweep, testing::Values(ENOSPC, EIO, EMFILE));
+INSTANTIATE_TEST_SUITE_P(Errors, FaultSweep, ::testing::Values(ENOSPC, EIO, EMFILE));
 
 // The same for opening: it fails, or it gives the whole state.
 TEST(FaultSweepOpen, OpeningFailsCleanlyOrSucceeds) {

@@ -1,6 +1,7 @@
-// The device killed, or its disk failing, at every step that sync makes on it: while changes go both ways and meet in
+// The device killed, or its disk failing, at every step that sync and its database make on it: while changes go both ways and meet in
 // conflicts, and on the way over to a server that was put back from a backup. SKYMOOR_STEP: every so many steps (1).
 #include "tests/support/seeds.h"
+#include "tests/support/sqlite_on_disk.h"
 #include "tests/unit/fuse_sync/sync_fixture.h"
 
 namespace skymoor::client {
@@ -59,6 +60,7 @@ class BreakingDevice {
   const std::string directory_;
   bool dead_ = false;
   PosixDisk disk_{[this](const FaultPoint& point) { return hit(point); }};
+  skymoor::testing::SqliteOnDisk database_{disk_, directory_};
   std::unique_ptr<SyncDevice> device_;
 };
 

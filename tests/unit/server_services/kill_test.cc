@@ -1,8 +1,9 @@
-// The server killed at every step of its disk while devices upload and commit: what it had answered is there, whole, and a
-// repeated commit has the answer that it had. SKYMOOR_KILL_EVERY: every so many steps (1).
+// The server killed at every step of its disk, its database's too, while devices upload and commit: what it had answered
+// is there, whole, and a repeated commit has the answer that it had. SKYMOOR_KILL_EVERY: every so many steps (1).
 #include "backend-server/block_store/local/segment_block_store.h"
 #include "backend-server/metadata_store/metadata_check.h"
 #include "tests/support/seeds.h"
+#include "tests/support/sqlite_on_disk.h"
 #include "tests/unit/server_services/test_writer.h"
 
 namespace skymoor::server {
@@ -81,10 +82,11 @@ TEST_F(KillTest, AtEveryStepWhatWasAnsweredIsThere) {
     if (armed && point.name != "file.read" && steps++ % every == 0) keep(point);
     return 0;
   });
+  services_.reset();   // its connections came to the files another way
+  testing::SqliteOnDisk database(disk, directory_.path());
   expect_ok(disk.make_directories(directory_ / "blocks", 0700));
   auto blocks = SegmentBlockStore::open(disk, random_, store_options(directory_.path()));
   ASSERT_TRUE(blocks.ok()) << blocks.error().to_string();
-  services_.reset();
   auto opened = services_over(directory_.path(), disk, **blocks, *this);
   ASSERT_TRUE(opened.ok());
   services_ = *std::move(opened);
