@@ -134,10 +134,12 @@ bool Engine::give_up(InodeId inode) {
   if (open_.count(inode) != 0 || lingering_.count(inode) != 0) return false;
   auto row = store_.inode(lock, inode);
   if (!row.ok()) return row.error().code() == Code::kNotFound;
-  auto content = store_.content(lock, inode);
-  if (!content.ok() || !content->dirty.empty()) return false;
-  if (row->attributes.size != 0 && content->manifest_content != row->content) return false;
-  return store_.note_content(lock, inode, {0, kEndOfAll}, false).ok();
+  return server_has_all(lock, *row) && store_.note_content(lock, inode, {0, kEndOfAll}, false).ok();
+}
+
+bool Engine::server_has_all(const MutexLock& lock, const InodeRow& row) {
+  const auto content = store_.content(lock, row.id);
+  return content.ok() && content->dirty.empty() && (row.attributes.size == 0 || content->manifest_content == row.content);
 }
 
 }  // namespace skymoor::client

@@ -227,9 +227,12 @@ class Engine final : public Filesystem, private EvictionJudge {
   InodeId let_go_of_unseen(const std::shared_ptr<OpenInode>& inode);
   void end_unseen(const std::shared_ptr<OpenInode>& inode);
   bool try_end_unseen(const std::shared_ptr<OpenInode>& inode);
+  void give_back_unwritten(InodeId id, BackingFile& file);
 
   // EvictionJudge.
   bool give_up(InodeId inode) override;
+  /// All of its content, as its row has it.
+  bool server_has_all(const MutexLock& lock, const InodeRow& row);
 
   // ---- namespace/forget.cc ----
   void reap();

@@ -1,7 +1,9 @@
 """Older versions and deleted entries are listed and brought back, on any device, and a restore loses nothing itself."""
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import time
 
@@ -21,6 +23,30 @@ def fails(device, code, *args):
     done = device.skymoor(*args, check=False)
     assert done.returncode == code, (args, done.returncode, done.stdout, done.stderr)
     return done.stderr
+
+
+# Each reader of a database opens it for writing, too: it made a version, and another device's copy a conflict.
+def test_opening_for_writing_makes_no_version():
+    with world() as w:
+        a, b = w.two_devices()
+        left, right = a.mount("home"), b.mount("home")
+        with contextlib.closing(sqlite3.connect(left / "db")) as db, db:
+            db.execute("CREATE TABLE t(x)")
+            db.executemany("INSERT INTO t VALUES(?)", [(os.urandom(500),) for _ in range(2000)])
+        a.sync(left)
+        wait_until(lambda: (right / "db").exists() and (right / "db").stat().st_size == (left / "db").stat().st_size, 30, "the file is there")
+        for device, point in ((a, left), (b, right)):
+            before = listed(device, point / "db")
+            for _ in range(3):
+                with contextlib.closing(sqlite3.connect(point / "db")) as db:
+                    assert db.execute("SELECT count(*) FROM t").fetchone() == (2000,)
+                os.close(os.open(point / "db", os.O_RDWR))
+                os.close(os.open(point / "db", os.O_WRONLY | os.O_APPEND))
+            time.sleep(1.5)   # a tick
+            device.sync(point)
+            assert os.getxattr(point / "db", "user.skymoor.state") == b"synced"
+            assert listed(device, point / "db") == before
+        assert sorted(os.listdir(left)) == ["db"]
 
 
 def test_versions_are_listed_and_restored_on_another_device():

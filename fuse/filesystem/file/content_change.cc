@@ -74,7 +74,7 @@ void ContentChange::mark(const MutexLock&, Change& change, const InodeRow& row, 
   change.mark_content(row.id, dirty_extent(inode_->view, written, size), true, true);
 }
 
-Status ContentChange::record(const MutexLock& lock, InodeRow& row, Extent written, std::uint64_t size, Times times) {
+Status ContentChange::record(const MutexLock& lock, InodeRow& row, Extent written, std::uint64_t size) {
   TRY(engine_.load_view(lock, *inode_, row));
   const std::uint64_t old_size = row.attributes.size;
   if (row.content == OpId{} && old_size == 0 && !inode_->watched.load(std::memory_order_relaxed))
@@ -84,7 +84,7 @@ Status ContentChange::record(const MutexLock& lock, InodeRow& row, Extent writte
   InodeRow after = row;
   after.content = engine_.content_id(change);
   after.attributes.size = size;
-  if (times == Times::kNow) after.attributes.mtime = after.attributes.ctime = change.time();
+  after.attributes.mtime = after.attributes.ctime = change.time();
   if (inode_->watched.load(std::memory_order_relaxed)) {
     // Others write past us: the backing file is the truth, and all of it may have changed.
     after.attributes.size = TRY(stamp_unseen(*file_, inode_->unseen, after.attributes.mtime));

@@ -25,9 +25,7 @@ class ContentChange {
   BackingFile& file() { return *file_; }
   /// Commits: `written` is right in the backing file now, and the file is `size` long. Bytes between the old end and
   /// `written` are zeros. Updates `row`, mtime and ctime included.
-  /// `kKeep`: nothing is written yet, but may be unseen from now on; the times stay.
-  enum class Times { kNow, kKeep };
-  Status record(const MutexLock& lock, InodeRow& row, Extent written, std::uint64_t size, Times times = Times::kNow);
+  Status record(const MutexLock& lock, InodeRow& row, Extent written, std::uint64_t size);
   /// The change is plain writing: a sync may log the bytes instead of syncing the backing file.
   void plain_write() { plain_ = true; }
   /// The record takes setuid, setgid (unless the caller may keep them) and file capabilities away. `request.stale` is set if

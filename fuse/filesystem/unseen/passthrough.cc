@@ -5,9 +5,11 @@
 //   kCached, kPassthrough --last release--> kNone
 //
 // The kernel cannot mix the ways on one inode: later opens follow the first. In kPassthrough an open for writing makes
-// the inode *watched*: it is listed as unseen in the backing store (through kill -9), recorded as a change of content,
-// and its backing file carries a stamp. `settle` compares file and stamp, and records what was written past us. It runs
-// at fstat, flush, fsync, release, once a tick, and after a crash. A mapping may go on writing after the release: the
+// the inode *watched*: it is listed as unseen in the backing store (through kill -9), and its backing file carries a stamp.
+// `settle` compares file and stamp, and records what was written past us. It runs
+// at fstat, flush, fsync, release, once a tick, and after a crash. Whoever only opens for writing, as readers of databases do,
+// changes nothing. A power cut may take what was written before its record, as it may take any write that nobody synced; of a
+// file that was clean it takes the rest as well (the era, JOURNAL.md), so that no mixture is left. A mapping may go on writing after the release: the
 // inode stays watched (lingering) until the backing store says that nobody can write the file any more. What it writes to a
 // page may leave no sign after a stamp (unseen_stamp.h): a file that was stamped is recorded once more when nobody can write it
 // any more, before a sync of everything, and when the kernel has had the time to write its pages.
@@ -99,7 +101,6 @@ Status Engine::watch(ContentChange& change, OpenInode& inode) {
   const std::uint64_t size = row->attributes.size;
   if (TRY(change.file().file().size()) != size) TRY(change.file().file().truncate(size));
   TRY(stamp_unseen(change.file(), inode.unseen, row->attributes.mtime));
-  if (size != 0) TRY(change.record(lock, *row, {0, size}, size, ContentChange::Times::kKeep));
   inode.blind_since.reset();
   inode.data_syncs = 0;
   inode.vouching = false;
@@ -217,6 +218,18 @@ InodeId Engine::let_go_of_unseen(const std::shared_ptr<OpenInode>& inode) {
   return inode->id;
 }
 
+/// A file that nobody wrote after all may be evicted as before. Best effort: eviction under pressure finds it, too.
+void Engine::give_back_unwritten(InodeId id, BackingFile& file) {
+  auto frozen = file.freeze();
+  {
+    MutexLock lock(store_.mutex());
+    const auto row = store_.inode(lock, id);
+    if (!row.ok() || row->links == 0 || !file.serves(id) || !server_has_all(lock, *row)) return;
+  }
+  if (Status cleaned = backing_.make_clean(id); !cleaned.ok())
+    log_warn("filesystem.make_clean.failed", {{"inode", id.value}, {"error", cleaned.error()}});
+}
+
 /// The last handle that could write it is gone: stops watching unless a mapping is left.
 void Engine::end_unseen(const std::shared_ptr<OpenInode>& inode) {
   while (!try_end_unseen(inode)) {}
@@ -258,6 +271,8 @@ bool Engine::try_end_unseen(const std::shared_ptr<OpenInode>& inode) {
     unseen_held_.notify_all();
   }
   (void)backing_.set_unseen(id, false);
+  holding.reset();
+  if (file.ok()) give_back_unwritten(id, **file);
   // Only now: who opens it in between takes this one, and waits for `change`.
   MutexLock lock(store_.mutex());
   if (!inode->watched.load(std::memory_order_acquire)) lingering_.erase(id);
@@ -312,8 +327,9 @@ Status Engine::recover_unseen_file(BackingFile& file) {
     known = {row->attributes.mtime, row->attributes.size};
     pending = !TRY(store_.content(lock, file.inode())).dirty.empty();
   }
-  // What is pending is read from the file. Of what the server has nobody knows whether a mapping wrote on without a sign.
-  if (pending && !written_since(known, now)) return {};
+  // What is pending is read from the file. Of what the server has nobody knows whether a mapping wrote on without a sign; but
+  // not all of it need have reached the disk before a power cut: it is fetched again, and what nobody synced is lost.
+  if (pending ? !written_since(known, now) : store_.power_was_lost()) return {};
   log_info("filesystem.unseen.recovered", {{"inode", file.inode().value}, {"bytes", now.size}});
   return record_unseen(file, now);
 }

@@ -54,20 +54,34 @@ TEST_F(PassthroughTest, WhatTheKernelWroteIsThereAfterRelease) {
   stack.expect_sound();
 }
 
-TEST_F(PassthroughTest, AnOpenForWritingIsRecordedBeforeItReturns) {
-  InodeId a = file("a", "x");
-  Attributes before = stack.node(a).attributes;
-  Lsn lsn = stack.store->last_lsn();
+// Each reader of a database that had opened it for writing made a version of it, and all of it was cut anew.
+TEST_F(PassthroughTest, AnOpenForWritingThatWritesNothingChangesNothing) {
+  const std::string theirs(5000, 't');   // more than a manifest carries
+  stack.publish({{"a", theirs}});
+  const InodeId a = stack.find("a")->id;
+  EXPECT_EQ(stack.content(a), theirs);
+  ASSERT_OK(stack.backing->make_clean(a));
+  ASSERT_EQ(stack.backing_files("cache"), 1u);
+  const Attributes before = stack.node(a).attributes;
+  const Lsn lsn = stack.store->last_lsn();
   Opened opened = open(a);
+  ASSERT_TRUE(opened.passthrough);
   EXPECT_TRUE(stack.backing->unseen(a));
-  EXPECT_EQ(stack.store->last_lsn().value, lsn.value + 1);
-  EXPECT_EQ(stack.node(a).attributes, before);   // nothing is written yet
-  release(opened);
-  EXPECT_EQ(stack.store->last_lsn().value, lsn.value + 1);
+  EXPECT_EQ(stack.backing_files("data"), 1u) << "what is written to it may be the only copy";
+  ASSERT_OK(stack.fs->sync_file(r, opened.handle, false));
   EXPECT_EQ(stack.node(a).attributes, before);
-  Opened reader = open(a, FsStack::ro());
-  EXPECT_TRUE(reader.passthrough);
+  release(opened);
+  EXPECT_EQ(stack.store->last_lsn(), lsn);
+  EXPECT_EQ(stack.node(a).attributes, before);
+  EXPECT_FALSE(stack.backing->unseen(a));
+  EXPECT_EQ(stack.backing_files("cache"), 1u) << "it may be evicted again";
+  Opened again = open(a);
+  kernel_writes(again, 0, "mine");
+  release(again);
   EXPECT_EQ(stack.store->last_lsn().value, lsn.value + 1);
+  EXPECT_EQ(stack.content(a), "mine" + theirs.substr(4));
+  EXPECT_EQ(stack.backing_files("data"), 1u);
+  stack.expect_sound();
 }
 
 TEST_F(PassthroughTest, BytesOfAWriteThatWasNeverRecordedDoNotShow) {

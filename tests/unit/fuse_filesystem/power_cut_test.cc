@@ -176,6 +176,32 @@ TEST_F(PowerCutTest, WhatAFileVouchesForIsThereWheneverThePowerGoes) {
   check();
 }
 
+// What was fetched need not be on the disk: with the note that it may have been written, it would have become a change of here.
+TEST_F(PowerCutTest, WhatWasFetchedAndOpenedForWritingIsFetchedAgain) {
+  stack.options.passthrough = true;
+  auto hook = std::exchange(stack.hook, nullptr);
+  stack.reopen();
+  stack.hook = hook;
+  const std::string theirs(5000, 't');
+  stack.publish({{"a", theirs}});
+  const InodeId a = stack.find("a")->id;
+  EXPECT_EQ(stack.content(a), theirs);
+  ASSERT_OK(stack.store->checkpoint());
+  auto opened = stack.fs->open(r, a, FsStack::rw());
+  ASSERT_TRUE(opened.ok() && opened->passthrough);
+  keep(stack.directory() + "/data/unseen");   // the kernel wrote it by itself
+  ASSERT_EQ(::pwrite(opened->passthrough->fd(), "mine", 4, 0), 4);
+  cut();
+  FsStack after(cuts_.back().path);
+  after.boot_id = "second boot";
+  after.options.passthrough = true;
+  ASSERT_NO_FATAL_FAILURE(after.open());
+  after.server = stack.server;
+  after.fetcher.on_fetch = [&](const Need& need) { return after.fetch_content(need); };
+  EXPECT_EQ(after.content(a), theirs);
+  EXPECT_TRUE(after.content_row(a).dirty.empty());
+}
+
 // Later logged data wins over earlier, whichever of the two the backing file has already.
 TEST_F(PowerCutTest, OneRecordIsOverwrittenAgainAndAgain) {
   auto a = stack.create("a");

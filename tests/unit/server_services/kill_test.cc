@@ -1,5 +1,7 @@
 // The server killed at every step of its disk, its database's too, while devices upload and commit: what it had answered
 // is there, whole, and a repeated commit has the answer that it had. SKYMOOR_KILL_EVERY: every so many steps (1).
+#include <atomic>
+
 #include "backend-server/block_store/local/segment_block_store.h"
 #include "backend-server/metadata_store/metadata_check.h"
 #include "tests/support/seeds.h"
@@ -124,6 +126,59 @@ TEST_F(KillTest, AtEveryStepWhatWasAnsweredIsThere) {
     if (HasFatalFailure()) return;
   }
   std::cout << kills_.size() << " kills\n";
+}
+
+/// A commit that fails with the disk may have been taken or not; sent again it is answered, and what is answered stays.
+TEST_F(KillTest, AfterAStepOfTheDatabaseFailedTheSameCommitIsTaken) {
+  std::atomic<bool> armed{false}, fired{false};
+  std::atomic<std::uint64_t> steps{0}, target{0};
+  std::atomic<int> error{EIO};
+  PosixDisk disk([&](const FaultPoint& point) {
+    if (!armed || point.name == "file.read" || point.detail.find("metadata.db") == std::string_view::npos) return 0;
+    if (steps++ != target) return 0;
+    fired = true;
+    return error.load();
+  });
+  services_.reset();
+  testing::SqliteOnDisk database(disk, directory_.path());
+  expect_ok(disk.make_directories(directory_ / "blocks", 0700));
+  auto blocks = SegmentBlockStore::open(disk, random_, store_options(directory_.path()));
+  ASSERT_TRUE(blocks.ok()) << blocks.error().to_string();
+  auto opened = services_over(directory_.path(), disk, **blocks, *this);
+  ASSERT_TRUE(opened.ok());
+  services_ = *std::move(opened);
+  writer_ = std::make_unique<TestWriter>(*services_, copy_of(*owner_), volume_);
+  int faults = 0, refused = 0;
+  for (int code : {EIO, ENOSPC}) {
+    error = code;
+    for (std::uint64_t n = 0;; ++n) {
+      const InodeId file = writer_->next_inode();
+      const SignedCommit sealed = writer_->sign(
+          writer_->plan({new_inode(file), link(kRootInode, std::to_string(code) + "-" + std::to_string(n), file)}));
+      target = n;
+      steps = 0;
+      fired = false;
+      armed = true;
+      auto reply = writer_->send(sealed);
+      armed = false;
+      faults += fired;
+      if (!reply.ok()) {
+        ASSERT_TRUE(fired) << reply.error().to_string();
+        EXPECT_TRUE(reply.error().code() == Code::kIo || reply.error().code() == Code::kNoSpace) << reply.error().to_string();
+        ++refused;
+        reply = writer_->send(sealed);
+      }
+      ASSERT_TRUE(reply.ok()) << "step " << n << ": " << reply.error().to_string();
+      answered_.push_back({sealed, *reply});
+      writer_->pull();
+      if (!fired) break;
+    }
+  }
+  EXPECT_GT(refused, 4);
+  keep({"the end", {}});
+  services_.reset();
+  check(kills_.front());
+  std::cout << faults << " faults, " << refused << " refused\n";
 }
 
 }  // namespace
