@@ -53,6 +53,46 @@ def test_full_state_disk():
         a.umount(drive)
 
 
+# It died five times in a row and left the mount dead, until somebody mounted anew on a disk with room.
+def test_the_next_process_starts_on_a_full_disk():
+    with world(expect_clean=False) as w, small_disk(w.root / "small", "64m") as small:
+        b = w.one_device("b")
+        a = Device(small, "a")
+        w.devices.append(a)
+        a.login(w.server)
+        drive = a.mount("home", "reserve=4MiB", name=w.root / "drive-a")
+        (drive / "sent").write_bytes(b"s" * 50000)
+        a.sync(drive)
+        w.server.stop()
+        (drive / "unsent").write_bytes(b"u" * 50000)
+        with open(drive / "unsent", "r+b") as held:
+            fill_up(small / "somebody-elses")
+            killed = a.kill_worker(drive)
+            assert sorted(os.listdir(drive)) == ["sent", "unsent"]
+            assert a.pid(drive) != killed
+            assert (drive / "sent").read_bytes() == b"s" * 50000 and held.read() == b"u" * 50000
+            with pytest.raises(OSError) as refused:
+                (drive / "more").write_bytes(b"m")
+            assert refused.value.errno == errno.ENOSPC
+        (small / "somebody-elses").unlink()
+        w.server.start()
+        a.sync(drive)
+        assert_soon_same_tree(drive, b.mount("home"))
+        a.umount(drive)
+        a.fsck()
+
+
+def fill_up(path):
+    """Takes the last byte of a disk."""
+    with open(path, "wb", buffering=0) as f:
+        for piece in (1 << 16, 512, 1):
+            try:
+                while True:
+                    f.write(b"x" * piece)
+            except OSError as error:
+                assert error.errno == errno.ENOSPC
+
+
 def fill_one(drive, ledger):
     content = os.urandom(MIB)
     try:

@@ -10,6 +10,7 @@
 #include "fuse/app/host/unmount.h"
 #include "fuse/app/mount/volume_opening.h"
 #include "fuse/app/state/cache_notice.h"
+#include "fuse/app/state/spare_room.h"
 #include "fuse/remote/backoff.h"
 #include "shared/base/executor.h"
 #include "shared/base/log.h"
@@ -101,11 +102,7 @@ Status clear_noted_mount(ByteView note) {
 Result<std::unique_ptr<MountSession>> MountSession::open(Options options, std::stop_source stop) {
   std::unique_ptr<MountSession> session(new MountSession(std::move(options), std::move(stop)));
   TRY(session->open_identity());
-  if (Status opened = session->open_store(); !opened.ok()) {
-    if (opened.error().code() != Code::kNoSpace) return opened.error();
-    return Error(Code::kNoSpace, opened.error().message() + ": free some space on the disk with " + session->options_.paths.state +
-                                     "; nothing is lost");
-  }
+  TRY(session->open_store_with_room());
   TRY(session->start_engine());
   if (session->stop_.stop_requested()) return Error(Code::kCancelled, "stopped before it was mounted");
   return session;
@@ -165,6 +162,23 @@ Status MountSession::lock_volume() {
   return Error(Code::kBusy, "volume '" + volume_.label + "' is already mounted" + (where.empty() ? "" : " on " + where) +
                                 " with this state directory (" + lock.error().message() +
                                 "); unmount it first, or give this mount a --state-dir of its own");
+}
+
+/// Others may have filled the disk: a mount that is taken over is to go on all the same.
+Status MountSession::open_store_with_room() {
+  SpareRoom spare(disk_, options_.paths.spare_room(volume_.id));
+  Status opened = open_store();
+  if (!opened.ok() && opened.error().code() == Code::kNoSpace && spare.give()) {
+    log_warn("mount.spare_room_given", {{"why", opened.error()}});
+    store_.reset();
+    backing_.reset();
+    opened = open_store();
+  } else if (opened.ok()) {
+    spare.keep();
+  }
+  if (opened.ok() || opened.error().code() != Code::kNoSpace) return opened;
+  return Error(Code::kNoSpace, opened.error().message() + ": free some space on the disk with " + options_.paths.state +
+                                   "; nothing is lost");
 }
 
 Status MountSession::open_store() {

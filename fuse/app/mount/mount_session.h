@@ -49,6 +49,7 @@ class MountSession {
   MountSession(Options options, std::stop_source stop) : options_(std::move(options)), stop_(std::move(stop)) {}
   Status open_identity();
   Status lock_volume();
+  Status open_store_with_room();
   Status open_store();
   Status start_engine();
   void fetch_root();

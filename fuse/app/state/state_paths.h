@@ -35,6 +35,7 @@ struct StatePaths {
   std::string nodes_file(const VolumeId& id) const { return volume(id) + "/nodes"; }   ///< StableNodes' table
   /// The kernel's name for the mount, a NUL, and the mount point, while it is mounted and until an orderly end.
   std::string mount_note(const VolumeId& id) const { return volume(id) + "/mounted_on"; }
+  std::string spare_room(const VolumeId& id) const { return volume(id) + "/spare_room"; }   ///< SpareRoom's file
   std::string cache_of(const VolumeId& id) const { return cache + "/" + id.hex(); }
 };
 
