@@ -229,6 +229,12 @@ Status DiskBackingStore::sync(InodeId inode) {
   return {};
 }
 
+bool DiskBackingStore::unsynced(InodeId inode) {
+  MutexLock lock(mutex_);
+  const auto entry = table_.find(inode);
+  return entry && entry->dirty && entry->directory_unsynced;
+}
+
 Status DiskBackingStore::sync_all() {
   TRY(disk_.fault("backing.sync_all", options_.data_directory));
   if (::syncfs(data_root_.get()) != 0) return Error::from_errno(errno, "sync " + options_.data_directory);
@@ -247,7 +253,23 @@ Result<std::uint64_t> DiskBackingStore::free_bytes() { return disk_.free_bytes(o
 Status DiskBackingStore::set_unseen(InodeId inode, bool on) {
   MutexLock lock(mutex_);
   TRY(check_name(inode));
+  unseen_unsynced_ = unseen_unsynced_ || on;
   return unseen_->set(name_of(inode), on);
+}
+
+/// One that went need not be: what nobody wrote is looked at once more at most.
+Status DiskBackingStore::sync_unseen() {
+  UnseenList* list;
+  {
+    MutexLock lock(mutex_);
+    if (!std::exchange(unseen_unsynced_, false)) return {};
+    list = unseen_.get();
+  }
+  Status synced = list->sync();
+  if (synced.ok()) return {};
+  MutexLock lock(mutex_);
+  unseen_unsynced_ = true;
+  return synced;
 }
 
 bool DiskBackingStore::unseen(InodeId inode) {

@@ -32,10 +32,17 @@ Engine::~Engine() {
   }
   settle_unseen(Look::kLast);
   reap();
+  MutexLock lock(store_.mutex());
+  store_.witness_contents(lock, nullptr);
 }
 
 Status Engine::start() {
   TRY(options_.open_before ? take_over(*options_.open_before) : recover_unseen());
+  if (Status noted = store_.note_recovered(); !noted.ok()) log_warn("filesystem.recovery_not_noted", {{"why", noted.error()}});
+  {
+    MutexLock lock(store_.mutex());
+    store_.witness_contents(lock, this);
+  }
   if (options_.tick.count() > 0) thread_ = std::jthread([this](std::stop_token stop) { run(stop); });
   return {};
 }
@@ -79,6 +86,7 @@ void Engine::wake() {
 
 void Engine::tick() {
   settle_unseen(Look::kSigned);
+  if (Status synced = backing_.sync_unseen(); !synced.ok()) log_warn("filesystem.unseen.not_synced", {{"why", synced.error()}});
   reap();
   if (auto freed = evict(); !freed.ok()) log_warn("filesystem.evict.failed", {{"error", freed.error()}});
 }

@@ -20,7 +20,7 @@ struct InheritedAcl;
 /// backing store or the fetcher. Order of locks: OpenInode::change, BackingFile::Modification, store mutex (LOCKS.md).
 /// Ownership: borrows store, backing, fetcher, disk and clock, which outlive it; owns handles and a background thread.
 /// Failure: an operation that answers an error has changed nothing, but for bytes of a failed write (as POSIX has it).
-class Engine final : public Filesystem, private EvictionJudge {
+class Engine final : public Filesystem, private EvictionJudge, private ContentWitness {
  public:
   struct Parts {
     MetadataStore& store;
@@ -174,6 +174,8 @@ class Engine final : public Filesystem, private EvictionJudge {
 
   // ---- file/ ----
   Result<Opened> finish_open(Request&, std::shared_ptr<OpenInode> inode, OpenFlags flags);
+  std::pair<Result<bool>, Status> enter_ready(Request&, const std::shared_ptr<OpenInode>& inode, OpenFlags flags, Opened& opened);
+  Status prepare_through(const std::shared_ptr<OpenInode>& inode, OpenFlags flags, Opened& opened);
   bool is_whole(const std::shared_ptr<OpenInode>& inode);
   Result<bool> enter_mode(Request&, const std::shared_ptr<OpenInode>& inode, OpenFlags flags);
   void leave_mode(const MutexLock&, OpenInode& inode, bool writer, bool passthrough);
@@ -210,11 +212,15 @@ class Engine final : public Filesystem, private EvictionJudge {
   Result<bool> settle(const std::shared_ptr<OpenInode>& inode, Look look = Look::kSigned);
   Status record_unseen(BackingFile& file, const UnseenStamp& stamp);
   Status restamp(const std::shared_ptr<OpenInode>& inode, Timestamp mtime);
+  // ---- unseen/recover_unseen.cc ----
   Status recover_unseen();
+  Status recover_unseen_file(BackingFile& file);
+  Status record_after_power_cut(BackingFile& file, const UnseenStamp& now);
   // ---- unseen/vouch.cc ----
   bool is_settled(const OpenInode& inode, const InodeRow& row) const;
   bool may_vouch(const MutexLock&, const OpenInode& inode, const InodeRow& row) const;
   void begin_vouching(const std::shared_ptr<OpenInode>& inode);
+  Status vouch_from_now(const std::shared_ptr<OpenInode>& inode);
   Status end_vouching(const std::shared_ptr<OpenInode>& inode, InodeId id);
   Status recover_vouched(BackingFile& file);
   Status recover_vouching();
@@ -222,12 +228,14 @@ class Engine final : public Filesystem, private EvictionJudge {
   Status take_over(const std::vector<OpenBefore>& before);
   Status restore_handle(const OpenBefore& before);
   Status go_on_watching(InodeId inode);
-  Status recover_unseen_file(BackingFile& file);
   void settle_unseen(Look look);
   InodeId let_go_of_unseen(const std::shared_ptr<OpenInode>& inode);
   void end_unseen(const std::shared_ptr<OpenInode>& inode);
   bool try_end_unseen(const std::shared_ptr<OpenInode>& inode);
   void give_back_unwritten(InodeId id, BackingFile& file);
+
+  // ContentWitness (unseen/passthrough.cc).
+  bool may_be_written(const MutexLock&, InodeId inode) override;
 
   // EvictionJudge.
   bool give_up(InodeId inode) override;

@@ -11,5 +11,6 @@ inline constexpr LockRank kLogSegmentsRank = 30200; ///< list of log segments
 inline constexpr LockRank kLogSyncRank = 30300;     ///< who is in fdatasync, and up to where it went well
 inline constexpr LockRank kStatusRank = 30400;      ///< what position() and pending() answer
 inline constexpr LockRank kHousekeeperRank = 30500; ///< wakes the housekeeping threads
+inline constexpr LockRank kBytesFirstRank = 30600;  ///< backing files that the log waits for
 
 }  // namespace skymoor::client

@@ -26,6 +26,20 @@ class DataReplay {
     (void)inodes;
     return {};
   }
+  /// Before the log says of these inodes (0: of all) that they were changed: makes those backing files survive a power cut that
+  /// were not synced since they were changed first. Called without locks.
+  virtual Status sync_changed(const std::vector<InodeId>& inodes) {
+    (void)inodes;
+    return {};
+  }
+};
+
+/// Who writes contents past the records: the filesystem, some of whose files the kernel writes by itself.
+class ContentWitness {
+ public:
+  virtual ~ContentWitness() = default;
+  /// Whether the inode's content may be another one than the records say, or become so any moment.
+  virtual bool may_be_written(const MutexLock&, InodeId inode) = 0;
 };
 
 /// Who this state directory belongs to; fixed when it is made.
@@ -156,6 +170,9 @@ class MetadataStore {
   virtual Lsn last_lsn() = 0;   ///< of the last committed record; lock-free
   /// Makes every record up to `lsn` survive a power cut; concurrent callers share one fdatasync. Not under mutex().
   virtual Status sync(Lsn lsn) = 0;
+  /// Records from now on call bytes of the inode changed that nobody may have synced although they are old (fetched, or read
+  /// by the server from memory), or put it in the place of what is old: the log is synced after its backing file.
+  virtual void bytes_first(const MutexLock&, InodeId inode) { (void)inode; }
   /// Clean content became present (fetched) or was evicted; not logged, lost by a crash at worst.
   virtual Status note_content(const MutexLock&, InodeId inode, Extent extent, bool valid) = 0;
   /// The backing file (inode 0: every one) was synced, and held what records up to `up_to` had put into it: LogData up
@@ -170,8 +187,16 @@ class MetadataStore {
   /// The manifest of a clean file was fetched. Ignored if the row names another content by now.
   virtual Status note_manifest(const MutexLock&, InodeId inode, OpId content, Bytes manifest) = 0;
 
-  /// The machine lost its power since the state was last open: what was not synced may be gone.
+  /// While there is one (null: no more): what others did takes no content away that may be written, nor its last name, unless
+  /// a change of here stands against it. apply_commit, merge_listing, adopt and rebase are refused (Busy) instead, and
+  /// `held_back` names the inode; once a record says that it was written (WriteIntent) they find a conflict.
+  virtual void witness_contents(const MutexLock&, ContentWitness* witness) { (void)witness; }
+  virtual std::optional<InodeId> held_back() { return std::nullopt; }   ///< of the last such call; thread-safe
+
+  /// The machine lost its power, and `note_recovered` was not called since: what was not synced may be gone.
   virtual bool power_was_lost() const { return false; }
+  /// What a power cut has left of backing files was looked at. Errors: NoSpace, Io.
+  virtual Status note_recovered() { return {}; }
 
   // ---- Checkpoint. ----
   /// Writes all records committed so far into SQLite and drops log segments that nobody needs. Not under mutex().

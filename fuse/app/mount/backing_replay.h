@@ -1,5 +1,7 @@
 // What recovery needs of the backing files.
 #pragma once
+#include <algorithm>
+
 #include "fuse/cache/backing_store.h"
 #include "fuse/journal/metadata_store.h"
 
@@ -16,6 +18,14 @@ class BackingReplay final : public DataReplay {
     for (InodeId inode : inodes)
       if (Status synced = backing_.sync(inode); !synced.ok() && synced.error().code() != Code::kNotFound) return synced;
     return {};
+  }
+  Status sync_changed(const std::vector<InodeId>& inodes) override {
+    constexpr std::size_t kSyncedOneByOne = 256;
+    std::vector<InodeId> unsynced;
+    for (InodeId inode : inodes)
+      if (!inode || backing_.unsynced(inode)) unsynced.push_back(inode);
+    const bool all = unsynced.size() > kSyncedOneByOne || std::find(unsynced.begin(), unsynced.end(), InodeId{}) != unsynced.end();
+    return all ? backing_.sync_all() : make_durable(unsynced);
   }
 
  private:

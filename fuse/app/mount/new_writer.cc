@@ -83,10 +83,11 @@ Result<std::uint64_t> recover(Disk& disk, Clock& clock, const StatePaths& paths,
   const StoreIdentity identity = TRY(MetadataStore::read_identity(disk, options.directory));
   auto store = TRY(MetadataStore::open(disk, clock, options, identity, &replay));
   TRY(SyncEngine::recover(*store, *backing, disk, paths.volume(volume.id)));
-  TRY(settle(disk, clock, paths, volume, to, *store, *backing, std::move(stop)));
   NothingElsewhere nobody;
+  // What the kernel wrote unseen first: else what comes from elsewhere would take its place.
   auto files = TRY(Filesystem::open(*store, *backing, nobody, disk, clock, {}));
   files.reset();
+  TRY(settle(disk, clock, paths, volume, to, *store, *backing, std::move(stop)));
   TRY(backing->sync_all());
   const std::uint64_t unsent = TRY(unsent_changes(*store));
   TRY(store->close());

@@ -42,7 +42,8 @@ Result<std::uint64_t> unsent_changes(Disk& disk, Clock& clock, const StatePaths&
   auto opened = open_offline(disk, clock, paths, volume);
   if (!opened.ok() && opened.error().code() == Code::kNotFound) return std::uint64_t{0};
   if (!opened.ok()) return opened.error();
-  return unsent_changes(*opened->store);
+  // After a crash nobody has looked yet at what the kernel wrote by itself.
+  return TRY(unsent_changes(*opened->store)) + opened->backing->unseen_inodes().size();
 }
 
 Result<UniqueFd> lock_volume(const StatePaths& paths, const VolumeId& volume, std::chrono::milliseconds patience) {

@@ -64,14 +64,16 @@ Status ContentChange::begin(Request& request) {
   return engine_.lacks(request, Need::Kind::kInode, inode_->id);
 }
 
-void ContentChange::mark(const MutexLock&, Change& change, const InodeRow& row, Extent written,
+void ContentChange::mark(const MutexLock& lock, Change& change, const InodeRow& row, Extent written,
                          std::uint64_t old_size) {
   std::uint64_t size = row.attributes.size;
   if (size < old_size) change.mark_content(row.id, {size, kEndOfAll}, false, false);
   if (size > old_size) written = {std::min(written.begin, old_size), std::max(written.end, size)};
   written.end = std::min(written.end, size);
   if (written.begin >= written.end) return;
-  change.mark_content(row.id, dirty_extent(inode_->view, written, size), true, true);
+  const Extent dirty = dirty_extent(inode_->view, written, size);
+  if (dirty != written && inode_->view.has_manifest()) engine_.store_.bytes_first(lock, row.id);
+  change.mark_content(row.id, dirty, true, true);
 }
 
 Status ContentChange::record(const MutexLock& lock, InodeRow& row, Extent written, std::uint64_t size) {
@@ -92,7 +94,8 @@ Status ContentChange::record(const MutexLock& lock, InodeRow& row, Extent writte
   }
   mark(lock, change, after, written, old_size);
   if (Status done = commit(lock, std::move(change), after); !done.ok()) {
-    give_up(lock, written);
+    if (inode_->watched.load(std::memory_order_relaxed)) inode_->unseen = UnseenStamp{};   // the next settle records it
+    else give_up(lock, written);
     return done;
   }
   if (after.attributes.size < old_size) inode_->view.cut(after.content, after.attributes.size);

@@ -1,6 +1,9 @@
 #include "fuse/filesystem/file/content_change.h"
 
 namespace skymoor::client {
+namespace {
+constexpr int kMostTries = 8;   // of an open between whose steps other contents come
+}
 
 Result<Opened> Engine::open(Request& request, InodeId id, OpenFlags flags) {
   if (options_.ask_at_open) TRY(ask_first(request, id));
@@ -23,25 +26,35 @@ Result<Opened> Engine::open(Request& request, InodeId id, OpenFlags flags) {
   return finish_open(request, std::move(inode), flags);
 }
 
+/// Decides how the kernel will serve the file, counts the handle in, and has it ready for that way.
+std::pair<Result<bool>, Status> Engine::enter_ready(Request& request, const std::shared_ptr<OpenInode>& inode, OpenFlags flags,
+                                                    Opened& opened) {
+  for (int tries = 1;; ++tries) {
+    auto through = enter_mode(request, inode, flags);
+    if (!through.ok() || !*through) return {std::move(through), Status()};
+    Status prepared = is_whole(inode) ? prepare_through(inode, flags, opened)
+                                      : Status(Error(Code::kConflict, "some of the file went while it was opened"));
+    // Something is missing after all, or became so: once more, perhaps the other way.
+    if (prepared.ok() || prepared.error().code() != Code::kConflict || tries == kMostTries)
+      return {std::move(through), std::move(prepared)};
+    MutexLock lock(store_.mutex());
+    leave_mode(lock, *inode, flags.write, true);
+  }
+}
+
+Status Engine::prepare_through(const std::shared_ptr<OpenInode>& inode, OpenFlags flags, Opened& opened) {
+  auto file = TRY(backing_of(inode, true));
+  TRY(flags.write ? begin_unseen(inode) : cut_unrecorded(inode, *file));
+  if (flags.write && flags.sync) TRY(vouch_from_now(inode));
+  opened.passthrough = std::move(file);
+  return {};
+}
+
 /// Takes over the caller's place in the table of open inodes: it becomes the handle's, or is left.
 Result<Opened> Engine::finish_open(Request& request, std::shared_ptr<OpenInode> inode, OpenFlags flags) {
   Opened opened;
-  auto ready = enter_mode(request, inode, flags);
-  if (ready.ok() && *ready && !is_whole(inode)) {
-    {
-      MutexLock lock(store_.mutex());
-      leave_mode(lock, *inode, flags.write, true);
-    }
-    ready = enter_mode(request, inode, flags);
-  }
-  Status prepared;
-  if (ready.ok() && *ready) {
-    auto file = backing_of(inode, true);
-    if (!file.ok()) prepared = std::move(file).error();
-    else prepared = flags.write ? begin_unseen(inode) : cut_unrecorded(inode, **file);
-    if (prepared.ok()) opened.passthrough = std::move(file).value();
-    opened.wants_flush = flags.write;
-  }
+  auto [ready, prepared] = enter_ready(request, inode, flags, opened);
+  if (ready.ok() && *ready) opened.wants_flush = flags.write;
   MutexLock lock(store_.mutex());
   Result<HandleId> handle = !ready.ok()      ? Result<HandleId>(ready.error())
                             : !prepared.ok() ? Result<HandleId>(prepared.error())

@@ -68,6 +68,8 @@ Status Engine::rename_onto(const MutexLock& lock, Request& request, RenameEnds e
     if (ends.replaced) --to_directory.links;
   }
   if (ends.replaced) {
+    // As local filesystems do for those who save without fsync: what was there, or what comes, and never an empty file.
+    if (ends.moved.attributes.type == FileType::kFile) store_.bytes_first(lock, ends.moved.id);
     drop_link(lock, change, *ends.replaced);
     change.put(*ends.replaced);
   }

@@ -5,18 +5,21 @@
 //   kCached, kPassthrough --last release--> kNone
 //
 // The kernel cannot mix the ways on one inode: later opens follow the first. In kPassthrough an open for writing makes
-// the inode *watched*: it is listed as unseen in the backing store (through kill -9), and its backing file carries a stamp.
-// `settle` compares file and stamp, and records what was written past us. It runs
-// at fstat, flush, fsync, release, once a tick, and after a crash. Whoever only opens for writing, as readers of databases do,
-// changes nothing. A power cut may take what was written before its record, as it may take any write that nobody synced; of a
-// file that was clean it takes the rest as well (the era, JOURNAL.md), so that no mixture is left. A mapping may go on writing after the release: the
-// inode stays watched (lingering) until the backing store says that nobody can write the file any more. What it writes to a
-// page may leave no sign after a stamp (unseen_stamp.h): a file that was stamped is recorded once more when nobody can write it
-// any more, before a sync of everything, and when the kernel has had the time to write its pages.
+// the inode *watched*: it is listed as unseen in the backing store (through kill -9, and from the next tick on through a power
+// cut), and its backing file carries a stamp. `settle` compares file and stamp, and records what was written past us. It runs
+// at fstat, flush, fsync, release, once a tick, and after a crash (recover_unseen.cc). Whoever only opens for writing, as readers
+// of databases do, changes nothing. A mapping may go on writing after the release: the inode stays watched (lingering) until the
+// backing store says that nobody can write the file any more. What it writes to a page may leave no sign after a stamp
+// (unseen_stamp.h): a file that was stamped is recorded once more when nobody can write it any more, before a sync of everything,
+// and when the kernel has had the time to write its pages.
 //
-// A watched file changes hands for nobody: what another device made of it meets a change of here, written or not, and the
-// file goes to the conflict copy (`claim_unseen`). Else what is written here, by a program that saw the old content, would
-// be taken for a change of the new one, and a fetch would write under the kernel's hands.
+// A watched file changes hands for nobody: what another device made of it, and its last name's end, meets a change of here, written
+// or not (`claim_unseen`), and the file goes to the conflict copy. Else what is written here, by a program that saw the old
+// content, would be taken for a change of the new one, and a fetch would write under the kernel's hands. The journal asks
+// (`may_be_written`) in the moment when it would put the other content there.
+//
+// Writes through O_SYNC and O_DSYNC handles would be on the disk, and nobody would know: such a file is served by us, or, where
+// others have it open the other way, vouches for itself (vouch.cc) from the open on.
 #include "fuse/filesystem/file/content_change.h"
 
 namespace skymoor::client {
@@ -47,13 +50,14 @@ Result<bool> Engine::may_pass_through(const MutexLock& lock, Request& request, O
     if (!whole) return lacks(request, Need::Kind::kContent, inode.id, {0, row.attributes.size});
     return true;
   }
-  if (!whole || flags.direct) return false;
+  if (!whole || flags.direct || (flags.sync && flags.write)) return false;
   if (!flags.write) return true;
   const std::uint64_t size = row.attributes.size;
   return size <= kMaxUnseenBytes && (size != 0 || options_.passthrough_empty);
 }
 
-/// Before the kernel gets the file for writing: on return a crash finds out what it wrote.
+/// Before the kernel gets the file for writing: on return a crash finds out what it wrote. Errors: Conflict (another content came
+/// meanwhile: which way the file is served has to be decided anew), Busy, Io, NoSpace.
 Status Engine::begin_unseen(const std::shared_ptr<OpenInode>& inode) {
   for (int attempt = 0;; ++attempt) {
     ContentChange change(*this, inode);
@@ -99,6 +103,8 @@ Status Engine::watch(ContentChange& change, OpenInode& inode) {
   auto row = store_.inode(lock, inode.id);
   if (!row.ok()) return Error(Code::kStale, "the inode is gone");
   const std::uint64_t size = row->attributes.size;
+  if (!inode.view.loaded_for(*row) || !inode.view.wholly_valid(size))
+    return Error(Code::kConflict, "another device's content came while the file was opened");
   if (TRY(change.file().file().size()) != size) TRY(change.file().file().truncate(size));
   TRY(stamp_unseen(change.file(), inode.unseen, row->attributes.mtime));
   inode.blind_since.reset();
@@ -150,6 +156,8 @@ Status Engine::record_unseen(BackingFile& file, const UnseenStamp& stamp) {
   MutexLock lock(store_.mutex());
   auto row = store_.inode(lock, id);
   if (!row.ok()) return row.error().code() == Code::kNotFound ? Status() : Status(row.error());
+  // Where nothing says which bytes were written, those that nobody wrote count as changed, too.
+  if (!TRY(store_.content(lock, id)).manifest.empty()) store_.bytes_first(lock, id);
   auto it = open_.find(id);
   const bool goes_on = it != open_.end() && is_settled(*it->second, *row);
   Change change = store_.begin(lock, row->links == 0 ? Intent(LocalIntent{}) : Intent(WriteIntent{id, row->content}));
@@ -183,6 +191,12 @@ Status Engine::restamp(const std::shared_ptr<OpenInode>& inode, Timestamp mtime)
   TRY(stamp_unseen(*file, inode->unseen, mtime));
   inode->blind_since = clock_.monotonic();
   return record_unseen(*file, inode->unseen);
+}
+
+bool Engine::may_be_written(const MutexLock&, InodeId id) {
+  for (const auto* table : {&open_, &lingering_})
+    if (auto it = table->find(id); it != table->end() && it->second->watched.load(std::memory_order_acquire)) return true;
+  return false;
 }
 
 Status Engine::claim_unseen(const Coming& coming) {
@@ -303,35 +317,6 @@ void Engine::settle_unseen(Look look) {
     settle_one(inode);
     end_unseen(inode);
   }
-}
-
-/// After a crash: what the kernel wrote for the process before us.
-Status Engine::recover_unseen() {
-  TRY(recover_vouching());
-  for (InodeId id : backing_.unseen_inodes()) {
-    auto file = backing_.open_file(id, false);
-    if (file.ok()) TRY(recover_unseen_file(**file));
-    else if (file.error().code() != Code::kNotFound) return std::move(file).error();
-    TRY(backing_.set_unseen(id, false));
-  }
-  return {};
-}
-
-Status Engine::recover_unseen_file(BackingFile& file) {
-  UnseenStamp now = TRY(look_at(file)), known;
-  bool pending;
-  {
-    MutexLock lock(store_.mutex());
-    auto row = store_.inode(lock, file.inode());
-    if (!row.ok()) return {};
-    known = {row->attributes.mtime, row->attributes.size};
-    pending = !TRY(store_.content(lock, file.inode())).dirty.empty();
-  }
-  // What is pending is read from the file. Of what the server has nobody knows whether a mapping wrote on without a sign; but
-  // not all of it need have reached the disk before a power cut: it is fetched again, and what nobody synced is lost.
-  if (pending ? !written_since(known, now) : store_.power_was_lost()) return {};
-  log_info("filesystem.unseen.recovered", {{"inode", file.inode().value}, {"bytes", now.size}});
-  return record_unseen(file, now);
 }
 
 }  // namespace skymoor::client

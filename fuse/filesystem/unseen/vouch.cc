@@ -50,6 +50,24 @@ void Engine::begin_vouching(const std::shared_ptr<OpenInode>& inode) {
   (void)backing_.set_vouching(id, false);   // a conflict copy took the file in this moment
 }
 
+/// Each write through a handle is to be on the disk when it returns, and nobody tells us. Errors: Io, NoSpace.
+Status Engine::vouch_from_now(const std::shared_ptr<OpenInode>& inode) {
+  constexpr int kTries = 4;   // another record about the file may come in between
+  for (int i = 0; i < kTries; ++i) {
+    TRY(settle(inode, Look::kAnyway));
+    TRY(sync_inode(inode));
+    {
+      MutexLock lock(store_.mutex());
+      inode->data_syncs = kSyncsBefore;
+    }
+    begin_vouching(inode);
+    MutexLock lock(store_.mutex());
+    const auto row = store_.inode(lock, inode->id);
+    if (inode->vouching || options_.fsync_remote || !row.ok() || row->links == 0) return {};
+  }
+  return Error(Code::kBusy, "the file cannot be opened for synchronous writing in this moment: it is open, and being changed");
+}
+
 /// Nobody writes the file any more, and what was written is recorded. Blocks: on the disk.
 Status Engine::end_vouching(const std::shared_ptr<OpenInode>& inode, InodeId id) {
   if (!backing_.vouching(id)) return {};

@@ -19,6 +19,7 @@ Result<VisibleChanges> JournaledMetadataStore::edit_confirmed(const MutexLock& l
                                                               const SyncPosition& position, bool depended,
                                                               ConfirmedEdit& edit, const std::function<Status()>& fill) {
   TRY(MustFinish::ready());
+  held_back_ = 0;
   settle(lock, writer);
   VisibleChanges changes;
   auto transaction = TRY(sqlite::Transaction::begin(writer_->db()));
@@ -48,6 +49,12 @@ Result<VisibleChanges> JournaledMetadataStore::edit_confirmed(const MutexLock& l
   }
   trim(lock);
   return changes;
+}
+
+Status JournaledMetadataStore::may_be_replaced(const MutexLock& lock, InodeId inode) {
+  if (!witness_ || !witness_->may_be_written(lock, inode)) return {};
+  held_back_ = inode.value;
+  return Error(Code::kBusy, "a file that a program has open for writing was changed elsewhere in this moment");
 }
 
 Result<VisibleChanges> JournaledMetadataStore::apply_commit(Sequence sequence, const Hash256& hash,

@@ -152,6 +152,7 @@ Status ConfirmedEdit::write_put(InodeId id, const ManifestRow& put, bool pending
                                 VisibleChanges& changes) {
   if (pending) return sql_.put_base_manifest(id, put);
   ContentState state = TRY(content(id));
+  if (!own_bytes && put.content != state.row.manifest_content) TRY(store_.may_be_replaced(lock_, id));
   if (own_bytes) {
     cleaned_.push_back(id);  // the bytes are as they were; they just are at the server now
   } else {
@@ -234,7 +235,10 @@ Status ConfirmedEdit::write_clean(InodeId id, Inode& inode, const Visible& seen,
     }
   } else {
     row = seen.row;
-    if (row->links > 0) changes.dead.push_back(id);
+    if (row->links > 0) {
+      TRY(store_.may_be_replaced(lock_, id));
+      changes.dead.push_back(id);
+    }
     row->links = 0;
     if (inode.last_place) row->parent = inode.last_place->directory;
   }

@@ -43,6 +43,7 @@ class Rebase {
   Status moved(const MoveContent& move, const std::shared_ptr<CachedContent>& content);
   Status flush();
   Status finish_content(InodeId id);
+  Status check_held(InodeId id, const SqlTables::Content& content, const OpId& now);
   bool names_pending(const OpId& content) const {
     return content.writer == store_.identity_.writer && content.counter > acknowledged_.value;
   }
@@ -299,12 +300,21 @@ Status Rebase::finish() {
   return {};
 }
 
+/// What was clean would become another version under the hands of whoever writes it. (What was pending and is not any more ends
+/// in the bytes of the other version, or was moved to a copy.)
+Status Rebase::check_held(InodeId id, const SqlTables::Content& content, const OpId& now) {
+  if (was_pending_.contains(id) || !content.row.dirty.empty() || now == content.row.manifest_content) return {};
+  return store_.may_be_replaced(lock_, id);
+}
+
 Status Rebase::finish_content(InodeId id) {
   auto visible = TRY(sql_.inode(id));
   auto base = TRY(sql_.base_inode(id));
   std::optional<InodeRow> confirmed = base ? base->row : visible && visible->changed <= acknowledged_ ? visible
                                                                                                       : std::nullopt;
   if (!visible) {
+    const SqlTables::Content content = TRY(sql_.content(id, store_.era_));
+    TRY(check_held(id, content, {}));
     if (confirmed && TRY(sql_.manifest(id))) TRY(sql_.capture_manifest(id));
     if (!confirmed) TRY(sql_.erase_base_manifest(id));
     TRY(sql_.erase_extents(id));
@@ -318,6 +328,7 @@ Status Rebase::finish_content(InodeId id) {
   if (auto kept_aside = TRY(sql_.base_manifest(id))) now = std::move(*kept_aside);
   if (now.content == OpId{} && content.row.valid.empty()) return {};  // nothing of it was ever here
   if (now.content != visible->content) now = {visible->content, {}};  // of a version that is no more: to be fetched
+  TRY(check_held(id, content, now.content));
   ExtentSet clean = content.row.valid;
   for (const Extent& part : content.row.dirty.all()) clean.remove(part);
   ExtentSet valid = kept_ranges(clean, {content.row.manifest_content, content.row.manifest}, now);
@@ -336,6 +347,7 @@ Result<VisibleChanges> JournaledMetadataStore::rebase(const Redo& redo,
   MutexLock writer(writer_mutex_);
   TRY(checkpoint_inline(lock, writer));
   TRY(MustFinish::ready());
+  held_back_ = 0;
   Totals totals = totals_;
   VisibleChanges changes;
   bool moved = false;

@@ -265,6 +265,18 @@ Status JournaledMetadataStore::release_segments(Lsn first_needed) {
   return {};
 }
 
+/// Before the log: what its records stand on.
+Status JournaledMetadataStore::sync_dependencies() {
+  std::vector<InodeId> files;
+  {
+    MutexLock lock(bytes_first_mutex_);
+    files.assign(bytes_first_.begin(), bytes_first_.end());
+    bytes_first_.clear();
+  }
+  if (!files.empty() && replay_) TRY(replay_->sync_changed(files));
+  return dependency_write_ <= database_writes_synced_ ? Status() : sync_database();
+}
+
 Status JournaledMetadataStore::sync_database() {
   std::uint64_t writes = database_writes_;
   TRY(wal_file_->sync());

@@ -211,6 +211,12 @@ Status JournaledMetadataStore::note_data_durable(const MutexLock& lock, InodeId 
   return {};
 }
 
+void JournaledMetadataStore::bytes_first(const MutexLock&, InodeId inode) {
+  constexpr std::size_t kMost = 10000;
+  MutexLock lock(bytes_first_mutex_);
+  bytes_first_.insert(bytes_first_.size() < kMost ? inode : InodeId{});
+}
+
 // Never touches what is dirty, and leaves the row as clean or pending as it was.
 void JournaledMetadataStore::apply_note(const MutexLock& lock, const std::vector<RowChange>& changes) {
   for (const RowChange& change : changes) {

@@ -192,7 +192,10 @@ Status JournaledMetadataStore::open_log() {
   // Without a boot id nothing says that the machine ran on.
   closed_well_ = clean;
   power_lost_ = last_boot && !clean && (boot.empty() || as_text(*last_boot) != boot);
-  era_ = TRY(writer_->meta_number("era")) + (power_lost_ ? 1 : 0);
+  era_ = TRY(writer_->meta_number("era"));
+  // A state from before this was noted: what earlier power cuts left was looked at then.
+  recovered_era_ = TRY(writer_->meta("recovered_era")) ? TRY(writer_->meta_number("recovered_era")) : era_;
+  if (power_lost_) ++era_;
   OpLog::Known known{applied_, std::min(Lsn{acknowledged_}, data_lsn_), transaction_, power_lost_};
   log_ = TRY(OpLog::open(disk_, clock_,
                          {options_.directory, identity_.volume, identity_.writer, options_.segment_bytes}, known));
@@ -206,10 +209,7 @@ Status JournaledMetadataStore::open_log() {
                                      std::to_string(log_->last().value) + ", but the server has records up to " +
                                      std::to_string(acknowledged_) + "; restore the newest log-* files");
   TRY(start_era(boot));
-  log_->set_dependencies([this]() -> Status {
-    if (dependency_write_ <= database_writes_synced_) return {};
-    return sync_database();
-  });
+  log_->set_dependencies([this] { return sync_dependencies(); });
   return {};
 }
 
@@ -221,11 +221,20 @@ Status JournaledMetadataStore::start_era(const std::string& boot) {
   TRY(writer_->put_meta("boot_id", as_bytes(boot)));
   TRY(writer_->put_meta("clean", 0));
   TRY(writer_->put_meta("era", era_));
+  TRY(writer_->put_meta("recovered_era", recovered_era_.load()));
   TRY(writer_->put_meta("doubted", doubted_.value));
   TRY(transaction.commit());
   wal_file_ = TRY(disk_.open(database_path_ + "-wal", {}));
   TRY(wal_file_->sync());
   return disk_.sync_directory(options_.directory);
+}
+
+Status JournaledMetadataStore::note_recovered() {
+  if (!power_was_lost()) return {};
+  MutexLock writer(writer_mutex_);
+  TRY(writer_->put_meta("recovered_era", era_));
+  recovered_era_ = era_;
+  return {};
 }
 
 Status JournaledMetadataStore::close() {

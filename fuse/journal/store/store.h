@@ -82,7 +82,14 @@ class JournaledMetadataStore final : public MetadataStore {
   Status note_access_time(const MutexLock&, InodeId inode, Timestamp time) override;
   Status note_manifest(const MutexLock&, InodeId inode, OpId content, Bytes manifest) override;
   Status note_data_durable(const MutexLock&, InodeId inode, Lsn up_to) override;
-  bool power_was_lost() const override { return power_lost_; }
+  void bytes_first(const MutexLock&, InodeId inode) override;
+  bool power_was_lost() const override { return era_ > recovered_era_; }
+  Status note_recovered() override;
+  void witness_contents(const MutexLock&, ContentWitness* witness) override { witness_ = witness; }
+  std::optional<InodeId> held_back() override {
+    const std::uint64_t inode = held_back_;
+    return inode == 0 ? std::nullopt : std::optional(InodeId{inode});
+  }
   Status checkpoint() override;
 
   SyncPosition position() override;
@@ -232,6 +239,9 @@ class JournaledMetadataStore final : public MetadataStore {
   bool wal_is_long() const;
   void note_unfolded(std::size_t rows);
   Status sync_database();
+  Status sync_dependencies();
+  /// Something else is about to take the place of what the inode holds, or its last name goes. Errors: Busy.
+  Status may_be_replaced(const MutexLock&, InodeId inode);
   void housekeep(std::chrono::milliseconds interval, bool checkpoints);
   void wake_housekeeper();
 
@@ -258,7 +268,8 @@ class JournaledMetadataStore final : public MetadataStore {
   std::unique_ptr<OpLog> log_;
   std::unique_ptr<File> wal_file_;  // for syncing it; SQLite takes no locks on this file, so closing it drops none
   std::uint64_t era_ = 0;           // extents written in an older one were made before a power cut
-  bool power_lost_ = false;
+  bool power_lost_ = false;         // since it was last open
+  std::atomic<std::uint64_t> recovered_era_{0};   // up to it backing files were looked at
   bool closed_well_ = false;        // by the process before: the tables have all that it knew
   Lsn doubted_;                     // commits up to here were sent before a power cut
 
@@ -275,6 +286,9 @@ class JournaledMetadataStore final : public MetadataStore {
   std::atomic<std::uint64_t> noted_{0};                   // since the last checkpoint, without a record
   std::atomic<std::uint64_t> unfolded_{0};                // rows of the feed and of listings since the WAL was folded
 
+  Mutex bytes_first_mutex_{kBytesFirstRank, "bytes first"};
+  std::unordered_set<InodeId> bytes_first_ GUARDED_BY(bytes_first_mutex_);
+
   Mutex checkpoint_mutex_{kCheckpointRank, "checkpoint"};
   // Guarded by mutex_.
   Mutex mutex_{kNamespaceRank, "namespace"};
@@ -286,6 +300,8 @@ class JournaledMetadataStore final : public MetadataStore {
   XattrTable xattrs_;
   PinnedNames pinned_names_;
   NameLists name_lists_;
+  ContentWitness* witness_ = nullptr;
+  std::atomic<std::uint64_t> held_back_{0};
   std::unordered_set<InodeId> resident_;                  // directories whose every entry is in dentries_
   std::unordered_map<InodeId, std::uint64_t> cleaned_;    // content that became clean in a transaction not yet synced
   std::uint64_t cleaned_checked_ = 0;                     // transactions synced when it was last gone through

@@ -1,5 +1,6 @@
 #include "fuse/sync/download/directory_fetcher.h"
 
+#include "fuse/sync/claims.h"
 #include "fuse/sync/waiting.h"
 #include "shared/base/must_finish.h"
 
@@ -71,11 +72,11 @@ Status DirectoryFetcher::fetch_pages(InodeId directory, const CallOptions& optio
     if (!page->next.empty() && page->next == cursor) return Error(Code::kCorrupt, "the server's listing has no end");
     const bool complete = page->next.empty();
     self.inode.links = 2 + subdirectories;
-    std::vector<std::pair<InodeId, std::optional<OpId>>> coming;
+    Coming coming;
     for (const MetadataStore::ListedRow& row : rows)
       if (row.inode.attributes.type == FileType::kFile) coming.emplace_back(row.inode.id, row.inode.content);
-    TRY(listener_.contents_come(coming));
-    show(TRY(store_.merge_listing(directory, page->sequence, self, rows, complete, first)));
+    show(TRY(claim_and_apply(store_, listener_, std::move(coming),
+                             [&] { return store_.merge_listing(directory, page->sequence, self, rows, complete, first); })));
     if (complete) return {};
     cursor = std::move(page->next);
   }
@@ -136,8 +137,10 @@ Status DirectoryFetcher::fetch_inode(InodeId inode, const CallOptions& options) 
     if (page->inodes.empty()) return Error(Code::kStale, "the inode was removed elsewhere");
     if (page->inodes.front().inode != inode) return Error(Code::kCorrupt, "the server answered for another inode");
     auto row = TRY(open_row(page->inodes.front(), InodeId{}));
-    if (row.inode.attributes.type == FileType::kFile) TRY(listener_.contents_come({{inode, row.inode.content}}));
-    auto merged = store_.merge_listing(inode, page->sequence, row, {}, false, false);
+    Coming coming;
+    if (row.inode.attributes.type == FileType::kFile) coming.emplace_back(inode, row.inode.content);
+    auto merged = claim_and_apply(store_, listener_, std::move(coming),
+                                  [&] { return store_.merge_listing(inode, page->sequence, row, {}, false, false); });
     if (!merged.ok() && merged.error().code() == Code::kConflict && round < kMaxRestarts) continue;
     show(TRY(std::move(merged)));
     if (row.inode.attributes.type != FileType::kFile || row.manifest.empty()) return {};

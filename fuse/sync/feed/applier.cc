@@ -1,5 +1,6 @@
 #include "fuse/sync/feed/applier.h"
 
+#include "fuse/sync/claims.h"
 #include "fuse/sync/plan/describe.h"
 #include "shared/base/log.h"
 
@@ -43,7 +44,7 @@ Status Applier::apply_own(Sequence sequence, const Hash256& hash, const std::vec
   if (log_debug_enabled())
     log_debug("sync.apply.own", {{"writer", store_.identity().writer.value}, {"sequence", sequence.value},
                                  {"up_to", own.up_to.value}, {"effects", describe(effects)}});
-  show(TRY(store_.apply_commit(sequence, hash, effects, own.up_to)));
+  show(TRY(claim_and_apply(store_, listener_, {}, [&] { return store_.apply_commit(sequence, hash, effects, own.up_to); })));
   history_.note(sequence, hash);
   progress_.conflicts += own.conflict_names;
   remove_merged(own);
@@ -53,7 +54,7 @@ Status Applier::apply_own(Sequence sequence, const Hash256& hash, const std::vec
 Status Applier::acknowledge(const Own& own) {
   TRY(remember(own));
   log_debug("sync.acknowledge", {{"writer", store_.identity().writer.value}, {"up_to", own.up_to.value}});
-  show(TRY(store_.acknowledge(own.up_to)));
+  show(TRY(claim_and_apply(store_, listener_, {}, [&] { return store_.acknowledge(own.up_to); })));
   remove_merged(own);
   return forget_aliases();
 }
@@ -62,13 +63,13 @@ Status Applier::apply_foreign(Sequence sequence, const Hash256& hash, const std:
   if (log_debug_enabled())
     log_debug("sync.apply.foreign", {{"writer", store_.identity().writer.value}, {"sequence", sequence.value},
                                      {"effects", describe(effects)}});
-  std::vector<std::pair<InodeId, std::optional<OpId>>> coming;
+  Coming coming;
   for (const TreeEffect& effect : effects) {
     if (const auto* put = std::get_if<PutEffect>(&effect)) coming.emplace_back(put->inode, put->content);
     if (const auto* unlink = std::get_if<UnlinkEffect>(&effect)) coming.emplace_back(unlink->inode, std::nullopt);
   }
-  TRY(listener_.contents_come(coming));
-  show(TRY(store_.apply_commit(sequence, hash, effects, Lsn{})));
+  show(TRY(claim_and_apply(store_, listener_, std::move(coming),
+                           [&] { return store_.apply_commit(sequence, hash, effects, Lsn{}); })));
   history_.note(sequence, hash);
   // Where conflicts were settled, the plan rests on things that no pending change touches.
   if (!state_.visible.empty()) rebase_needed_ = true;
@@ -76,7 +77,7 @@ Status Applier::apply_foreign(Sequence sequence, const Hash256& hash, const std:
 }
 
 Status Applier::adopt(const MetadataStore::Adoption& adoption) {
-  std::vector<std::pair<InodeId, std::optional<OpId>>> coming;
+  Coming coming;
   auto comes = [&](const MetadataStore::ListedRow& row) {
     if (row.inode.attributes.type == FileType::kFile) coming.emplace_back(row.inode.id, row.inode.content);
   };
@@ -84,8 +85,7 @@ Status Applier::adopt(const MetadataStore::Adoption& adoption) {
   for (InodeId inode : adoption.gone) coming.emplace_back(inode, std::nullopt);
   for (const auto& listing : adoption.listings)
     for (const auto& row : listing.entries) comes(row);
-  TRY(listener_.contents_come(coming));
-  show(TRY(store_.adopt(adoption)));
+  show(TRY(claim_and_apply(store_, listener_, std::move(coming), [&] { return store_.adopt(adoption); })));
   return {};
 }
 

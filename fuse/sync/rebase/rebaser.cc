@@ -196,7 +196,9 @@ Result<std::vector<RowChange>> Rebaser::redo_one(Survey& survey, MetadataStore::
 Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) {
   // An attempt that failed between rows and files: its files come first; and one's moves are named on disk until then.
   TRY(forget_moves());
+  std::optional<InodeId> held;   // a program began to write it, and nothing stands against what would take its place
   for (int round = 0;; ++round) {
+    if (held) TRY(d_.listener.contents_come({{*std::exchange(held, std::nullopt), OpId{}}}));
     auto confirmed = TRY(d_.store.confirmed());
     Survey survey = TRY(this->survey(*confirmed));
     if (may_ask && round < kMaxRounds && TRY(answer(survey, *confirmed, options))) continue;
@@ -226,7 +228,10 @@ Result<Rebaser::Outcome> Rebaser::run(bool may_ask, const CallOptions& options) 
         [&](const MutexLock& lock) {
           if (!survey.moves.empty()) d_.listener.rows_moved(lock, survey.moves);
         });
-    if (!changes.ok() && changes.error().code() == Code::kBusy && round < kMaxRounds) continue;
+    if (!changes.ok() && changes.error().code() == Code::kBusy && round < kMaxRounds) {
+      held = d_.store.held_back();
+      continue;
+    }
     if (!changes.ok()) return failed(std::move(changes).error());
     log_debug("sync.rebased", {{"writer", d_.context.writer.value}, {"from", d_.store.position().acknowledged.value}, {"up_to", survey.up_to.value}});
     outcome.changes = std::move(changes).value();

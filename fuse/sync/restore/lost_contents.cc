@@ -26,11 +26,13 @@ Status LostContents::ask(const std::vector<Sending>& all, const CallOptions& opt
 
 /// Whether the file holds this content here, without changes on top.
 Result<bool> LostContents::is_clean(const Wanted& wanted) {
+  const bool unseen = d_.backing.unseen(wanted.inode);
   MutexLock lock(d_.store.mutex());
   auto row = d_.store.inode(lock, wanted.inode);
   if (!row.ok()) return false;
   const ContentRow content = TRY(d_.store.content(lock, wanted.inode));
-  return row->content == wanted.content && content.dirty.empty();
+  // What a program writes past us shows in no row.
+  return row->content == wanted.content && content.dirty.empty() && !unseen;
 }
 
 /// Reads a chunk that is here whole and unchanged.

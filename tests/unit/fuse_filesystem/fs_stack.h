@@ -26,6 +26,11 @@ class TestReplay final : public DataReplay {
     for (InodeId inode : inodes) TRY(backing_.sync(inode));
     return {};
   }
+  Status sync_changed(const std::vector<InodeId>& inodes) override {
+    for (InodeId inode : inodes)
+      if (backing_.unsynced(inode)) TRY(backing_.sync(inode));
+    return {};
+  }
 
  private:
   BackingStore& backing_;

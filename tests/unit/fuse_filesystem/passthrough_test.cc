@@ -84,6 +84,62 @@ TEST_F(PassthroughTest, AnOpenForWritingThatWritesNothingChangesNothing) {
   stack.expect_sound();
 }
 
+// Between the claim and what comes, a program opens the file: nothing but the journal's question stood against a mixture.
+TEST_F(PassthroughTest, WhatComesFromElsewhereWaitsUntilAnOpenFileIsClaimed) {
+  const std::string mine(5000, 'm');
+  stack.publish({{"a", mine}});
+  const InodeId a = stack.find("a")->id;
+  EXPECT_EQ(stack.content(a), mine);
+  ASSERT_OK(stack.backing->make_clean(a));
+  PutEffect put{a, {WriterId{9}, 999}, 7, {}, {}, {}};
+  UnlinkEffect unlink{kRootInode, "a", a};
+  Opened opened = open(a);
+  for (const TreeEffect& effect : {TreeEffect(put), TreeEffect(unlink)}) {
+    EXPECT_CODE(stack.store->apply_commit(Sequence{2}, Hash256{}, {effect}, {}), Code::kBusy);
+    EXPECT_EQ(stack.store->held_back(), a);
+    EXPECT_EQ(stack.content(a), mine);
+  }
+  ASSERT_OK(stack.fs->claim_unseen({{a, OpId{}}}));
+  EXPECT_EQ(stack.row(a).content.writer, WriterId{7});
+  auto changes = stack.store->apply_commit(Sequence{2}, Hash256{}, {put}, {});
+  ASSERT_OK(changes);
+  EXPECT_TRUE(changes->replan);   // and the two contents part
+  kernel_writes(opened, 0, "more");
+  release(opened);
+  EXPECT_EQ(stack.content(a), "more" + mine.substr(4));
+}
+
+TEST_F(PassthroughTest, WhatNobodyWroteIsReplacedOnceItIsClosed) {
+  stack.publish({{"a", std::string(5000, 'm')}});
+  const InodeId a = stack.find("a")->id;
+  (void)stack.content(a);
+  PutEffect put{a, {WriterId{9}, 999}, 7, {}, {}, {}};
+  Opened opened = open(a);
+  EXPECT_CODE(stack.store->apply_commit(Sequence{2}, Hash256{}, {put}, {}), Code::kBusy);
+  release(opened);
+  ASSERT_OK(stack.store->apply_commit(Sequence{2}, Hash256{}, {put}, {}));
+  EXPECT_EQ(stack.row(a).content, put.content);
+}
+
+// The kernel would put each write on the disk, and nobody would know after a power cut that it was one.
+TEST_F(PassthroughTest, ASynchronousHandleIsServedByUsOrItsFileVouches) {
+  const InodeId a = file("a", "first");
+  OpenFlags sync = FsStack::rw();
+  sync.sync = true;
+  Opened alone = open(a, sync);
+  EXPECT_FALSE(alone.passthrough);
+  stack.fs->release(alone.handle);
+  Opened other = open(a);
+  ASSERT_TRUE(other.passthrough);
+  EXPECT_FALSE(stack.backing->vouching(a));
+  Opened beside = open(a, sync);
+  EXPECT_TRUE(beside.passthrough);
+  EXPECT_TRUE(stack.backing->vouching(a));
+  release(beside);
+  release(other);
+  EXPECT_FALSE(stack.backing->vouching(a));
+}
+
 TEST_F(PassthroughTest, BytesOfAWriteThatWasNeverRecordedDoNotShow) {
   InodeId a = file("a", "kept");
   stack.reopen();
@@ -306,6 +362,19 @@ struct MappedFile {
   Opened opened;
   char* map = nullptr;
 };
+
+// Killed with nobody to take over: the mapping keeps the file, and goes on writing it.
+TEST(PassthroughMapping, MayOutliveTheProcess) {
+  MappedFile file;
+  file.release();
+  file.tick();
+  file.stack.reopen();
+  EXPECT_TRUE(file.stack.backing->unseen(file.id));
+  EXPECT_TRUE(file.stored('Y', [&] { file.tick(); }));
+  file.unmap();
+  file.tick();
+  EXPECT_FALSE(file.stack.backing->unseen(file.id));
+}
 
 TEST(PassthroughMapping, MayWriteAfterTheRelease) {
   MappedFile file;

@@ -176,30 +176,115 @@ TEST_F(PowerCutTest, WhatAFileVouchesForIsThereWheneverThePowerGoes) {
   check();
 }
 
-// What was fetched need not be on the disk: with the note that it may have been written, it would have become a change of here.
-TEST_F(PowerCutTest, WhatWasFetchedAndOpenedForWritingIsFetchedAgain) {
-  stack.options.passthrough = true;
-  auto hook = std::exchange(stack.hook, nullptr);
-  stack.reopen();
-  stack.hook = hook;
-  const std::string theirs(5000, 't');
-  stack.publish({{"a", theirs}});
-  const InodeId a = stack.find("a")->id;
-  EXPECT_EQ(stack.content(a), theirs);
-  ASSERT_OK(stack.store->checkpoint());
+class PowerCutOfFetchedTest : public PowerCutTest, public ::testing::WithParamInterface<bool> {
+ protected:
+  void start(bool passthrough) {
+    stack.options.passthrough = passthrough;
+    auto hook = std::exchange(stack.hook, nullptr);
+    stack.reopen();
+    stack.publish({{"a", theirs}});
+    a = stack.find("a")->id;
+    EXPECT_EQ(stack.content(a), theirs);
+    ASSERT_OK(stack.backing->make_clean(a));
+    ASSERT_OK(stack.store->checkpoint());
+    stack.hook = hook;
+  }
+  /// The content of "a" after the cut; the server still has its own.
+  std::string after_cut(const std::function<void(const std::string& backing)>& on_disk = {}) {
+    cut();
+    stack.hook = nullptr;
+    if (on_disk)
+      for (const auto& entry : std::filesystem::recursive_directory_iterator(cuts_.back().path + "/data/backing"))
+        if (entry.is_regular_file()) on_disk(entry.path());
+    FsStack after(cuts_.back().path);
+    after.boot_id = "second boot";
+    EXPECT_NO_FATAL_FAILURE(after.open());
+    after.server = stack.server;
+    after.fetcher.on_fetch = [&](const Need& need) { return after.fetch_content(need); };
+    after.expect_sound();
+    dirty_after = !after.content_row(a).dirty.empty();
+    return after.content(a);
+  }
+  const std::string theirs = std::string(200000, 't');
+  InodeId a;
+  bool dirty_after = false;
+};
+
+// What was fetched need not be on the disk: with the note that it may have been written, it became a change of here.
+TEST_F(PowerCutOfFetchedTest, WhatWasOpenedForWritingIsFetchedAgain) {
+  start(true);
   auto opened = stack.fs->open(r, a, FsStack::rw());
   ASSERT_TRUE(opened.ok() && opened->passthrough);
   keep(stack.directory() + "/data/unseen");   // the kernel wrote it by itself
   ASSERT_EQ(::pwrite(opened->passthrough->fd(), "mine", 4, 0), 4);
+  EXPECT_EQ(after_cut(), theirs);
+  EXPECT_FALSE(dirty_after);
+}
+
+TEST_F(PowerCutOfFetchedTest, WhatReachedTheDiskOfAnOpenFileStaysAndTheRestIsFetched) {
+  start(true);
+  auto opened = stack.fs->open(r, a, FsStack::rw());
+  ASSERT_TRUE(opened.ok() && opened->passthrough);
+  stack.fs->tick();   // which puts the note on the disk
+  const std::string found = after_cut([](const std::string& backing) {
+    std::ofstream(backing, std::ios::binary) << std::string(8192, 'm');   // written, and msync-ed
+  });
+  EXPECT_EQ(found, std::string(8192, 'm') + theirs.substr(8192));
+  EXPECT_TRUE(dirty_after);
+}
+
+// Another command may have opened the state before: it does not know what there is to be looked at.
+TEST_F(PowerCutOfFetchedTest, ACutIsRememberedUntilFilesWereLookedAt) {
+  start(true);
+  auto opened = stack.fs->open(r, a, FsStack::rw());
+  ASSERT_TRUE(opened.ok() && opened->passthrough);
+  stack.fs->tick();
   cut();
+  stack.hook = nullptr;
   FsStack after(cuts_.back().path);
   after.boot_id = "second boot";
-  after.options.passthrough = true;
+  ASSERT_NO_FATAL_FAILURE(after.open_state());
+  EXPECT_TRUE(after.store->power_was_lost());
+  after.close();   // an orderly end
   ASSERT_NO_FATAL_FAILURE(after.open());
-  after.server = stack.server;
-  after.fetcher.on_fetch = [&](const Need& need) { return after.fetch_content(need); };
-  EXPECT_EQ(after.content(a), theirs);
-  EXPECT_TRUE(after.content_row(a).dirty.empty());
+  EXPECT_FALSE(after.store->power_was_lost());
+  EXPECT_TRUE(after.content_row(a).dirty.empty()) << "a hole became the content";
+}
+
+// Written without fsync: lost or there, but what nobody wrote stays. Its neighbours, or all of the file, count as changed, and had
+// never been synced: there were zeros.
+TEST_P(PowerCutOfFetchedTest, WhatNobodyWroteStaysAsItWas) {
+  start(GetParam());
+  auto opened = stack.fs->open(r, a, FsStack::rw());
+  ASSERT_TRUE(opened.ok());
+  ASSERT_EQ(opened->passthrough != nullptr, GetParam());
+  if (GetParam()) ASSERT_EQ(::pwrite(opened->passthrough->fd(), "mine", 4, 100000), 4);
+  else ASSERT_OK(stack.write(opened->handle, 100000, "mine"));
+  opened->passthrough.reset();
+  stack.fs->release(opened->handle);
+  ASSERT_OK(stack.store->sync(stack.store->last_lsn()));   // as each second
+  std::string found = after_cut();
+  ASSERT_EQ(found.size(), theirs.size());
+  EXPECT_TRUE(dirty_after);
+  EXPECT_TRUE(found.substr(100000, 4) == "mine" || found.substr(100000, 4) == "tttt");
+  found.replace(100000, 4, "tttt");
+  EXPECT_TRUE(found == theirs) << found.find('\0');
+}
+INSTANTIATE_TEST_SUITE_P(Ways, PowerCutOfFetchedTest, ::testing::Bool());
+
+// Editors and programs that save beside and rename over, without fsync.
+TEST_F(PowerCutTest, ARenameOverAFileBringsItsBytesAlong) {
+  auto old = stack.create("a");
+  write(old.opened.handle, "a", 0, "the old content");
+  sync(old.opened.handle, "a");
+  auto fresh = stack.create("a.new");
+  write(fresh.opened.handle, "a.new", 0, "the new content");
+  stack.fs->release(fresh.opened.handle);
+  ASSERT_OK(stack.rename("a.new", "a"));
+  ASSERT_OK(stack.store->sync(stack.store->last_lsn()));   // as each second
+  promised_["a"] = written_["a.new"];
+  cut();
+  check();
 }
 
 // Later logged data wins over earlier, whichever of the two the backing file has already.

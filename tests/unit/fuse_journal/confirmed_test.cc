@@ -97,6 +97,61 @@ class ConfirmedTest : public testing::Test {
   std::uint64_t sequence_ = 0, counter_ = 0;
 };
 
+class Witness final : public ContentWitness {
+ public:
+  bool may_be_written(const MutexLock&, InodeId inode) override { return held == inode; }
+  InodeId held;
+};
+
+// A program has it open for writing, and no record says so yet.
+TEST_F(ConfirmedTest, WhatMayBeWrittenIsReplacedByNothing) {
+  const InodeId file = remote_file("f");
+  const OpId before = row(file)->content;
+  Witness witness;
+  witness.held = file;
+  {
+    MutexLock lock(store_->mutex());
+    store_->witness_contents(lock, &witness);
+  }
+  const TreeEffect put = PutEffect{file, {kOther, 5000}, 10, {}, {}, text_manifest(10, {3})};
+  auto refused = [&](auto result) {
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.error().code(), Code::kBusy);
+    EXPECT_EQ(store_->held_back(), file);
+    EXPECT_EQ(row(file)->content, before);
+  };
+  const Sequence next{sequence_ + 1};
+  refused(store_->apply_commit(next, hash_, {put}, {}));
+  refused(store_->apply_commit(next, hash_, {UnlinkEffect{kRootInode, "f", file}}, {}));
+  // Its names may change, and what is the same may be told again.
+  feed({UnlinkEffect{kRootInode, "f", file}, LinkEffect{kRootInode, "g", file}});
+  EXPECT_EQ(at("g"), file);
+  EXPECT_FALSE(store_->held_back());
+
+  // Beside a pending change of attributes it waits, until everything is planned anew.
+  change(AttributeIntent{file, kFieldMode}, [&](const MutexLock& lock, Change& c) {
+    InodeRow r = *store_->inode(lock, file);
+    r.attributes.mode = 0600;
+    c.put(r);
+  });
+  feed({put});
+  EXPECT_EQ(row(file)->content, before);
+  auto nothing = [](const MutexLock&, const LogRecord&) -> Result<std::vector<RowChange>> {
+    return std::vector<RowChange>();
+  };
+  refused(store_->rebase(nothing));
+
+  // A record that it was written stands against it; without a witness nothing does.
+  const Lsn written = write(file, {0, 10});
+  ++sequence_;
+  auto applied = store_->apply_commit(Sequence{sequence_}, hash_, {PutEffect{file, {kOther, 5001}, 10, {}, {}, text_manifest(10, {4})}}, {});
+  ASSERT_TRUE(applied.ok()) << applied.error().to_string();
+  EXPECT_TRUE(applied->replan);
+  EXPECT_EQ(row(file)->content, own(written));
+  MutexLock lock(store_->mutex());
+  store_->witness_contents(lock, nullptr);
+}
+
 TEST_F(ConfirmedTest, ForeignCommitShowsWhereNothingIsPending) {
   hash_.value[0] = 7;
   InodeId dir = other(50), file = other(51);
