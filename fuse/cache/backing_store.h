@@ -111,8 +111,11 @@ class BackingStore {
   virtual bool exists(InodeId inode) = 0;
   /// fsync of the file and, when it is new or moved, of its directory. Durability: its bytes survive a power cut.
   virtual Status sync(InodeId inode) = 0;
-  /// Whether it became dirty, or was made, and was not synced since: nothing in it need survive a power cut.
-  virtual bool unsynced(InodeId inode) = 0;
+  /// The same, but only if the file was not synced since it became dirty, was made, or something was fetched into it: answers
+  /// whether it was not. Waits for no eviction. False when there is no file.
+  virtual Result<bool> sync_unsynced(InodeId inode) = 0;
+  /// Something was fetched into it.
+  virtual void note_fetched(InodeId inode) = 0;
   /// syncfs: everything written so far to any backing file survives a power cut.
   virtual Status sync_all() = 0;
   /// Notes a use, for eviction in order of last use.
@@ -124,8 +127,6 @@ class BackingStore {
   /// the file's rest for its final state while this is set.
   virtual Status set_unseen(InodeId inode, bool on) = 0;
   virtual bool unseen(InodeId inode) = 0;
-  /// Durability: on return what was set_unseen so far is remembered through a power cut as well.
-  virtual Status sync_unseen() = 0;
   /// Whether anybody (a mapping that outlived its descriptor, a registered passthrough file) can still write the file.
   /// Gives up the store's own descriptor to find out. Source: F_SETLEASE in man 2 fcntl.
   virtual bool has_writers(InodeId inode) = 0;

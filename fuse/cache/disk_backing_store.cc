@@ -229,10 +229,38 @@ Status DiskBackingStore::sync(InodeId inode) {
   return {};
 }
 
-bool DiskBackingStore::unsynced(InodeId inode) {
+/// By a descriptor of its own: an error that it meets is told again to whoever syncs the file later.
+Result<bool> DiskBackingStore::sync_unsynced(InodeId inode) {
+  std::string path, shard;
+  std::uint64_t moves;
+  {
+    MutexLock lock(mutex_);
+    const auto entry = table_.find(inode);
+    if (!entry || !entry->dirty || !entry->directory_unsynced) return false;
+    path = path_of(inode, true);
+    shard = shard_of(inode, true);
+    moves = moves_;
+  }
+  const auto file = disk_.open(path, {.read_only = true});
+  if (!file.ok() && file.error().code() == Code::kNotFound) return false;
+  if (!file.ok()) return file.error();
+  TRY((*file)->sync());
+  TRY(disk_.sync_directory(shard));
   MutexLock lock(mutex_);
-  const auto entry = table_.find(inode);
-  return entry && entry->dirty && entry->directory_unsynced;
+  auto entry = table_.find(inode);
+  if (!entry || moves_ != moves) return true;
+  entry->directory_unsynced = false;
+  set_entry(lock, *entry);
+  return true;
+}
+
+void DiskBackingStore::note_fetched(InodeId inode) {
+  MutexLock lock(mutex_);
+  auto entry = table_.find(inode);
+  if (!entry || !entry->dirty || entry->directory_unsynced) return;   // what is clean becomes unsynced with make_dirty
+  ++moves_;   // a sync that is under way may have come too early
+  entry->directory_unsynced = true;
+  set_entry(lock, *entry);
 }
 
 Status DiskBackingStore::sync_all() {
@@ -253,23 +281,7 @@ Result<std::uint64_t> DiskBackingStore::free_bytes() { return disk_.free_bytes(o
 Status DiskBackingStore::set_unseen(InodeId inode, bool on) {
   MutexLock lock(mutex_);
   TRY(check_name(inode));
-  unseen_unsynced_ = unseen_unsynced_ || on;
   return unseen_->set(name_of(inode), on);
-}
-
-/// One that went need not be: what nobody wrote is looked at once more at most.
-Status DiskBackingStore::sync_unseen() {
-  UnseenList* list;
-  {
-    MutexLock lock(mutex_);
-    if (!std::exchange(unseen_unsynced_, false)) return {};
-    list = unseen_.get();
-  }
-  Status synced = list->sync();
-  if (synced.ok()) return {};
-  MutexLock lock(mutex_);
-  unseen_unsynced_ = true;
-  return synced;
 }
 
 bool DiskBackingStore::unseen(InodeId inode) {

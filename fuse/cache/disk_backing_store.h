@@ -36,13 +36,13 @@ class DiskBackingStore final : public BackingStore {
   Result<std::uint64_t> identity(InodeId inode) override;   ///< moves.cc
   bool exists(InodeId inode) override;
   Status sync(InodeId inode) override;
-  bool unsynced(InodeId inode) override;
+  Result<bool> sync_unsynced(InodeId inode) override;
+  void note_fetched(InodeId inode) override;
   Status sync_all() override;
   void touch(InodeId inode) override;
   Result<std::uint64_t> free_bytes() override;
   Status set_unseen(InodeId inode, bool on) override;
   bool unseen(InodeId inode) override;
-  Status sync_unseen() override;
   bool has_writers(InodeId inode) override;
   std::vector<InodeId> unseen_inodes() override;
   Status set_vouching(InodeId inode, bool on) override;
@@ -126,7 +126,6 @@ class DiskBackingStore final : public BackingStore {
   std::unordered_set<InodeId> taken_ GUARDED_BY(mutex_);
   std::unordered_set<InodeId> stale_marks_ GUARDED_BY(mutex_);   // names with notes of a file that moved away
   std::unique_ptr<UnseenList> unseen_ GUARDED_BY(mutex_), vouching_ GUARDED_BY(mutex_);
-  bool unseen_unsynced_ GUARDED_BY(mutex_) = false;   ///< something was added to unseen_
   std::uint32_t tick_ GUARDED_BY(mutex_) = 1u << 30;
   std::uint64_t moves_ GUARDED_BY(mutex_) = 0;     // counts names that became unsynced
   bool swept_ GUARDED_BY(mutex_) = false;

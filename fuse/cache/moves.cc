@@ -81,7 +81,6 @@ Status DiskBackingStore::take_name(const MutexLock& lock, InodeId inode) {
     return {};
   }
   TRY(unseen_->set(inode, unseen_->contains(name)));
-  unseen_unsynced_ = unseen_unsynced_ || unseen_->contains(inode);
   const bool vouching = vouching_->contains(name);
   if (vouching != vouching_->contains(inode)) TRY(vouching_->set(inode, vouching));
   if (vouching) TRY(vouching_->sync());

@@ -86,7 +86,6 @@ void Engine::wake() {
 
 void Engine::tick() {
   settle_unseen(Look::kSigned);
-  if (Status synced = backing_.sync_unseen(); !synced.ok()) log_warn("filesystem.unseen.not_synced", {{"why", synced.error()}});
   reap();
   if (auto freed = evict(); !freed.ok()) log_warn("filesystem.evict.failed", {{"error", freed.error()}});
 }

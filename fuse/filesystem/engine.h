@@ -175,6 +175,7 @@ class Engine final : public Filesystem, private EvictionJudge, private ContentWi
   // ---- file/ ----
   Result<Opened> finish_open(Request&, std::shared_ptr<OpenInode> inode, OpenFlags flags);
   std::pair<Result<bool>, Status> enter_ready(Request&, const std::shared_ptr<OpenInode>& inode, OpenFlags flags, Opened& opened);
+  void leave_ready(const std::shared_ptr<OpenInode>& inode, bool writer, bool through);
   Status prepare_through(const std::shared_ptr<OpenInode>& inode, OpenFlags flags, Opened& opened);
   bool is_whole(const std::shared_ptr<OpenInode>& inode);
   Result<bool> enter_mode(Request&, const std::shared_ptr<OpenInode>& inode, OpenFlags flags);
@@ -215,7 +216,6 @@ class Engine final : public Filesystem, private EvictionJudge, private ContentWi
   // ---- unseen/recover_unseen.cc ----
   Status recover_unseen();
   Status recover_unseen_file(BackingFile& file);
-  Status record_after_power_cut(BackingFile& file, const UnseenStamp& now);
   // ---- unseen/vouch.cc ----
   bool is_settled(const OpenInode& inode, const InodeRow& row) const;
   bool may_vouch(const MutexLock&, const OpenInode& inode, const InodeRow& row) const;

@@ -27,7 +27,7 @@ class DataReplay {
     return {};
   }
   /// Before the log says of these inodes (0: of all) that they were changed: makes those backing files survive a power cut that
-  /// were not synced since they were changed first. Called without locks.
+  /// were not synced since they were changed first. Called without locks but `checkpoint`.
   virtual Status sync_changed(const std::vector<InodeId>& inodes) {
     (void)inodes;
     return {};

@@ -3,6 +3,7 @@ and nothing of either side may be lost, or be mixed with the other's."""
 
 import os
 import signal
+import threading
 import time
 
 import pytest
@@ -71,6 +72,50 @@ def test_nothing_is_lost_and_nothing_is_mixed(what):
         assert THEIRS in there, "what the other device wrote is gone"
         if what.startswith("writes"):
             assert MINE[:4096] + BEFORE[4096:] in there, "what was written here is gone"
+        for device, point in ((a, left), (b, right)):
+            device.umount(point)
+            device.fsck()
+
+
+# Between any two steps of what comes from elsewhere.
+def test_opening_again_and_again_mixes_nothing():
+    with world() as w:
+        a, b = w.two_devices()
+        left, right = a.mount("home"), b.mount("home", "commit-delay=0ms")
+        size = 1 << 20
+        (left / "file").write_bytes(b"0" * size)
+        a.sync(left)
+        wait_until(lambda: (right / "file").exists() and (right / "file").stat().st_size == size, 60, "the file is there")
+        written, seen, over = [], set(), threading.Event()
+
+        def write():
+            for letter in b"abcdefghijklmnopqrst":
+                with open(right / "file", "r+b") as theirs:
+                    theirs.write(bytes([letter]) * size)
+                written.append(letter)
+                time.sleep(0.1)
+            over.set()
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        opened = 0
+        while not over.is_set():
+            fd = os.open(left / "file", os.O_RDWR)
+            time.sleep(0.002 * (opened % 5))
+            # Through another descriptor, and to the end: the two are one file, whatever comes in between.
+            if opened % 3 == 0:
+                seen.add(os.pread(fd, 1, size - 1))
+            os.close(fd)
+            opened += 1
+        writer.join()
+        assert opened > 50 and len(seen) > 2, (opened, seen)
+        for _ in range(2):
+            b.sync(right)
+            a.sync(left)
+        assert_soon_same_tree(left, right)
+        there = contents(right)
+        assert all(len(set(content)) == 1 and len(content) == size for content in there), "a mixture"
+        assert any(content[0] == written[-1] for content in there), "what was written last is gone"
         for device, point in ((a, left), (b, right)):
             device.umount(point)
             device.fsck()

@@ -1,7 +1,5 @@
 // What recovery needs of the backing files.
 #pragma once
-#include <algorithm>
-
 #include "fuse/cache/backing_store.h"
 #include "fuse/journal/metadata_store.h"
 
@@ -21,11 +19,15 @@ class BackingReplay final : public DataReplay {
   }
   Status sync_changed(const std::vector<InodeId>& inodes) override {
     constexpr std::size_t kSyncedOneByOne = 256;
-    std::vector<InodeId> unsynced;
-    for (InodeId inode : inodes)
-      if (!inode || backing_.unsynced(inode)) unsynced.push_back(inode);
-    const bool all = unsynced.size() > kSyncedOneByOne || std::find(unsynced.begin(), unsynced.end(), InodeId{}) != unsynced.end();
-    return all ? backing_.sync_all() : make_durable(unsynced);
+    std::size_t synced = 0;
+    Status all;
+    for (InodeId inode : inodes) {
+      if (!inode || synced == kSyncedOneByOne) return backing_.sync_all();
+      auto one = backing_.sync_unsynced(inode);
+      if (one.ok()) synced += *one;
+      else if (all.ok()) all = std::move(one).error();
+    }
+    return all;
   }
 
  private:

@@ -37,9 +37,19 @@ std::pair<Result<bool>, Status> Engine::enter_ready(Request& request, const std:
     // Something is missing after all, or became so: once more, perhaps the other way.
     if (prepared.ok() || prepared.error().code() != Code::kConflict || tries == kMostTries)
       return {std::move(through), std::move(prepared)};
-    MutexLock lock(store_.mutex());
-    leave_mode(lock, *inode, flags.write, true);
+    leave_ready(inode, flags.write, true);
   }
+}
+
+/// Takes back what enter_ready has counted. The last other writer may have gone while this one was counted.
+void Engine::leave_ready(const std::shared_ptr<OpenInode>& inode, bool writer, bool through) {
+  bool last_writer;
+  {
+    MutexLock lock(store_.mutex());
+    leave_mode(lock, *inode, writer, through);
+    last_writer = through && writer && inode->unseen_writers == 0 && inode->watched.load();
+  }
+  if (last_writer) end_unseen(inode);
 }
 
 Status Engine::prepare_through(const std::shared_ptr<OpenInode>& inode, OpenFlags flags, Opened& opened) {
@@ -66,12 +76,8 @@ Result<Opened> Engine::finish_open(Request& request, std::shared_ptr<OpenInode> 
                                                              .no_access_time = flags.no_access_time,
                                                              .passthrough = opened.passthrough != nullptr});
   if (!handle.ok()) {
-    const bool unseen_writer = ready.ok() && *ready && flags.write;
-    if (ready.ok()) leave_mode(lock, *inode, flags.write, *ready);
-    // The last other writer may have gone while this one was counted.
-    const bool last_writer = unseen_writer && inode->unseen_writers == 0 && inode->watched.load();
     lock.unlock();
-    if (last_writer) end_unseen(inode);
+    if (ready.ok()) leave_ready(inode, flags.write, *ready);
     MutexLock again(store_.mutex());
     leave(again, inode);
     return std::move(handle).error();

@@ -5,8 +5,7 @@
 //   kCached, kPassthrough --last release--> kNone
 //
 // The kernel cannot mix the ways on one inode: later opens follow the first. In kPassthrough an open for writing makes
-// the inode *watched*: it is listed as unseen in the backing store (through kill -9, and from the next tick on through a power
-// cut), and its backing file carries a stamp. `settle` compares file and stamp, and records what was written past us. It runs
+// the inode *watched*: it is listed as unseen in the backing store (through kill -9), and its backing file carries a stamp. `settle` compares file and stamp, and records what was written past us. It runs
 // at fstat, flush, fsync, release, once a tick, and after a crash (recover_unseen.cc). Whoever only opens for writing, as readers
 // of databases do, changes nothing. A mapping may go on writing after the release: the inode stays watched (lingering) until the
 // backing store says that nobody can write the file any more. What it writes to a page may leave no sign after a stamp
@@ -48,6 +47,8 @@ Result<bool> Engine::may_pass_through(const MutexLock& lock, Request& request, O
   }
   if (inode.mode == IoMode::kPassthrough) {
     if (!whole) return lacks(request, Need::Kind::kContent, inode.id, {0, row.attributes.size});
+    if (flags.sync && flags.write && options_.fsync_remote)
+      return Error(Code::kBusy, "others have the file open: with fsync=remote it cannot be opened for synchronous writing meanwhile");
     return true;
   }
   if (!whole || flags.direct || (flags.sync && flags.write)) return false;
@@ -212,10 +213,11 @@ Status Engine::claim_unseen(const Coming& coming) {
       for (int i = 0; i < kMaxLettingGo && !inode->unseen_file && inode->watched.load(std::memory_order_acquire); ++i)
         unseen_held_.wait_for(lock, kLettingGo);
       const auto row = store_.inode(lock, id);
+      const bool named = content && *content == OpId{};   // the journal has refused something on its account
       const bool other = row.ok() && content && *content != row->content;
       // What is dirty has a record that is to be sent. A pending change of attributes alone would keep nothing.
       const bool clean = other && TRY(store_.content(lock, id)).dirty.empty();
-      claimed.emplace_back(std::move(inode), clean ? Look::kAnyway : other ? Look::kSilent : Look::kSigned);
+      claimed.emplace_back(std::move(inode), clean || named ? Look::kAnyway : other ? Look::kSilent : Look::kSigned);
     }
   }
   for (const auto& [inode, look] : claimed) TRY(settle(inode, look));

@@ -54,6 +54,10 @@ void Engine::begin_vouching(const std::shared_ptr<OpenInode>& inode) {
 Status Engine::vouch_from_now(const std::shared_ptr<OpenInode>& inode) {
   constexpr int kTries = 4;   // another record about the file may come in between
   for (int i = 0; i < kTries; ++i) {
+    {
+      MutexLock lock(store_.mutex());
+      if (inode->vouching) return {};
+    }
     TRY(settle(inode, Look::kAnyway));
     TRY(sync_inode(inode));
     {
@@ -63,7 +67,7 @@ Status Engine::vouch_from_now(const std::shared_ptr<OpenInode>& inode) {
     begin_vouching(inode);
     MutexLock lock(store_.mutex());
     const auto row = store_.inode(lock, inode->id);
-    if (inode->vouching || options_.fsync_remote || !row.ok() || row->links == 0) return {};
+    if (inode->vouching || !row.ok() || row->links == 0) return {};
   }
   return Error(Code::kBusy, "the file cannot be opened for synchronous writing in this moment: it is open, and being changed");
 }

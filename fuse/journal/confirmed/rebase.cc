@@ -43,7 +43,7 @@ class Rebase {
   Status moved(const MoveContent& move, const std::shared_ptr<CachedContent>& content);
   Status flush();
   Status finish_content(InodeId id);
-  Status check_held(InodeId id, const SqlTables::Content& content, const OpId& now);
+  Status check_held(InodeId id, const SqlTables::Content& content, std::optional<OpId> now);
   bool names_pending(const OpId& content) const {
     return content.writer == store_.identity_.writer && content.counter > acknowledged_.value;
   }
@@ -55,6 +55,7 @@ class Rebase {
   const Lsn acknowledged_;
   std::set<InodeId> touched_;        // content rows with something pending about them
   std::set<InodeId> was_pending_;    // of them: the visible row named a pending record's content
+  std::set<InodeId> was_orphan_;     // of them: had no name
   std::set<InodeId> put_;            // rows that came, went or changed
   // What each name stood for before, and its place in the listing: a name that comes back to what it was keeps the place,
   // and nobody is told (the kernel would take a directory in use for a removed one).
@@ -78,6 +79,7 @@ Status Rebase::find_contents() {
   for (InodeId id : touched_) {
     auto row = TRY(sql_.inode(id));
     if (row && names_pending(row->content)) was_pending_.insert(id);
+    if (row && row->links == 0) was_orphan_.insert(id);
   }
   return {};
 }
@@ -300,9 +302,9 @@ Status Rebase::finish() {
   return {};
 }
 
-/// What was clean would become another version under the hands of whoever writes it. (What was pending and is not any more ends
-/// in the bytes of the other version, or was moved to a copy.)
-Status Rebase::check_held(InodeId id, const SqlTables::Content& content, const OpId& now) {
+/// What was clean would become another version under the hands of whoever writes it; none: it would go. What was pending and is
+/// not any more ends in the bytes of the other version, or was moved to a copy.
+Status Rebase::check_held(InodeId id, const SqlTables::Content& content, std::optional<OpId> now) {
   if (was_pending_.contains(id) || !content.row.dirty.empty() || now == content.row.manifest_content) return {};
   return store_.may_be_replaced(lock_, id);
 }
@@ -314,7 +316,7 @@ Status Rebase::finish_content(InodeId id) {
                                                                                                       : std::nullopt;
   if (!visible) {
     const SqlTables::Content content = TRY(sql_.content(id, store_.era_));
-    TRY(check_held(id, content, {}));
+    TRY(check_held(id, content, std::nullopt));
     if (confirmed && TRY(sql_.manifest(id))) TRY(sql_.capture_manifest(id));
     if (!confirmed) TRY(sql_.erase_base_manifest(id));
     TRY(sql_.erase_extents(id));
@@ -332,6 +334,9 @@ Status Rebase::finish_content(InodeId id) {
   ExtentSet clean = content.row.valid;
   for (const Extent& part : content.row.dirty.all()) clean.remove(part);
   ExtentSet valid = kept_ranges(clean, {content.row.manifest_content, content.row.manifest}, now);
+  // It ends in the other version's bytes, and whoever has it open goes on with those that are there. What he writes leaves a sign.
+  const bool held = store_.witness_ && store_.witness_->may_be_written(lock_, id);
+  if (held && was_pending_.contains(id) && !was_orphan_.contains(id)) valid = content.row.valid;
   if (!(valid == content.row.valid) || now.content != content.row.manifest_content) changes_.contents.push_back(id);
   TRY(sql_.put_extents(id, {std::move(valid), {}, Lsn{}}, store_.era_));
   TRY(now.content == OpId{} ? sql_.erase_manifest(id) : sql_.put_manifest(id, now));

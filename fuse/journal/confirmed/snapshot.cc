@@ -173,7 +173,7 @@ Result<std::vector<LogRecord>> JournaledMetadataStore::records_after(Lsn lsn, st
   Lsn last = log_->last();
   std::vector<LogRecord> records;
   if (lsn >= last || max_records == 0) return records;
-  TRY(log_->sync(last));
+  TRY(sync(last));
   std::size_t bytes = 0;
   auto visit = [&](const LogFrame& frame) -> Result<bool> {
     if (frame.kind != FrameKind::kRecord) return true;

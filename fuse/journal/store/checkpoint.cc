@@ -33,7 +33,7 @@ Status JournaledMetadataStore::checkpoint() {
 
 Status JournaledMetadataStore::checkpoint_locked() {
   TRY(make_data_durable());
-  TRY(log_->sync(log_->last()));  // most of it now, while nobody waits for us
+  TRY(sync(log_->last()));  // most of it now, while nobody waits for us
   Lsn first_of_current, data_lsn;
   Status outcome;
   {
@@ -265,16 +265,29 @@ Status JournaledMetadataStore::release_segments(Lsn first_needed) {
   return {};
 }
 
-/// Before the log: what its records stand on.
-Status JournaledMetadataStore::sync_dependencies() {
+/// Files come before the log: see bytes_first. Where the log is synced under the namespace's lock (a full segment, a re-plan) they
+/// do not: nothing may wait for files there.
+Status JournaledMetadataStore::sync(Lsn lsn) {
+  sync_bytes_first();
+  return log_->sync(lsn);
+}
+
+void JournaledMetadataStore::sync_bytes_first() {
   std::vector<InodeId> files;
   {
     MutexLock lock(bytes_first_mutex_);
+    while (syncing_bytes_) bytes_first_done_.wait(lock);
+    if (bytes_first_.empty() || !replay_) return;
     files.assign(bytes_first_.begin(), bytes_first_.end());
     bytes_first_.clear();
+    syncing_bytes_ = true;
   }
-  if (!files.empty() && replay_) TRY(replay_->sync_changed(files));
-  return dependency_write_ <= database_writes_synced_ ? Status() : sync_database();
+  // Whoever syncs such a file is told by itself; others have nothing to do with it.
+  if (Status synced = contained([&] { return replay_->sync_changed(files); }); !synced.ok())
+    log_error("journal.bytes_not_synced", {{"files", files.size()}, {"error", synced.error()}});
+  MutexLock lock(bytes_first_mutex_);
+  syncing_bytes_ = false;
+  bytes_first_done_.notify_all();
 }
 
 Status JournaledMetadataStore::sync_database() {
@@ -302,7 +315,7 @@ void JournaledMetadataStore::housekeep(std::chrono::milliseconds interval, bool 
     if (checkpoints) checkpoint_due_ = false;
     lock.unlock();
     bool work = checkpoints ? log_->last().value > applied_seen_ || noted_ > 0 || wal_is_long() : log_->synced() < log_->last();
-    Status done = contained([&] { return !work ? Status{} : checkpoints ? checkpoint() : log_->sync(log_->last()); });
+    Status done = contained([&] { return !work ? Status{} : checkpoints ? checkpoint() : sync(log_->last()); });
     if (!done.ok()) log_error("journal.housekeeping", {{"checkpoint", checkpoints}, {"error", done.error()}});
     lock.lock();
   }

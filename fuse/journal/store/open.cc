@@ -209,7 +209,10 @@ Status JournaledMetadataStore::open_log() {
                                      std::to_string(log_->last().value) + ", but the server has records up to " +
                                      std::to_string(acknowledged_) + "; restore the newest log-* files");
   TRY(start_era(boot));
-  log_->set_dependencies([this] { return sync_dependencies(); });
+  log_->set_dependencies([this]() -> Status {
+    if (dependency_write_ <= database_writes_synced_) return {};
+    return sync_database();
+  });
   return {};
 }
 

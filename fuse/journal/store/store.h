@@ -77,7 +77,7 @@ class JournaledMetadataStore final : public MetadataStore {
   Change begin(const MutexLock&, Intent intent) override;
   Status commit(const MutexLock&, Change change) override;
   Lsn last_lsn() override { return log_->last(); }
-  Status sync(Lsn lsn) override { return log_->sync(lsn); }
+  Status sync(Lsn lsn) override;
   Status note_content(const MutexLock&, InodeId inode, Extent extent, bool valid) override;
   Status note_access_time(const MutexLock&, InodeId inode, Timestamp time) override;
   Status note_manifest(const MutexLock&, InodeId inode, OpId content, Bytes manifest) override;
@@ -239,7 +239,7 @@ class JournaledMetadataStore final : public MetadataStore {
   bool wal_is_long() const;
   void note_unfolded(std::size_t rows);
   Status sync_database();
-  Status sync_dependencies();
+  void sync_bytes_first();
   /// Something else is about to take the place of what the inode holds, or its last name goes. Errors: Busy.
   Status may_be_replaced(const MutexLock&, InodeId inode);
   void housekeep(std::chrono::milliseconds interval, bool checkpoints);
@@ -287,7 +287,9 @@ class JournaledMetadataStore final : public MetadataStore {
   std::atomic<std::uint64_t> unfolded_{0};                // rows of the feed and of listings since the WAL was folded
 
   Mutex bytes_first_mutex_{kBytesFirstRank, "bytes first"};
+  CondVar bytes_first_done_;
   std::unordered_set<InodeId> bytes_first_ GUARDED_BY(bytes_first_mutex_);
+  bool syncing_bytes_ GUARDED_BY(bytes_first_mutex_) = false;
 
   Mutex checkpoint_mutex_{kCheckpointRank, "checkpoint"};
   // Guarded by mutex_.

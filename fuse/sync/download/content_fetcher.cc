@@ -261,6 +261,8 @@ Status ContentFetcher::write(InodeId inode, const Layout& layout, Extent range, 
       if (range.begin < range.end) missing = content.valid.missing(range);
     }
     if (missing.empty()) return {};
+    // Nothing is missing of a file that is opened for writing that way. It would be written to under the kernel's hands.
+    if (d_.backing.unseen(inode)) return Error(Code::kBusy, "a program has the file open for writing");
     // A clean file that was longer once must not show more than it has.
     if (clean && TRY(file->file().size()) != size) TRY(file->file().truncate(size));
     for (const Extent& part : missing) TRY(write_part(*file, part, offered.begin, data));
@@ -273,6 +275,7 @@ Status ContentFetcher::write(InodeId inode, const Layout& layout, Extent range, 
     }
     // The server has all that is in it: it may be evicted.
     if (clean) TRY(d_.backing.make_clean(inode));
+    else d_.backing.note_fetched(inode);
     return {};
   }
   return Error(Code::kBusy, "the file keeps changing hands");

@@ -24,11 +24,11 @@ class PinnedBackingStore final : public BackingStore {
   Result<std::uint64_t> identity(InodeId inode) override { return inner_.identity(inode); }
   bool exists(InodeId inode) override { return inner_.exists(inode); }
   Status sync(InodeId inode) override { return inner_.sync(inode); }
-  bool unsynced(InodeId inode) override { return inner_.unsynced(inode); }
+  Result<bool> sync_unsynced(InodeId inode) override { return inner_.sync_unsynced(inode); }
+  void note_fetched(InodeId inode) override { inner_.note_fetched(inode); }
   Status sync_all() override { return inner_.sync_all(); }
   void touch(InodeId inode) override { inner_.touch(inode); }
   Result<std::uint64_t> free_bytes() override { return inner_.free_bytes(); }
-  Status sync_unseen() override { return inner_.sync_unseen(); }
   Status set_unseen(InodeId inode, bool on) override { return inner_.set_unseen(inode, on); }
   bool unseen(InodeId inode) override { return inner_.unseen(inode); }
   bool has_writers(InodeId inode) override { return inner_.has_writers(inode); }

@@ -51,6 +51,7 @@ Status FsStack::fetch_content(const Need& need) {
     if (part.begin >= bytes.size()) break;
     TRY(file->file().write_at(part.begin, as_bytes(std::string_view(bytes).substr(part.begin, part.length()))));
   }
+  if (!row.dirty.empty()) backing->note_fetched(need.inode);
   MutexLock again(store->mutex());
   return store->note_content(again, need.inode, need.extent, true);
 }
