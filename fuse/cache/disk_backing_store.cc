@@ -116,7 +116,7 @@ Result<std::shared_ptr<BackingFile>> DiskBackingStore::open_locked(const MutexLo
   if (stale_marks_.contains(inode)) TRY(clear_marks(inode));
   stale_marks_.erase(inode);
   auto file = TRY(open_path(lock, path_of(inode, true), true));
-  ++moves_;
+  needs_sync(lock, inode);
   set_entry(lock, {inode, 0, true, true, tick_});
   return remember(lock, inode, std::move(file));
 }
@@ -141,7 +141,7 @@ Status DiskBackingStore::make_dirty(InodeId inode) {
     return {};
   }
   if (!split_) TRY(disk_.rename(path_of(inode, false), path_of(inode, true)));
-  ++moves_;
+  needs_sync(lock, inode);
   entry->dirty = entry->directory_unsynced = true;
   if (auto it = open_.find(inode); it != open_.end()) entry->allocated_bytes = allocated_bytes_of(*it->second.file);
   set_entry(lock, *entry);
@@ -229,17 +229,16 @@ Status DiskBackingStore::sync(InodeId inode) {
   return {};
 }
 
-/// By a descriptor of its own: an error that it meets is told again to whoever syncs the file later.
+/// By a descriptor of its own: an error that it meets is told again to those who have the file open. One caller at a time.
 Result<bool> DiskBackingStore::sync_unsynced(InodeId inode) {
   std::string path, shard;
-  std::uint64_t moves;
   {
     MutexLock lock(mutex_);
     const auto entry = table_.find(inode);
     if (!entry || !entry->dirty || !entry->directory_unsynced) return false;
     path = path_of(inode, true);
     shard = shard_of(inode, true);
-    moves = moves_;
+    being_synced_ = inode;
   }
   const auto file = disk_.open(path, {.read_only = true});
   if (!file.ok() && file.error().code() == Code::kNotFound) return false;
@@ -248,17 +247,23 @@ Result<bool> DiskBackingStore::sync_unsynced(InodeId inode) {
   TRY(disk_.sync_directory(shard));
   MutexLock lock(mutex_);
   auto entry = table_.find(inode);
-  if (!entry || moves_ != moves) return true;
+  if (!entry || being_synced_ != inode) return true;   // needs it once more
   entry->directory_unsynced = false;
   set_entry(lock, *entry);
   return true;
 }
 
+/// A sync that is under way may have come too early for what is in the file, or for its name.
+void DiskBackingStore::needs_sync(const MutexLock&, InodeId inode) {
+  ++moves_;
+  if (being_synced_ == inode) being_synced_ = {};
+}
+
 void DiskBackingStore::note_fetched(InodeId inode) {
   MutexLock lock(mutex_);
   auto entry = table_.find(inode);
-  if (!entry || !entry->dirty || entry->directory_unsynced) return;   // what is clean becomes unsynced with make_dirty
-  ++moves_;   // a sync that is under way may have come too early
+  if (!entry || !entry->dirty) return;   // what is clean becomes unsynced with make_dirty
+  needs_sync(lock, inode);
   entry->directory_unsynced = true;
   set_entry(lock, *entry);
 }

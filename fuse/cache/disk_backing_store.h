@@ -74,6 +74,7 @@ class DiskBackingStore final : public BackingStore {
   void wait_settled(MutexLock& lock, InodeId inode) REQUIRES(mutex_);
   std::optional<FileEntry> locate(const MutexLock&, InodeId inode) REQUIRES(mutex_);
   void set_entry(const MutexLock&, const FileEntry& entry) REQUIRES(mutex_);
+  void needs_sync(const MutexLock&, InodeId inode) REQUIRES(mutex_);
   void drop_entry(const MutexLock&, InodeId inode) REQUIRES(mutex_);
   void count(const FileEntry& entry, bool add) REQUIRES(mutex_);
   void refresh(const MutexLock&, InodeId inode, BackingFile& file) REQUIRES(mutex_);
@@ -128,6 +129,7 @@ class DiskBackingStore final : public BackingStore {
   std::unique_ptr<UnseenList> unseen_ GUARDED_BY(mutex_), vouching_ GUARDED_BY(mutex_);
   std::uint32_t tick_ GUARDED_BY(mutex_) = 1u << 30;
   std::uint64_t moves_ GUARDED_BY(mutex_) = 0;     // counts names that became unsynced
+  InodeId being_synced_ GUARDED_BY(mutex_);        // by sync_unsynced; 0: none, or what is under way does not do
   bool swept_ GUARDED_BY(mutex_) = false;
   std::unordered_set<InodeId> gone_ GUARDED_BY(mutex_);  // removed or moved away before the sweep was over
 };

@@ -86,7 +86,7 @@ Status DiskBackingStore::take_name(const MutexLock& lock, InodeId inode) {
   if (vouching) TRY(vouching_->sync());
   TRY(unlink_name(inode));
   TRY(disk_.rename(path_under(name, entry->dirty), path_under(inode, entry->dirty)));
-  ++moves_;
+  needs_sync(lock, inode);
   forget_name(inode);
   entry->directory_unsynced = true;
   set_entry(lock, *entry);

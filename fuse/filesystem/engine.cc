@@ -86,6 +86,7 @@ void Engine::wake() {
 
 void Engine::tick() {
   settle_unseen(Look::kSigned);
+  (void)store_.note_recovered();   // a full disk may have kept it from being noted
   reap();
   if (auto freed = evict(); !freed.ok()) log_warn("filesystem.evict.failed", {{"error", freed.error()}});
 }

@@ -36,6 +36,8 @@ Status Engine::go_on_watching(InodeId id) {
     lock.unlock();
     return backing_.set_unseen(id, false);
   }
+  // It was here, all of it, when it was opened for writing; that it had been fetched need not have been noted for good.
+  if (row->attributes.size != 0) TRY(store_.note_content(lock, id, {0, row->attributes.size}, true));
   auto inode = std::make_shared<OpenInode>(id);
   inode->unseen = {row->attributes.mtime, row->attributes.size};
   inode->blind_since = clock_.monotonic();   // when it was stamped nobody knows any more

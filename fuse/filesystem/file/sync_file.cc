@@ -17,7 +17,7 @@ Status Engine::sync_file(Request&, HandleId id, bool data_only) {
 /// kernel may have dropped the pages, so that a later success would prove nothing.
 Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode, bool data_only) {
   const bool watched = inode->watched.load(std::memory_order_acquire);
-  if (watched) TRY(settle(inode));
+  if (watched) TRY(settle(inode, Look::kSilent));   // what a mapping stored counts, too
   Lsn target;
   bool small, vouched;
   {

@@ -194,9 +194,13 @@ Status Engine::restamp(const std::shared_ptr<OpenInode>& inode, Timestamp mtime)
   return record_unseen(*file, inode->unseen);
 }
 
-bool Engine::may_be_written(const MutexLock&, InodeId id) {
+/// What was deleted here is its writers' alone: a change of it stands against nothing.
+bool Engine::may_be_written(const MutexLock& lock, InodeId id) {
   for (const auto* table : {&open_, &lingering_})
-    if (auto it = table->find(id); it != table->end() && it->second->watched.load(std::memory_order_acquire)) return true;
+    if (auto it = table->find(id); it != table->end() && it->second->watched.load(std::memory_order_acquire)) {
+      const auto row = store_.inode(lock, id);
+      return row.ok() && row->links != 0;
+    }
   return false;
 }
 
@@ -213,8 +217,8 @@ Status Engine::claim_unseen(const Coming& coming) {
       for (int i = 0; i < kMaxLettingGo && !inode->unseen_file && inode->watched.load(std::memory_order_acquire); ++i)
         unseen_held_.wait_for(lock, kLettingGo);
       const auto row = store_.inode(lock, id);
-      const bool named = content && *content == OpId{};   // the journal has refused something on its account
-      const bool other = row.ok() && content && *content != row->content;
+      const bool named = row.ok() && row->links != 0 && content && *content == OpId{};   // the journal has refused something on its account
+      const bool other = row.ok() && row->links != 0 && content && *content != row->content;
       // What is dirty has a record that is to be sent. A pending change of attributes alone would keep nothing.
       const bool clean = other && TRY(store_.content(lock, id)).dirty.empty();
       claimed.emplace_back(std::move(inode), clean || named ? Look::kAnyway : other ? Look::kSilent : Look::kSigned);

@@ -55,8 +55,8 @@ class Rebase {
   const Lsn acknowledged_;
   std::set<InodeId> touched_;        // content rows with something pending about them
   std::set<InodeId> was_pending_;    // of them: the visible row named a pending record's content
-  std::set<InodeId> was_orphan_;     // of them: had no name
   std::set<InodeId> put_;            // rows that came, went or changed
+  std::set<InodeId> was_orphan_;     // of them: had no name
   // What each name stood for before, and its place in the listing: a name that comes back to what it was keeps the place,
   // and nobody is told (the kernel would take a directory in use for a removed one).
   struct Name {
@@ -79,7 +79,6 @@ Status Rebase::find_contents() {
   for (InodeId id : touched_) {
     auto row = TRY(sql_.inode(id));
     if (row && names_pending(row->content)) was_pending_.insert(id);
-    if (row && row->links == 0) was_orphan_.insert(id);
   }
   return {};
 }
@@ -110,6 +109,7 @@ Status Rebase::revert_inodes() {
         row->has_xattrs = row->has_xattrs || visible->has_xattrs;
       }
       if (visible) accessed_[id] = visible->attributes.atime;
+      if (visible && visible->links == 0) was_orphan_.insert(id);
       store_.count(lock_, visible ? &*visible : nullptr, row ? &*row : nullptr);
       TRY(row ? sql_.put_inode(*row) : sql_.erase_inode(id));
       if (!row) store_.outlived_.add(id);
@@ -305,7 +305,8 @@ Status Rebase::finish() {
 /// What was clean would become another version under the hands of whoever writes it; none: it would go. What was pending and is
 /// not any more ends in the bytes of the other version, or was moved to a copy.
 Status Rebase::check_held(InodeId id, const SqlTables::Content& content, std::optional<OpId> now) {
-  if (was_pending_.contains(id) || !content.row.dirty.empty() || now == content.row.manifest_content) return {};
+  if (was_pending_.contains(id) || was_orphan_.contains(id) || !content.row.dirty.empty()) return {};
+  if (now == content.row.manifest_content) return {};
   return store_.may_be_replaced(lock_, id);
 }
 

@@ -27,13 +27,14 @@ void JournaledMetadataStore::note_unfolded(std::size_t rows) {
 bool JournaledMetadataStore::wal_is_long() const { return unfolded_ >= kUnfoldedRows; }
 
 Status JournaledMetadataStore::checkpoint() {
+  sync_bytes_first();
   MutexLock one(checkpoint_mutex_);
   return checkpoint_locked();
 }
 
 Status JournaledMetadataStore::checkpoint_locked() {
   TRY(make_data_durable());
-  TRY(sync(log_->last()));  // most of it now, while nobody waits for us
+  TRY(log_->sync(log_->last()));  // most of it now, while nobody waits for us
   Lsn first_of_current, data_lsn;
   Status outcome;
   {
@@ -265,11 +266,16 @@ Status JournaledMetadataStore::release_segments(Lsn first_needed) {
   return {};
 }
 
-/// Files come before the log: see bytes_first. Where the log is synced under the namespace's lock (a full segment, a re-plan) they
-/// do not: nothing may wait for files there.
+/// Files come before the log: see bytes_first. Where the log is synced under the namespace's lock (a full segment) or in a re-plan
+/// they do not: nobody may wait for files there.
 Status JournaledMetadataStore::sync(Lsn lsn) {
   sync_bytes_first();
   return log_->sync(lsn);
+}
+
+bool JournaledMetadataStore::bytes_wait() {
+  MutexLock lock(bytes_first_mutex_);
+  return !bytes_first_.empty();
 }
 
 void JournaledMetadataStore::sync_bytes_first() {
@@ -314,7 +320,8 @@ void JournaledMetadataStore::housekeep(std::chrono::milliseconds interval, bool 
     if (stopping_) return;
     if (checkpoints) checkpoint_due_ = false;
     lock.unlock();
-    bool work = checkpoints ? log_->last().value > applied_seen_ || noted_ > 0 || wal_is_long() : log_->synced() < log_->last();
+    bool work = checkpoints ? log_->last().value > applied_seen_ || noted_ > 0 || wal_is_long()
+                            : log_->synced() < log_->last() || bytes_wait();
     Status done = contained([&] { return !work ? Status{} : checkpoints ? checkpoint() : sync(log_->last()); });
     if (!done.ok()) log_error("journal.housekeeping", {{"checkpoint", checkpoints}, {"error", done.error()}});
     lock.lock();

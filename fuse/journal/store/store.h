@@ -240,6 +240,7 @@ class JournaledMetadataStore final : public MetadataStore {
   void note_unfolded(std::size_t rows);
   Status sync_database();
   void sync_bytes_first();
+  bool bytes_wait();
   /// Something else is about to take the place of what the inode holds, or its last name goes. Errors: Busy.
   Status may_be_replaced(const MutexLock&, InodeId inode);
   void housekeep(std::chrono::milliseconds interval, bool checkpoints);

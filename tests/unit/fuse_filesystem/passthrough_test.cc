@@ -121,6 +121,21 @@ TEST_F(PassthroughTest, WhatNobodyWroteIsReplacedOnceItIsClosed) {
   EXPECT_EQ(stack.row(a).content, put.content);
 }
 
+// Another device's edit brings it back, and the claim of an unwritten file, which had no name, ended in its old bytes over that.
+TEST_F(PassthroughTest, AnUnlinkedFileIsClaimedForNobody) {
+  stack.publish({{"a", std::string(5000, 'm')}});
+  const InodeId a = stack.find("a")->id;
+  (void)stack.content(a);
+  Opened opened = open(a);
+  ASSERT_OK(stack.unlink("a"));
+  const Lsn last = stack.store->last_lsn();
+  ASSERT_OK(stack.fs->claim_unseen({{a, OpId{}}, {a, OpId{WriterId{9}, 999}}}));
+  EXPECT_EQ(stack.store->last_lsn(), last);
+  ASSERT_OK(stack.store->apply_commit(Sequence{2}, Hash256{}, {PutEffect{a, {WriterId{9}, 999}, 7, {}, {}, {}}}, {}));
+  release(opened);
+  EXPECT_EQ(stack.store->last_lsn(), last);
+}
+
 // The kernel would put each write on the disk, and nobody would know after a power cut that it was one.
 TEST_F(PassthroughTest, ASynchronousHandleIsServedByUsOrItsFileVouches) {
   const InodeId a = file("a", "first");
@@ -362,6 +377,14 @@ struct MappedFile {
   Opened opened;
   char* map = nullptr;
 };
+
+// The page is dirty still, so that a second store leaves no sign: fsync answers for it all the same.
+TEST(PassthroughMapping, StoresWithoutASignAreSynced) {
+  MappedFile file;
+  EXPECT_TRUE(file.stored('X', [&] { file.tick(); }));
+  EXPECT_TRUE(file.stored('Y', [&] { ASSERT_OK(file.stack.fs->sync_file(file.r, file.opened.handle, false)); }));
+  file.release();
+}
 
 // Killed with nobody to take over: the mapping keeps the file, and goes on writing it.
 TEST(PassthroughMapping, MayOutliveTheProcess) {
