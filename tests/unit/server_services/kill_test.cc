@@ -33,6 +33,23 @@ class KillTest : public CommitTest {
     options.free_bytes = [] { return std::uint64_t{1} << 40; };
     return Services::open(options, {disk, blocks, test.partial_, test.clock_, test.random_});
   }
+  /// The fixture's server anew, its blocks and its database on a disk whose steps `hook_` is told of.
+  void open_on_disk() {
+    services_.reset();   // its connections came to the files another way
+    database_ = std::make_unique<testing::SqliteOnDisk>(disk_, directory_.path());
+    expect_ok(disk_.make_directories(directory_ / "blocks", 0700));
+    auto blocks = SegmentBlockStore::open(disk_, random_, store_options(directory_.path()));
+    ASSERT_TRUE(blocks.ok()) << blocks.error().to_string();
+    blocks_ = *std::move(blocks);
+    auto opened = services_over(directory_.path(), disk_, *blocks_, *this);
+    ASSERT_TRUE(opened.ok());
+    services_ = *std::move(opened);
+    writer_ = std::make_unique<TestWriter>(*services_, copy_of(*owner_), volume_);
+  }
+  void TearDown() override {
+    hook_ = nullptr;
+    services_.reset();   // before the disk that it is on
+  }
   /// What a kill -9 in this moment leaves.
   void keep(const FaultPoint& point) {
     const std::string to = copies_ / std::to_string(kills_.size());
@@ -70,6 +87,10 @@ class KillTest : public CommitTest {
     return bytes;
   }
 
+  std::function<int(const FaultPoint&)> hook_;
+  PosixDisk disk_{[this](const FaultPoint& point) { return hook_ ? hook_(point) : 0; }};
+  std::unique_ptr<testing::SqliteOnDisk> database_;
+  std::unique_ptr<SegmentBlockStore> blocks_;
   testing::TempDir copies_;
   std::vector<Killed> kills_;
   std::vector<Answered> answered_;
@@ -80,19 +101,11 @@ TEST_F(KillTest, AtEveryStepWhatWasAnsweredIsThere) {
   const auto every = testing::number_from("SKYMOOR_KILL_EVERY", 1);
   std::uint64_t steps = 0;
   bool armed = false;
-  PosixDisk disk([&](const FaultPoint& point) {
+  hook_ = [&](const FaultPoint& point) {
     if (armed && point.name != "file.read" && steps++ % every == 0) keep(point);
     return 0;
-  });
-  services_.reset();   // its connections came to the files another way
-  testing::SqliteOnDisk database(disk, directory_.path());
-  expect_ok(disk.make_directories(directory_ / "blocks", 0700));
-  auto blocks = SegmentBlockStore::open(disk, random_, store_options(directory_.path()));
-  ASSERT_TRUE(blocks.ok()) << blocks.error().to_string();
-  auto opened = services_over(directory_.path(), disk, **blocks, *this);
-  ASSERT_TRUE(opened.ok());
-  services_ = *std::move(opened);
-  writer_ = std::make_unique<TestWriter>(*services_, copy_of(*owner_), volume_);
+  };
+  ASSERT_NO_FATAL_FAILURE(open_on_disk());
   armed = true;
   std::vector<BlockId> ids;
   for (std::uint64_t round = 0; round < 12; ++round) {
@@ -116,7 +129,7 @@ TEST_F(KillTest, AtEveryStepWhatWasAnsweredIsThere) {
     answered_.push_back({sealed, reply});
     writer_->pull();
     keep({"between", {}});
-    if (round % 4 == 3) value_of((*blocks)->maintain());
+    if (round % 4 == 3) value_of(blocks_->maintain());
   }
   armed = false;
   EXPECT_GT(kills_.size(), 36 / every) << "there were no steps to be killed at";
@@ -133,21 +146,13 @@ TEST_F(KillTest, AfterAStepOfTheDatabaseFailedTheSameCommitIsTaken) {
   std::atomic<bool> armed{false}, fired{false};
   std::atomic<std::uint64_t> steps{0}, target{0};
   std::atomic<int> error{EIO};
-  PosixDisk disk([&](const FaultPoint& point) {
+  hook_ = [&](const FaultPoint& point) {
     if (!armed || point.name == "file.read" || point.detail.find("metadata.db") == std::string_view::npos) return 0;
     if (steps++ != target) return 0;
     fired = true;
     return error.load();
-  });
-  services_.reset();
-  testing::SqliteOnDisk database(disk, directory_.path());
-  expect_ok(disk.make_directories(directory_ / "blocks", 0700));
-  auto blocks = SegmentBlockStore::open(disk, random_, store_options(directory_.path()));
-  ASSERT_TRUE(blocks.ok()) << blocks.error().to_string();
-  auto opened = services_over(directory_.path(), disk, **blocks, *this);
-  ASSERT_TRUE(opened.ok());
-  services_ = *std::move(opened);
-  writer_ = std::make_unique<TestWriter>(*services_, copy_of(*owner_), volume_);
+  };
+  ASSERT_NO_FATAL_FAILURE(open_on_disk());
   int faults = 0, refused = 0;
   for (int code : {EIO, ENOSPC}) {
     error = code;
