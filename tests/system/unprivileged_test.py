@@ -62,6 +62,8 @@ def allow_other(root, allowed):
     conf = root / f"fuse.conf-{allowed}"
     conf.write_text("user_allow_other\n" if allowed else "#user_allow_other\n")
     conf.chmod(0o644)
+    if mounted("/etc/fuse.conf"):   # beneath another mount the file could not be removed in the end
+        run("umount", "/etc/fuse.conf")
     run("mount", "--bind", conf, "/etc/fuse.conf")
 
 
