@@ -229,13 +229,15 @@ Status DiskBackingStore::sync(InodeId inode) {
   return {};
 }
 
-/// By a descriptor of its own: an error that it meets is told again to those who have the file open. One caller at a time.
+/// By a descriptor of its own: an error that it meets is told again to those who have the file open.
 Result<bool> DiskBackingStore::sync_unsynced(InodeId inode) {
   std::string path, shard;
+  std::uint64_t turn;
   {
     MutexLock lock(mutex_);
     const auto entry = table_.find(inode);
     if (!entry || !entry->dirty || !entry->directory_unsynced) return false;
+    turn = ++sync_turn_;
     path = path_of(inode, true);
     shard = shard_of(inode, true);
     being_synced_ = inode;
@@ -247,7 +249,7 @@ Result<bool> DiskBackingStore::sync_unsynced(InodeId inode) {
   TRY(disk_.sync_directory(shard));
   MutexLock lock(mutex_);
   auto entry = table_.find(inode);
-  if (!entry || being_synced_ != inode) return true;   // needs it once more
+  if (!entry || being_synced_ != inode || sync_turn_ != turn) return true;   // may need it once more
   entry->directory_unsynced = false;
   set_entry(lock, *entry);
   return true;

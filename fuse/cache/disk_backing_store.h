@@ -129,7 +129,8 @@ class DiskBackingStore final : public BackingStore {
   std::unique_ptr<UnseenList> unseen_ GUARDED_BY(mutex_), vouching_ GUARDED_BY(mutex_);
   std::uint32_t tick_ GUARDED_BY(mutex_) = 1u << 30;
   std::uint64_t moves_ GUARDED_BY(mutex_) = 0;     // counts names that became unsynced
-  InodeId being_synced_ GUARDED_BY(mutex_);        // by sync_unsynced; 0: none, or what is under way does not do
+  InodeId being_synced_ GUARDED_BY(mutex_);        // by the newest sync_unsynced; 0: what is under way does not do
+  std::uint64_t sync_turn_ GUARDED_BY(mutex_) = 0; // of that
   bool swept_ GUARDED_BY(mutex_) = false;
   std::unordered_set<InodeId> gone_ GUARDED_BY(mutex_);  // removed or moved away before the sweep was over
 };

@@ -27,7 +27,7 @@ class DataReplay {
     return {};
   }
   /// Before the log says of these inodes (0: of all) that they were changed: makes those backing files survive a power cut that
-  /// were not synced since they were changed first. Called without locks but `checkpoint`.
+  /// were not synced since they were changed first. An error: one of them at least was not. Called without locks, one call at a time.
   virtual Status sync_changed(const std::vector<InodeId>& inodes) {
     (void)inodes;
     return {};
@@ -172,7 +172,9 @@ class MetadataStore {
   virtual Status sync(Lsn lsn) = 0;
   /// Records from now on call bytes of the inode changed that nobody may have synced although they are old (fetched, or read
   /// by the server from memory), or put it in the place of what is old: the log is synced after its backing file.
-  virtual void bytes_first(const MutexLock&, InodeId inode) { (void)inode; }
+  virtual void bytes_first(const MutexLock&, InodeId inode) = 0;
+  /// Whether the server has, or had, a content of the inode: only then old bytes may stand beside those that are changed here.
+  virtual bool has_base(const MutexLock&, InodeId inode) = 0;
   /// Clean content became present (fetched) or was evicted; not logged, lost by a crash at worst.
   virtual Status note_content(const MutexLock&, InodeId inode, Extent extent, bool valid) = 0;
   /// The backing file (inode 0: every one) was synced, and held what records up to `up_to` had put into it: LogData up
@@ -190,13 +192,13 @@ class MetadataStore {
   /// While there is one (null: no more): what others did takes no content away that may be written, nor its last name, unless
   /// a change of here stands against it. apply_commit, merge_listing, adopt and rebase are refused (Busy) instead, and
   /// `held_back` names the inode; once a record says that it was written (WriteIntent) they find a conflict.
-  virtual void witness_contents(const MutexLock&, ContentWitness* witness) { (void)witness; }
-  virtual std::optional<InodeId> held_back() { return std::nullopt; }   ///< of the last such call; thread-safe
+  virtual void witness_contents(const MutexLock&, ContentWitness* witness) = 0;
+  virtual std::optional<InodeId> held_back() = 0;   ///< of the last such call; thread-safe
 
   /// The machine lost its power, and `note_recovered` was not called since: what was not synced may be gone.
   virtual bool power_was_lost() const { return false; }
   /// What a power cut has left of backing files was looked at. Errors: NoSpace, Io.
-  virtual Status note_recovered() { return {}; }
+  virtual Status note_recovered() = 0;
 
   // ---- Checkpoint. ----
   /// Writes all records committed so far into SQLite and drops log segments that nobody needs. Not under mutex().

@@ -5,8 +5,6 @@
 
 namespace skymoor::client {
 
-/// Contents that are about to be put into the tables; none: a name goes.
-using Coming = std::vector<std::pair<InodeId, std::optional<OpId>>>;
 inline constexpr int kMostClaims = 16;
 
 /// Claims what `coming` is about, and calls `apply`; what somebody began to write between the two is claimed by its name, and

@@ -20,14 +20,17 @@ namespace skymoor::client {
 /// A re-plan gives the content of the first inode, bytes and row, to the second: a conflict copy is made, or taken back.
 using ContentMove = std::pair<InodeId, InodeId>;
 
+/// Contents that other devices gave to inodes; none: one that loses a name.
+using Coming = std::vector<std::pair<InodeId, std::optional<OpId>>>;
+
 /// Told when the feed or a listing changed the visible tree; called from sync threads, without locks.
 class TreeListener {
  public:
   virtual ~TreeListener() = default;
   virtual void tree_changed(const VisibleChanges& changes) = 0;
-  /// Before foreign contents are put into the tables (none: a name goes): what may be written without anybody's knowing is to
+  /// Before foreign contents are put into the tables: what may be written without anybody's knowing is to
   /// count as changed here. On any thread, without locks. Errors: it is put off.
-  virtual Status contents_come(const std::vector<std::pair<InodeId, std::optional<OpId>>>& coming) {
+  virtual Status contents_come(const Coming& coming) {
     (void)coming;
     return {};
   }

@@ -11,6 +11,14 @@ from harness import Device, Server, wait_until, world
 MIB = 1 << 20
 
 
+def device_on(w, small):
+    """One with its state on the small disk."""
+    a = Device(small, "a")
+    w.devices.append(a)
+    a.login(w.server)
+    return a
+
+
 def fill(drive, ledger, limit):
     """Writes 1 MiB files until one is refused; returns the errno (0: none was)."""
     for number in range(limit):
@@ -33,9 +41,7 @@ def fill(drive, ledger, limit):
 def test_full_state_disk():
     with world(expect_clean=False) as w, small_disk(w.root / "small", "64m") as small:
         b = w.one_device("b")
-        a = Device(small, "a")
-        w.devices.append(a)
-        a.login(w.server)
+        a = device_on(w, small)
         drive = a.mount("home", "reserve=4MiB", name=w.root / "drive-a")
         w.server.stop()
         ledger = Ledger()
@@ -57,9 +63,7 @@ def test_full_state_disk():
 def test_the_next_process_starts_on_a_full_disk():
     with world(expect_clean=False) as w, small_disk(w.root / "small", "64m") as small:
         b = w.one_device("b")
-        a = Device(small, "a")
-        w.devices.append(a)
-        a.login(w.server)
+        a = device_on(w, small)
         drive = a.mount("home", "reserve=4MiB", name=w.root / "drive-a")
         (drive / "sent").write_bytes(b"s" * 50000)
         a.sync(drive)
@@ -113,9 +117,7 @@ def test_a_full_disk_waits_for_what_is_being_sent(passthrough):
     """Three times what the disk takes, as fast as it goes: what the server has makes room before anything is refused."""
     with world(expect_clean=False) as w, small_disk(w.root / "small", "64m") as small:
         b = w.one_device("b")
-        a = Device(small, "a")
-        w.devices.append(a)
-        a.login(w.server)
+        a = device_on(w, small)
         drive = a.mount("home", f"reserve=8MiB,passthrough={passthrough}", name=w.root / "drive-a")
         ledger = Ledger()
         assert fill(drive, ledger, 180) == 0

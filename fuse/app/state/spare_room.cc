@@ -11,16 +11,19 @@ constexpr std::uint64_t kPlenty = 16 * kSpareBytes;   // of a smaller disk every
 }  // namespace
 
 void SpareRoom::keep() {
-  if (disk_.exists(path_) || disk_.free_bytes(path_.substr(0, path_.rfind('/'))).value_or(0) < kPlenty) return;
-  int failed = 0;
-  {
-    auto file = disk_.open(path_, {.create = true});
-    if (!file.ok()) return log_warn("state.spare_room.not_kept", {{"why", file.error()}});
-    failed = ::posix_fallocate((*file)->fd(), 0, kSpareBytes);
-  }
-  if (failed == 0) return;
-  log_warn("state.spare_room.not_kept", {{"why", Error::from_errno(failed, path_)}});
+  if (!disk_.exists(path_) && disk_.free_bytes(path_.substr(0, path_.rfind('/'))).value_or(0) < kPlenty) return;
+  Status taken = take();
+  if (taken.ok()) return;
+  log_warn("state.spare_room.not_kept", {{"why", taken.error()}});
   (void)disk_.unlink(path_);
+}
+
+/// A kill may have left a file that is not as long.
+Status SpareRoom::take() {
+  auto file = TRY(disk_.open(path_, {.create = true}));
+  if (TRY(file->size()) >= kSpareBytes) return {};
+  const int failed = ::posix_fallocate(file->fd(), 0, kSpareBytes);
+  return failed == 0 ? Status() : Status(Error::from_errno(failed, path_));
 }
 
 bool SpareRoom::give() {

@@ -17,6 +17,8 @@ class SpareRoom {
   bool give();
 
  private:
+  Status take();
+
   Disk& disk_;
   const std::string path_;
 };

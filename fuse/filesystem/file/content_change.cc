@@ -72,7 +72,7 @@ void ContentChange::mark(const MutexLock& lock, Change& change, const InodeRow& 
   written.end = std::min(written.end, size);
   if (written.begin >= written.end) return;
   const Extent dirty = dirty_extent(inode_->view, written, size);
-  if (dirty != written && inode_->view.has_manifest()) engine_.store_.bytes_first(lock, row.id);
+  if (dirty != written && engine_.store_.has_base(lock, row.id)) engine_.store_.bytes_first(lock, row.id);
   change.mark_content(row.id, dirty, true, true);
 }
 

@@ -19,7 +19,7 @@ Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode, bool data_onl
   const bool watched = inode->watched.load(std::memory_order_acquire);
   if (watched) TRY(settle(inode, Look::kSilent));   // what a mapping stored counts, too
   Lsn target;
-  bool small, vouched;
+  bool small, vouched, beside_old;
   {
     MutexLock lock(store_.mutex());
     if (inode->failed) return *inode->failed;
@@ -32,11 +32,16 @@ Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode, bool data_onl
       return sync_to_server(target);
     }
     small = inode->unsynced.known() && !watched && options_.log_small_syncs;
+    beside_old = small && store_.has_base(lock, inode->id);
     vouched = data_only && watched && inode->vouching && may_vouch(lock, *inode, *row);
     if (vouched) target = inode->settled_base;
   }
-  auto logged = small ? log_unsynced(*inode) : Result<Lsn>(Lsn{});
-  Status done = logged.ok() ? Status() : Status(logged.error());
+  // The log will have what was written; what was fetched beside it since the last sync is in the file alone.
+  Status done;
+  if (beside_old)
+    if (auto old = backing_.sync_unsynced(inode->id); !old.ok()) done = std::move(old).error();
+  auto logged = done.ok() && small ? log_unsynced(*inode) : Result<Lsn>(Lsn{});
+  if (!logged.ok()) done = logged.error();
   if (done.ok() && !*logged) done = sync_bytes(*inode);
   if (done.ok()) done = store_.sync(std::max(target, *logged));
   {

@@ -5,9 +5,9 @@
 //   kCached, kPassthrough --last release--> kNone
 //
 // The kernel cannot mix the ways on one inode: later opens follow the first. In kPassthrough an open for writing makes
-// the inode *watched*: it is listed as unseen in the backing store (through kill -9), and its backing file carries a stamp. `settle` compares file and stamp, and records what was written past us. It runs
-// at fstat, flush, fsync, release, once a tick, and after a crash (recover_unseen.cc). Whoever only opens for writing, as readers
-// of databases do, changes nothing. A mapping may go on writing after the release: the inode stays watched (lingering) until the
+// the inode *watched*: it is listed as unseen in the backing store (through kill -9), and its backing file carries a stamp.
+// `settle` compares file and stamp, and records what was written past us. It runs at fstat, flush, fsync, release, once a tick,
+// and after a crash (recover_unseen.cc). Whoever only opens for writing, as readers of databases do, changes nothing. A mapping may go on writing after the release: the inode stays watched (lingering) until the
 // backing store says that nobody can write the file any more. What it writes to a page may leave no sign after a stamp
 // (unseen_stamp.h): a file that was stamped is recorded once more when nobody can write it any more, before a sync of everything,
 // and when the kernel has had the time to write its pages.
@@ -158,7 +158,7 @@ Status Engine::record_unseen(BackingFile& file, const UnseenStamp& stamp) {
   auto row = store_.inode(lock, id);
   if (!row.ok()) return row.error().code() == Code::kNotFound ? Status() : Status(row.error());
   // Where nothing says which bytes were written, those that nobody wrote count as changed, too.
-  if (!TRY(store_.content(lock, id)).manifest.empty()) store_.bytes_first(lock, id);
+  if (store_.has_base(lock, id)) store_.bytes_first(lock, id);
   auto it = open_.find(id);
   const bool goes_on = it != open_.end() && is_settled(*it->second, *row);
   Change change = store_.begin(lock, row->links == 0 ? Intent(LocalIntent{}) : Intent(WriteIntent{id, row->content}));

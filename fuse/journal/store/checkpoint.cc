@@ -288,12 +288,15 @@ void JournaledMetadataStore::sync_bytes_first() {
     bytes_first_.clear();
     syncing_bytes_ = true;
   }
-  // Whoever syncs such a file is told by itself; others have nothing to do with it.
-  if (Status synced = contained([&] { return replay_->sync_changed(files); }); !synced.ok())
-    log_error("journal.bytes_not_synced", {{"files", files.size()}, {"error", synced.error()}});
+  const Status synced = contained([&] { return replay_->sync_changed(files); });
   MutexLock lock(bytes_first_mutex_);
-  syncing_bytes_ = false;
+  syncing_bytes_ = false;   // before anything that may fail: everybody's fsync waits for it
   bytes_first_done_.notify_all();
+  if (synced.ok()) return;
+  // Whoever syncs such a file is told by itself, and nobody else: the log goes on, and the files are tried again.
+  bytes_first_.insert(files.begin(), files.end());
+  if (bytes_first_.size() > kMostBytesFirst) bytes_first_ = {InodeId{}};
+  log_error("journal.bytes_not_synced", {{"files", files.size()}, {"error", synced.error()}});
 }
 
 Status JournaledMetadataStore::sync_database() {

@@ -212,9 +212,13 @@ Status JournaledMetadataStore::note_data_durable(const MutexLock& lock, InodeId 
 }
 
 void JournaledMetadataStore::bytes_first(const MutexLock&, InodeId inode) {
-  constexpr std::size_t kMost = 10000;
   MutexLock lock(bytes_first_mutex_);
-  bytes_first_.insert(bytes_first_.size() < kMost ? inode : InodeId{});
+  bytes_first_.insert(bytes_first_.size() < kMostBytesFirst ? inode : InodeId{});
+}
+
+bool JournaledMetadataStore::has_base(const MutexLock& lock, InodeId inode) {
+  const auto entry = content_entry(lock, inode);
+  return !entry.ok() || ((*entry)->row && (*entry)->row->row.manifest_content != OpId{});
 }
 
 // Never touches what is dirty, and leaves the row as clean or pending as it was.

@@ -83,6 +83,7 @@ class JournaledMetadataStore final : public MetadataStore {
   Status note_manifest(const MutexLock&, InodeId inode, OpId content, Bytes manifest) override;
   Status note_data_durable(const MutexLock&, InodeId inode, Lsn up_to) override;
   void bytes_first(const MutexLock&, InodeId inode) override;
+  bool has_base(const MutexLock&, InodeId inode) override;
   bool power_was_lost() const override { return era_ > recovered_era_; }
   Status note_recovered() override;
   void witness_contents(const MutexLock&, ContentWitness* witness) override { witness_ = witness; }
@@ -289,6 +290,7 @@ class JournaledMetadataStore final : public MetadataStore {
 
   Mutex bytes_first_mutex_{kBytesFirstRank, "bytes first"};
   CondVar bytes_first_done_;
+  static constexpr std::size_t kMostBytesFirst = 10000;   // more: every file
   std::unordered_set<InodeId> bytes_first_ GUARDED_BY(bytes_first_mutex_);
   bool syncing_bytes_ GUARDED_BY(bytes_first_mutex_) = false;
 

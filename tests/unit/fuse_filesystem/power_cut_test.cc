@@ -202,6 +202,20 @@ class PowerCutOfFetchedTest : public PowerCutTest, public ::testing::WithParamIn
     dirty_after = !after.content_row(a).dirty.empty();
     return after.content(a);
   }
+  /// A file of which only a little is here and synced gets more from the server, and a write beside that.
+  void write_beside_fetched(HandleId& handle) {
+    start(false);
+    ASSERT_OK(stack.backing->remove(a));
+    {
+      MutexLock lock(stack.store->mutex());
+      ASSERT_OK(stack.store->note_content(lock, a, {0, theirs.size()}, false));
+    }
+    handle = stack.open_file(a);
+    ASSERT_OK(stack.write(handle, 190000, "first"));
+    ASSERT_OK(stack.fs->sync_file(r, handle, true));
+    ASSERT_EQ(stack.read(handle, 70000, 50000)->size(), 50000u);   // fetched
+    ASSERT_OK(stack.write(handle, 100000, "mine"));
+  }
   const std::string theirs = std::string(200000, 't');
   InodeId a;
   bool dirty_after = false;
@@ -259,22 +273,25 @@ INSTANTIATE_TEST_SUITE_P(Ways, PowerCutOfFetchedTest, ::testing::Bool());
 
 // The file was on the disk, and then more of it came.
 TEST_F(PowerCutOfFetchedTest, WhatIsFetchedAfterASyncIsSyncedWithTheNext) {
-  start(false);
-  ASSERT_OK(stack.backing->remove(a));
-  {
-    MutexLock lock(stack.store->mutex());
-    ASSERT_OK(stack.store->note_content(lock, a, {0, theirs.size()}, false));
-  }
-  const HandleId handle = stack.open_file(a);
-  ASSERT_OK(stack.write(handle, 190000, "first"));
-  ASSERT_OK(stack.fs->sync_file(r, handle, true));
-  EXPECT_EQ(stack.read(handle, 70000, 50000)->size(), 50000u);   // fetched
-  ASSERT_OK(stack.write(handle, 100000, "mine"));
+  HandleId handle;
+  ASSERT_NO_FATAL_FAILURE(write_beside_fetched(handle));
   ASSERT_OK(stack.fs->sync_file(r, handle, true));
   std::string wanted = theirs;
   wanted.replace(100000, 4, "mine");
   wanted.replace(190000, 5, "first");
   EXPECT_TRUE(after_cut() == wanted);
+}
+
+// Only the log was synced then, and nobody heard of the file.
+TEST_F(PowerCutOfFetchedTest, OldBytesBesideWhatIsSyncedThatCannotBeSyncedAreTold) {
+  HandleId handle;
+  ASSERT_NO_FATAL_FAILURE(write_beside_fetched(handle));
+  stack.hook = [](const FaultPoint& point) {
+    return point.name == "file.sync" && point.detail.find("/backing/") != point.detail.npos ? EIO : 0;
+  };
+  EXPECT_CODE(stack.fs->sync_file(r, handle, true), Code::kIo);
+  stack.hook = nullptr;
+  EXPECT_CODE(stack.fs->sync_file(r, handle, true), Code::kIo);   // until it is closed
 }
 
 // Editors and programs that save beside and rename over, without fsync.

@@ -19,7 +19,12 @@ class FakeReplay final : public DataReplay {
     durable.insert(durable.end(), inodes.begin(), inodes.end());
     return {};
   }
+  Status sync_changed(const std::vector<InodeId>& inodes) override {
+    changed.push_back(inodes);
+    return fail ? Status(Error(Code::kIo, "injected")) : Status();
+  }
   std::vector<std::tuple<InodeId, std::uint64_t, std::string>> replayed;
+  std::vector<std::vector<InodeId>> changed;
   std::vector<InodeId> durable;
   bool fail = false;
 };
@@ -49,6 +54,11 @@ class RecoveryTest : public testing::Test {
   }
   std::string segment(Lsn first = Lsn{1}) { return options_.directory + "/" + segment_name(first); }
 
+  void bytes_first(InodeId inode) {
+    MutexLock lock(store_->mutex());
+    store_->bytes_first(lock, inode);
+  }
+
   TemporaryDirectory directory_;
   std::vector<std::unique_ptr<TemporaryDirectory>> copies_;
   PosixDisk disk_;
@@ -58,6 +68,28 @@ class RecoveryTest : public testing::Test {
   std::unique_ptr<MetadataStore> store_;
   Tree tree_;
 };
+
+// Files that the log waits for: once each, all of them at once beyond the bound, and one that cannot be synced holds up nobody.
+TEST_F(RecoveryTest, BytesComeBeforeTheLogAndAreTriedAgain) {
+  const Lsn last = store_->last_lsn();
+  bytes_first(InodeId{5});
+  bytes_first(InodeId{5});
+  EXPECT_TRUE(store_->sync(last).ok());
+  EXPECT_TRUE(store_->sync(last).ok());
+  ASSERT_EQ(replay_.changed, (std::vector<std::vector<InodeId>>{{InodeId{5}}}));
+  replay_.fail = true;
+  bytes_first(InodeId{6});
+  EXPECT_TRUE(store_->sync(last).ok());
+  replay_.fail = false;
+  EXPECT_TRUE(store_->sync(last).ok());
+  EXPECT_TRUE(store_->sync(last).ok());
+  ASSERT_EQ(replay_.changed.size(), 3u);
+  EXPECT_EQ(replay_.changed[1], replay_.changed[2]);
+  for (std::uint64_t i = 0; i < 20000; ++i) bytes_first(InodeId{100 + i});
+  EXPECT_TRUE(store_->sync(last).ok());
+  EXPECT_EQ(replay_.changed.back().size(), 10001u);
+  EXPECT_THAT(replay_.changed.back(), testing::Contains(InodeId{}));
+}
 
 TEST_F(RecoveryTest, IdentityIsKeptAndGuarded) {
   auto identity = MetadataStore::read_identity(disk_, directory_.path());
