@@ -94,4 +94,6 @@ def test_client_killed_at_named_points(action):
         a.sync(left)
         other.ledger.check(left / "other")
         assert_soon_same_tree(left, right)
+        assert_soon_same_tree(left, w.fresh_clone())
+        w.assert_in_order()
         print(f"slowest mount after a kill: {slowest:.2f} s")

@@ -51,7 +51,8 @@ def test_power_loss_under_the_client(kind):
         a.skymoor("fsck")
         drive = a.mount("home", name=point)
         assert_soon_same_tree(drive, b.mount("home"))
-        a.umount(drive)
+        assert_soon_same_tree(drive, w.fresh_clone())
+        w.assert_in_order()
         end_all(a, drive)
         assert disk.cuts == 2 * ROUNDS
 
@@ -94,8 +95,8 @@ def test_power_loss_under_a_file_that_is_synced_again_and_again(kind):
         assert (drive / "base").read_bytes() == expected
         w.server.start()
         a.sync(drive)
-        a.umount(drive)
-        a.skymoor("fsck")
+        assert_soon_same_tree(drive, w.fresh_clone())
+        w.assert_in_order()
         end_all(a, drive)
         assert disk.cuts == 1
 
@@ -145,5 +146,5 @@ def test_power_loss_under_the_server(kind):
             assert_soon_same_tree(drive, right)
             fresh.umount(right)
             a.umount(drive)
-        w.server.stop()
+        w.assert_in_order()
         assert disk.cuts == 2 * ROUNDS

@@ -63,6 +63,5 @@ def test_server_killed_and_failing():
         workers[0].ledger.check(right / "a", at_least=20)
         workers[1].ledger.check(left / "b", at_least=20)
         assert_soon_same_tree(left, right)
-        fresh = w.device("fresh")
-        fresh.login(w.server)
-        assert_soon_same_tree(left, fresh.mount("home"))
+        assert_soon_same_tree(left, w.fresh_clone())
+        w.assert_in_order()

@@ -184,10 +184,11 @@ class Device:
         """Returns when the server holds everything."""
         return self.skymoor("sync", point, "--timeout", f"{timeout}s", timeout=timeout + 30)
 
-    def fsck(self):
+    def fsck(self, *options):
         """Checks the state here, once a mount that has just ended has closed it."""
         last = []
-        wait_until(lambda: last.append(self.skymoor("fsck", check=False, timeout=600)) or last[-1].returncode != 7, 60, "state closed")
+        wait_until(lambda: last.append(self.skymoor("fsck", *options, check=False, timeout=600)) or last[-1].returncode != 7, 60,
+                   "state closed")
         assert last[-1].returncode == 0, last[-1].stdout + last[-1].stderr
 
     def pid(self, point):
@@ -282,6 +283,27 @@ class World:
         first.sync(drive)
         first.umount(drive)
         return first, second
+
+    def fresh_clone(self):
+        """The mount of another device, that has nothing yet."""
+        device = self.device(f"fresh-{len(self.devices)}")
+        device.login(self.server)
+        return device.mount("home")
+
+    def assert_in_order(self):
+        """Ends all mounts and the server, and asks the product's own checks, byte for byte, on both sides."""
+        checked = 0
+        for device in self.devices:
+            for point in device.mounts:
+                if mounted(point):
+                    device.umount(point)
+                    wait_until(lambda at=point: not mounted(at), 60, "unmounted")
+            if any(device.root.glob("data/skymoor/volumes/*")):
+                device.fsck("--deep")
+                checked += 1
+        assert checked, "no device has anything to check"
+        self.server.stop()
+        run(SKYMOORD, "fsck", "--data", self.server.data)
 
     def unexpected_log_lines(self):
         """Error lines in any log: a clean exit is not enough."""

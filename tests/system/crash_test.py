@@ -60,6 +60,7 @@ def test_kill_client_while_writing():
         drive = a.mount("home")
         a.sync(drive)
         assert_same_tree(drive, b.mount("home"))
+        w.assert_in_order()
 
 
 def test_kill_client_during_untar():
@@ -91,6 +92,7 @@ def test_kill_client_during_untar():
         assert_same_tree(w.root / "python3.11", drive / "python3.11")
         a.sync(drive)
         assert_same_tree(drive, b.mount("home"))
+        w.assert_in_order()
 
 
 def test_kill_server_during_upload():
@@ -121,6 +123,7 @@ def test_kill_server_during_upload():
         for name, content in acknowledged.items():
             assert (other / name).read_bytes() == content
         assert_same_tree(drive, other)
+        w.assert_in_order()
 
 
 def test_clean_restart_with_everything_pending():
@@ -139,3 +142,4 @@ def test_clean_restart_with_everything_pending():
         w.server.start()
         a.sync(drive)
         assert_same_tree(drive, b.mount("home"))
+        w.assert_in_order()

@@ -1,4 +1,5 @@
-"""Days of work without a server, with a restart in between: all of it is there at once, and at the other device afterwards.
+"""Days of work without a server, with a restart and a kill -9 in between: all of it is there at once, and at the other devices
+afterwards.
 
 SKYMOOR_OFFLINE_OPERATIONS: how many (3000).
 """
@@ -81,6 +82,13 @@ def test_days_without_a_server():
         worked = time.monotonic() - began
         pending = a.status(left)["pending"]
         assert pending["records"] >= OPERATIONS, pending
+        a.kill(left)
+        began = time.monotonic()
+        left = a.mount("home")
+        mounted_in = time.monotonic() - began
+        assert_same_tree(left, beside, times=False)
+        assert mounted_in < worked, f"{mounted_in:.2f} s to mount what took {worked:.2f} s to do"
+        assert a.status(left)["pending"]["records"] >= OPERATIONS
         w.server.start()
         began = time.monotonic()
         a.sync(left, timeout=1200)
@@ -90,4 +98,7 @@ def test_days_without_a_server():
         # Nobody else wrote, so nothing has a second version, in whatever directory.
         assert not [name for drive in (left, right) for name in tree_of(drive) if b"(conflict" in name]
         assert a.status(left)["conflicts"] == b.status(right)["conflicts"] == 0
-        print(f"{OPERATIONS} operations without the server in {worked:.1f} s, {pending['records']} records pending, sent in {synced:.1f} s")
+        assert_soon_same_tree(left, w.fresh_clone(), timeout=300)
+        w.assert_in_order()
+        print(f"{OPERATIONS} operations without the server in {worked:.1f} s, {pending['records']} records pending, after kill -9 mounted "
+              f"in {mounted_in:.2f} s, sent in {synced:.1f} s")
