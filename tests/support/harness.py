@@ -346,7 +346,7 @@ def world(*server_options, expect_clean=True):
 
 
 def tree_of(root, times=True):
-    """{relative path: (type, mode, uid, gid, size, mtime, links, target, sha or None)} of a tree."""
+    """{relative path: (type, mode, uid, gid, size, mtime, links, target, users' attributes, sha or None)} of a tree."""
     import hashlib
     import stat
     answer = {}
@@ -361,10 +361,15 @@ def tree_of(root, times=True):
                     digest = hashlib.sha256(f.read()).hexdigest()
             elif stat.S_ISLNK(st.st_mode):
                 target = os.readlink(path)
+            attributes = {}
+            if not stat.S_ISLNK(st.st_mode):
+                with contextlib.suppress(OSError):   # a filesystem that has none
+                    attributes = {key: os.getxattr(path, key) for key in os.listxattr(path)
+                                  if key.startswith("user.") and not key.startswith("user.skymoor.")}
             size = 0 if stat.S_ISDIR(st.st_mode) else st.st_size
             answer[os.path.relpath(path, root)] = (stat.S_IFMT(st.st_mode), stat.S_IMODE(st.st_mode), st.st_uid, st.st_gid, size,
                                                    st.st_mtime_ns if times else 0, 0 if stat.S_ISDIR(st.st_mode) else st.st_nlink,
-                                                   target, digest)
+                                                   target, attributes, digest)
     return answer
 
 

@@ -38,6 +38,14 @@ class Network:
         """Packets arrive again."""
         _command("tc", "qdisc", "del", "dev", "lo", "root")
 
+    def unplug(self):
+        """There is no network at all: ENETUNREACH."""
+        _command("ip", "link", "set", "lo", "down")
+
+    def plug(self):
+        """There is one again."""
+        _command("ip", "link", "set", "lo", "up")
+
     def leave(self):
         """Back to the network before; this one goes with the last process in it."""
         _call("setns", self.before, CLONE_NEWNET)

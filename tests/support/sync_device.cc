@@ -344,6 +344,23 @@ void SyncDevice::unlink(const std::string& path) {
   files_->forget(id);
 }
 
+void SyncDevice::unlink_and_write_on(const std::string& path, std::string_view bytes, const std::string& other) {
+  const InodeId id = inode(path);
+  OpenFlags flags;
+  flags.write = true;
+  {
+    const Closing opened{*files_, open(id, flags)};
+    if (other.empty()) {
+      auto [parent, name] = parent_of(path);
+      must(path.c_str(), [&, p = parent, n = name](Request& r) { return files_->unlink(r, p, n); });
+    } else {
+      rename(other, path);
+    }
+    put(opened.handle, 0, bytes);
+  }
+  files_->forget(id);
+}
+
 void SyncDevice::remove_directory(const std::string& path) {
   auto [parent, name] = parent_of(path);
   const InodeId id = inode(path);

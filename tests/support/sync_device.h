@@ -57,6 +57,8 @@ class SyncDevice {
   void truncate(const std::string& path, std::uint64_t size);
   std::string read(const std::string& path, std::uint64_t offset = 0, std::size_t size = std::size_t(-1));
   void unlink(const std::string& path);
+  /// As a program does with a file that nobody else is to see: opens, unlinks (or `other` is renamed over it), writes on, closes.
+  void unlink_and_write_on(const std::string& path, std::string_view bytes, const std::string& other = {});
   void remove_directory(const std::string& path);
   void rename(const std::string& from, const std::string& to);
   void link(const std::string& existing, const std::string& path);

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import random
 
 from harness import SKYMOORD, run, tree_of, wait_until, world
 from sealed_database import changed_database, page_bytes
@@ -154,6 +155,63 @@ def test_client_damage_is_named_and_only_what_the_server_has_is_forgotten():
         left = a.mount("home")
         for name, content in contents.items():
             assert (left / name).read_bytes() == content, name
+
+
+# What can happen to a file on a disk.
+DAMAGES = {
+    "a bit": lambda path, at: flip_bit(path, at),
+    "a page of zeros": lambda path, at: put(path, at & ~4095, bytes(4096)),
+    "another file's bytes": lambda path, at: put(path, at, os.urandom(64)),
+    "cut short": lambda path, at: os.truncate(path, at),
+    "empty": lambda path, _: os.truncate(path, 0),
+    "gone": lambda path, _: path.unlink(),
+}
+DAMAGED = int(os.environ.get("SKYMOOR_DAMAGED_FILES", "200"))
+
+
+def put(path, offset, new):
+    """Within what the file has."""
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(new[:path.stat().st_size - offset])
+
+
+def flip_bit(path, at):
+    with open(path, "r+b") as file:
+        file.seek(at)
+        old = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([old ^ 1 << at % 8]))
+
+
+def test_each_damage_to_a_clean_backing_file_is_found_and_fetched_again():
+    chance = random.Random(int(os.environ.get("SKYMOOR_CRASH_SEED", "1")))
+    with world(expect_clean=False) as w:
+        a, _ = w.two_devices()
+        left = a.mount("home")
+        contents = {f"f{n}": os.urandom(chance.choice([300, 5000, 20000, 300_000])) for n in range(DAMAGED)}
+        for name, content in contents.items():
+            (left / name).write_bytes(content)
+        a.sync(left)
+        inodes = {name: os.stat(left / name).st_ino for name in contents}
+        a.umount(left)
+        assert client_fsck(a, "--deep")["clean"]
+        kept = {int(path.name, 16): path for path in (a.root / "cache").glob("**/backing/*/*")}
+        done = {}
+        for name, content in contents.items():
+            done[name] = chance.choice(list(DAMAGES))
+            before = kept[inodes[name]].read_bytes()
+            assert before == content
+            DAMAGES[done[name]](kept[inodes[name]], chance.randrange(len(content)))
+            assert not kept[inodes[name]].exists() or kept[inodes[name]].read_bytes() != before, f"{done[name]} changed nothing"
+        found = {p.split(":")[0] for p in client_fsck(a, "--deep", "--repair")["volumes"][0]["repaired"]}
+        # A clean file that is gone is a cache that was wiped, and nobody's fault.
+        missed = {name: done[name] for name in contents if name not in found and done[name] != "gone"}
+        assert not missed and len(set(done.values())) == len(DAMAGES), missed
+        assert client_fsck(a, "--deep")["clean"]
+        left = a.mount("home")
+        for name, content in contents.items():
+            assert (left / name).read_bytes() == content, f"{name}: {done[name]}"
 
 
 def test_a_lost_database_is_no_new_start():

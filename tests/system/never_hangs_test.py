@@ -1,6 +1,9 @@
 """Without a server, or with one that does not answer, nothing local waits; what must wait ends. Run it with -s for figures."""
 
+import collections
 import errno
+import fcntl
+import mmap
 import os
 import pathlib
 import resource
@@ -46,27 +49,78 @@ def append_synced(path):
         os.fsync(f.fileno())
 
 
-def local_work(drive):
-    """Each operation on what is here, many times."""
-    place = drive / "local"
+def is_absent(path):
+    assert not path.exists()
+
+
+def truncate(path):
+    os.truncate(path, 100)
+
+
+def allocate(fd):
+    os.posix_fallocate(fd, 0, 16384)
+
+
+def map_and_store(path):
+    with open(path, "r+b") as f, mmap.mmap(f.fileno(), 4096) as mapping:
+        mapping[:5] = b"store"
+        mapping.flush()
+
+
+def copy_range(source, target):
+    with open(source, "rb") as one, open(target, "wb") as other:
+        os.copy_file_range(one.fileno(), other.fileno(), 4096)
+
+
+def lock(fd):
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def local_work(drive, name):
+    """Each operation on what is here, many times: the seconds of each."""
+    place = drive / name
     (place / "full").mkdir(parents=True)
     for n in range(100):
         (place / "full" / f"f{n}").write_bytes(b"x")
-    rows = {name: [] for name in ("create and write 4 KiB", "stat", "read 4 KiB", "append and fsync", "rename", "ls of 100",
-                                  "mkdir", "df", "unlink")}
+    rows = collections.defaultdict(list)
+    def do(what, function, *args):
+        rows[what].append(timed(function, *args))
     for n in range(ROUNDS):
-        one, two = place / f"a{n}", place / f"b{n}"
-        rows["create and write 4 KiB"].append(timed(write_new, one))
-        rows["stat"].append(timed(os.stat, one))
-        rows["read 4 KiB"].append(timed(one.read_bytes))
-        rows["append and fsync"].append(timed(append_synced, one))
-        rows["rename"].append(timed(os.rename, one, two))
-        rows["ls of 100"].append(timed(os.listdir, place / "full"))
-        rows["mkdir"].append(timed(os.mkdir, place / f"d{n}"))
-        rows["df"].append(timed(os.statvfs, drive))
-        rows["unlink"].append(timed(os.unlink, two))
+        one, two, other = place / f"a{n}", place / f"b{n}", place / f"c{n}"
+        do("create and write 4 KiB", write_new, one)
+        do("stat", os.stat, one)
+        do("look up what is not there", is_absent, two)
+        do("read 4 KiB", one.read_bytes)
+        do("append and fsync", append_synced, one)
+        do("mmap, store, msync", map_and_store, one)
+        do("truncate", truncate, one)
+        do("chmod", os.chmod, one, 0o640)
+        do("setxattr", os.setxattr, one, "user.x", b"1")
+        do("getxattr", os.getxattr, one, "user.x")
+        do("rename", os.rename, one, two)
+        do("link", os.link, two, other)
+        do("symlink", os.symlink, "target", place / f"s{n}")
+        do("readlink", os.readlink, place / f"s{n}")
+        do("copy_file_range of 4 KiB", copy_range, two, place / f"e{n}")
+        do("ls of 100", os.listdir, place / "full")
+        do("mkdir", os.mkdir, place / f"d{n}")
+        do("rmdir", os.rmdir, place / f"d{n}")
+        do("df", os.statvfs, drive)
+        with open(two, "r+b") as f:
+            do("fallocate", allocate, f.fileno())
+            do("flock", lock, f.fileno())
+            do("fsync", os.fsync, f.fileno())
+        do("unlink", os.unlink, two)
+    return rows
+
+
+def assert_as_before(before, rows):
+    """The middle one of each operation is of the size that it had while the server answered; what one in many takes is for people."""
     for name, seconds in rows.items():
         figures(name, seconds)
+        middle, usual = (sorted(s)[len(s) // 2] for s in (seconds, before[name]))
+        assert middle < 10 * usual + 0.01, f"{name} takes {middle * 1000:.2f} ms, and {usual * 1000:.2f} while the server answers"
 
 
 def read_absent(path, results):
@@ -170,12 +224,13 @@ def without_an_answer(w, trouble):
     a.umount(drive)
     drive = b.mount("home", f"read-timeout={DEADLINE_S}s")
     assert len(os.listdir(drive / "absent")) == ABSENT + 2
+    calm = local_work(drive, "calm")
     trouble.begin()
     first = []
     read_absent(drive / "absent" / f"f{ABSENT + 1}", first)
     check_errors(first, {trouble.first_error})
     figures("first read of absent data", [seconds for _, seconds in first], DEADLINE_S + LATE_S)
-    local_work(drive)
+    assert_as_before(calm, local_work(drive, "local"))
     hanging_reads(b, drive, [drive / "absent" / f"f{n}" for n in range(ABSENT + 1)], trouble.later_errors)
 
     wait_until(lambda: not b.status(drive)["online"], 60, "status says that it is offline")
@@ -198,6 +253,21 @@ def test_nothing_waits_for_a_server_that_does_not_answer(kind):
 def test_nothing_waits_for_a_line_that_drops_packets():
     with own_network() as network, world() as w:
         without_an_answer(w, Dropped(network))
+
+
+def test_a_line_that_falls_silent_is_noticed_though_nobody_asks_for_anything():
+    """Nothing is read and nothing is to be sent: only the stream of changes is there to tell."""
+    with own_network() as network, world() as w:
+        a, _ = w.two_devices()
+        drive = a.mount("home")
+        wait_until(lambda: a.status(drive)["online"], 30, "online")
+        network.drop()
+        noticed = wait_until(lambda: not a.status(drive)["online"], 45, "the silence is noticed")
+        print(f"| a silent line is noticed | {noticed:.1f} s |")
+        state = a.status(drive)
+        assert state["since"] and state["offline_reason"]
+        network.restore()
+        wait_until(lambda: a.status(drive)["online"], 90, "online again")
 
 
 def test_opening_a_file_does_not_wait_for_the_table_of_descriptors_to_grow():

@@ -10,6 +10,7 @@ import time
 
 from faults import assert_soon_same_tree
 from harness import assert_same_tree, mounted, tree_of, wait_until, world
+from network import own_network
 
 OPERATIONS = int(os.environ.get("SKYMOOR_OFFLINE_OPERATIONS", "3000"))
 DIRECTORIES = 50
@@ -20,7 +21,7 @@ class Work:
 
     def __init__(self, *roots):
         self.roots = roots
-        self.random = random.Random(7)
+        self.random = random.Random(int(os.environ.get("SKYMOOR_CRASH_SEED", "7")))
         self.names = []
         self.made = 0
         for root in roots:
@@ -102,3 +103,23 @@ def test_days_without_a_server():
         w.assert_in_order()
         print(f"{OPERATIONS} operations without the server in {worked:.1f} s, {pending['records']} records pending, after kill -9 mounted "
               f"in {mounted_in:.2f} s, sent in {synced:.1f} s")
+
+
+def test_a_mount_starts_where_there_is_no_network():
+    with own_network() as network, world() as w:
+        a, b = w.two_devices()
+        left = a.mount("home")
+        (left / "here").write_text("from before")
+        a.sync(left)
+        a.umount(left)
+        network.unplug()
+        left = a.mount("home")
+        assert (left / "here").read_text() == "from before"
+        (left / "new").write_text("made without a network")
+        os.rename(left / "here", left / "moved")
+        state = a.status(left)
+        assert not state["online"] and state["offline_reason"] and state["pending"]["records"] >= 2, state
+        assert a.skymoor("sync", left, "--timeout", "2s", check=False).returncode != 0
+        network.plug()
+        a.sync(left)
+        assert_soon_same_tree(left, b.mount("home"))

@@ -25,10 +25,13 @@ from network import TROUBLES, Routed, why_not_routed
 RUNS = int(os.environ.get("SKYMOOR_SYNC_SEEDS", "1"))
 FIRST = int(os.environ.get("SKYMOOR_SYNC_SEED", "1"))
 STEPS = int(os.environ.get("SKYMOOR_SYNC_STEPS", "150"))
-FILES = ["a", "b", "dir/a", "dir/c", "other/b"]
+FILES = ["a", "b", "dir/a", "dir/c", "other/b", "moved/a"]
+DIRECTORIES = ["dir", "other", "moved"]
+# What each run does at least once.
+DISTURBANCES = ["wire", "kill", "up", "server kill", "server's wire", "remount", "up", "server restart"]
 # What a user may see while the server is out of reach, or while names move under them.
 BEARABLE = {errno.ENOENT, errno.EIO, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ESTALE, errno.ETIMEDOUT,
-            errno.EBUSY}
+            errno.EBUSY, errno.ENODATA}
 
 
 def sha(content):
@@ -75,7 +78,8 @@ class User:
         return seen
 
     def step(self):
-        what = self.chance.choice(["write", "write", "save", "append", "rename", "unlink", "mkdir", "rmdir", "list"])
+        what = self.chance.choice(["write", "write", "save", "append", "cut", "patch", "rename", "unlink", "link", "symlink", "chmod",
+                                   "set_attribute", "mkdir", "rmdir", "move_directory", "list"])
         name = self.chance.choice(FILES)
         self.log.append((f"{time.time():.3f}", what, name))
         try:
@@ -128,19 +132,70 @@ class User:
             os.close(fd)
 
     def append(self, name):
-        fd = os.open(self.point / name, os.O_RDWR | os.O_APPEND)
+        def change(fd, old):
+            more = self.content()
+            os.write(fd, more)
+            return old + more
+        self.changed_in_place(name, change, os.O_APPEND)
+
+    def changed_in_place(self, name, change, flags=0):
+        """`change` is given the descriptor and what stands there, and answers with what will."""
+        fd = os.open(self.point / name, os.O_RDWR | flags)
         try:
             self.replaces(fd)
             old = b""
             while piece := os.pread(fd, 1 << 20, len(old)):
                 old += piece
-            more = self.content()
-            os.write(fd, more)
+            new = change(fd, old)
             os.fsync(fd)
-            if self.look(fd) == sha(old + more):
-                self.promise(old + more, name)
+            if self.look(fd) == sha(new) and new:
+                self.promise(new, name)
         finally:
             os.close(fd)
+
+    def cut(self, name):
+        """To half, and so that nobody else comes to the same by cutting off what was appended."""
+        def change(fd, old):
+            tag = self.content()[:20]
+            os.ftruncate(fd, len(old) // 2)
+            os.pwrite(fd, tag, 0)
+            return tag + old[len(tag):len(old) // 2]
+        self.changed_in_place(name, change)
+
+    def patch(self, name):
+        def change(fd, old):
+            at, piece = self.chance.randrange(len(old) + 1), self.chance.randbytes(2000)
+            os.pwrite(fd, piece, at)
+            return old[:at] + piece + old[at + len(piece):]
+        self.changed_in_place(name, change)
+
+    def link(self, name):
+        to = self.chance.choice(FILES)
+        self.log.append(("to", to))
+        os.makedirs(self.point / os.path.dirname(to), exist_ok=True)
+        os.link(self.point / name, self.point / to)
+
+    def symlink(self, name):
+        """Of names that nothing else has."""
+        place = self.point / os.path.dirname(name) / "pointer"
+        if os.path.islink(place):
+            os.unlink(place)
+        os.symlink(self.chance.choice(FILES), place)
+
+    def chmod(self, name):
+        os.chmod(self.point / name, self.chance.choice([0o600, 0o640, 0o644, 0o755]))
+
+    def set_attribute(self, name):
+        key = f"user.{self.chance.choice('xy')}"
+        if self.chance.random() < 0.3 and key in os.listxattr(self.point / name):
+            os.removexattr(self.point / name, key)
+        else:
+            os.setxattr(self.point / name, key, self.chance.randbytes(self.chance.choice([0, 10, 3000])))
+
+    def move_directory(self, _):
+        old, new = self.chance.sample(DIRECTORIES, 2)
+        self.log.append((old, new))
+        os.rename(self.point / old, self.point / new)
 
     def rename(self, name):
         to = self.chance.choice(FILES)
@@ -156,10 +211,10 @@ class User:
         os.unlink(self.point / name)
 
     def mkdir(self, _):
-        os.makedirs(self.point / "dir", exist_ok=True)
+        os.makedirs(self.point / self.chance.choice(DIRECTORIES), exist_ok=True)
 
     def rmdir(self, _):
-        os.rmdir(self.point / self.chance.choice(["dir", "other"]))
+        os.rmdir(self.point / self.chance.choice(DIRECTORIES))
 
     def list(self, name):
         os.listdir(self.point / os.path.dirname(name))
@@ -219,10 +274,9 @@ class Lines:
             line.close()
 
 
-def disturb(chance, w, users, wires):
+def disturb(what, chance, w, users, wires):
     """One trouble: a wire, a client or the server."""
     user = chance.choice(users)
-    what = chance.choice(["wire", "wire", "wire", "up", "up", "server's wire", "kill", "remount", "server kill", "server restart"])
     if what == "wire" or (what == "server's wire" and not wires.to_server):
         what = chance.choice(wires.troubles)
     user.log.append((f"{time.time():.3f}", what))
@@ -232,6 +286,7 @@ def disturb(chance, w, users, wires):
         wires.to_server.set("up" if wires.to_server.state != "up" else chance.choice(wires.troubles))
         user.log.append(wires.to_server.state)
     elif what == "kill":
+        assert user.device.processes(), "nobody is there to be killed"
         end_all(user.device, user.point)
         user.mount()
     elif what == "remount":
@@ -242,6 +297,8 @@ def disturb(chance, w, users, wires):
     else:
         w.server.kill() if what == "server kill" else w.server.stop()
         time.sleep(chance.random())
+        if wires.to_server and wires.to_server.state == "moved":
+            wires.to_server.set("up")   # nobody listens on an address that the machine does not have
         w.server.start()
 
 
@@ -352,9 +409,11 @@ def play(seed, w, users, wires):
         user.write(name)
         user.device.sync(user.point)
         user.write(name)
-    for _ in range(STEPS):
-        if chance.random() < 0.06:
-            disturb(chance, w, users, wires)
+    planned = {STEPS * number // len(DISTURBANCES): what for number, what in enumerate(chance.sample(DISTURBANCES, len(DISTURBANCES)))}
+    assert len(planned) == len(DISTURBANCES), "too few steps for a disturbance of each kind"
+    for step in range(STEPS):
+        if what := planned.get(step) or (chance.random() < 0.03 and chance.choice(DISTURBANCES)):
+            disturb(what, chance, w, users, wires)
         else:
             chance.choice(users).step()
     settle(users, wires)
@@ -367,6 +426,7 @@ def play(seed, w, users, wires):
     print(f"seed {seed}: {sum(u.done for u in users)} steps, {sum(len(u.promised) for u in users)} promises, "
           f"{sum(b'(conflict ' in name for name in tree)} conflict copies, {kept} contents among the versions")
     assert all(user.done > STEPS / 30 for user in users), [user.done for user in users]
+    w.assert_in_order()
 
 
 def one_run(seed, kind):

@@ -111,7 +111,7 @@ Result<bool> BatchContents::prepare_all(Batch& batch, const std::vector<Wanted>&
     auto it = kept_.find(want.inode);
     if (it != kept_.end() && it->second.content == want.content) continue;
     if (old_ && !TRY(still_wanted(want))) continue;
-    auto content = TRY(preparer_.prepare(want.inode, stillness, round, options));
+    auto content = TRY(preparer_.prepare(want.inode, want.content, stillness, round, options));
     if (content && content->content.counter >= want.content.counter && content->content.writer == writer_)
       prepared.emplace_back(want.inode, std::move(*content));
     else all = false;

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include "fuse/sync/plan/content_made.h"
 #include "fuse/sync/upload/rechunker.h"
 #include "shared/base/log.h"
 
@@ -21,19 +22,30 @@ struct ContentPreparer::State {
   std::vector<std::uint64_t> offsets;
 };
 
-Result<std::optional<ContentPreparer::State>> ContentPreparer::look(InodeId inode) {
+/// By a record that only says what is so here: the author's deletion, which came before it, was of what was there then.
+Result<bool> ContentPreparer::made_without_a_name(OpId content) {
+  if (Lsn{content.counter} <= d_.store.position().acknowledged) return false;
+  const auto made = TRY(d_.store.records_after(Lsn{content.counter - 1}, 1, 1));
+  return !made.empty() && made[0].lsn.value == content.counter && !content_made(made[0], content.writer);
+}
+
+Result<std::optional<ContentPreparer::State>> ContentPreparer::look(InodeId inode, OpId wanted) {
   State state;
   state.inode = inode;
+  bool named;
   {
     MutexLock lock(d_.store.mutex());
     auto row = d_.store.inode(lock, inode);
     if (!row.ok() && row.error().code() == Code::kNotFound) return std::optional<State>();
     if (!row.ok()) return std::move(row).error();
     if (row->attributes.type != FileType::kFile) return std::optional<State>();
+    named = row->links > 0;
     state.prepared = {row->content, row->attributes.size, row->attributes.mtime, row->attributes.ctime,
                       std::make_shared<Manifest>()};
     state.row = TRY(d_.store.content(lock, inode));
   }
+  const OpId found = state.prepared.content;
+  if (!named && found != wanted && found.writer == wanted.writer && TRY(made_without_a_name(found))) return std::optional<State>();
   if (!state.row.manifest.empty()) {
     state.old = TRY(decode_manifest(state.row.manifest));
     state.offsets = chunk_offsets(*state.old);
@@ -53,8 +65,8 @@ struct ContentPreparer::Reading {
   bool hope = false;                               ///< it may have changed while it was read
 };
 
-Result<std::optional<PreparedContent>> ContentPreparer::prepare(InodeId inode, Stillness stillness, UploadRound& round,
-                                                                const CallOptions& options) {
+Result<std::optional<PreparedContent>> ContentPreparer::prepare(InodeId inode, OpId wanted, Stillness stillness,
+                                                                UploadRound& round, const CallOptions& options) {
   Reading reading;
   auto opened = d_.backing.open_file(inode, false);
   if (opened.ok()) reading.file = std::move(opened).value();
@@ -63,7 +75,7 @@ Result<std::optional<PreparedContent>> ContentPreparer::prepare(InodeId inode, S
     reading.frozen = reading.file->freeze();
     reading.generation = reading.file->generation();
   }
-  auto state = TRY(look(inode));
+  auto state = TRY(look(inode, wanted));
   if (!state) return std::optional<PreparedContent>();
   const std::uint64_t size = state->prepared.size;
   state->prepared.manifest->size = size;

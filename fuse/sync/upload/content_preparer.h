@@ -40,9 +40,10 @@ class ContentPreparer {
     kHope,      ///< read it, and look afterwards whether it has changed
     kFreeze,    ///< for one that never rests: changes wait while its dirty parts are copied aside
   };
-  /// Reads the file, seals and sends its blocks in `round`. Nothing: it changed meanwhile, or is gone.
+  /// Reads the file, seals and sends its blocks in `round`: its content `wanted`, or a later one. Nothing: it changed meanwhile, or
+  /// is gone, or all that is left of it is what somebody wrote after it had lost its last name, which is nobody else's.
   /// Errors: Io, NoSpace, those of the round and of reading blocks that are not here.
-  Result<std::optional<PreparedContent>> prepare(InodeId inode, Stillness stillness, UploadRound& round,
+  Result<std::optional<PreparedContent>> prepare(InodeId inode, OpId wanted, Stillness stillness, UploadRound& round,
                                                  const CallOptions& options);
   /// Whether bytes were written into the file's backing file so shortly before `now`, by whatever way, and more may come:
   /// somebody can still write it.
@@ -53,7 +54,8 @@ class ContentPreparer {
 
  private:
   struct State;
-  Result<std::optional<State>> look(InodeId inode);
+  Result<std::optional<State>> look(InodeId inode, OpId wanted);
+  Result<bool> made_without_a_name(OpId content);
   struct Reading;
   Status cut_all(State& state, Reading& reading, UploadRound& round, const CallOptions& options);
   Result<bool> unchanged(const State& state, BackingFile& file, std::uint64_t generation);

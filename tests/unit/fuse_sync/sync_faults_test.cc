@@ -347,6 +347,37 @@ TEST_F(SyncFaultsTest, ContentSentAheadOfItsRecordsBecomesClean) {
   EXPECT_EQ(a.facts(), b.facts());
 }
 
+/// The same, of a file that was deleted, or replaced, while somebody had it open, and who wrote on: the server got that ahead of the
+/// deletion, which then was no deletion of what was there. The file came back, and the other one took a conflict name.
+TEST_F(SyncFaultsTest, WhatIsWrittenToADeletedFileIsNeverSentAheadOfItsDeletion) {
+  SyncDevice a(volume_, "anna", 1, directory_ + "/anna", {.stepped = true});
+  a.options.max_batch_records = 2;
+  a.stop();
+  a.start();
+  a.write("deleted", "0");
+  a.write("replaced", "0");
+  a.write("other", "the other one");
+  while (a.store().pending().records > 0) ASSERT_TRUE(a.engine().step().ok());
+  a.remote().set_offline(true);
+  for (const char* file : {"deleted", "replaced"}) a.write_at(file, 0, std::string(6000, 'a'));
+  for (int i = 0; i < 10; ++i) a.write("more" + std::to_string(i), "more");
+  for (const char* file : {"deleted", "replaced"}) a.write_at(file, 0, std::string(6000, 'b'));
+  a.unlink_and_write_on("deleted", std::string(8000, 'x'));
+  a.unlink_and_write_on("replaced", std::string(8000, 'x'), "other");
+  for (int i = 0; i < 10; ++i) a.write("after" + std::to_string(i), "more");
+  const auto expected = a.tree();
+  a.remote().set_offline(false);
+  while (a.store().pending().records > 0) ASSERT_TRUE(a.engine().step().ok());
+  EXPECT_EQ(a.tree(), expected);
+  std::vector<std::string> there;
+  for (const auto& [path, plain] : volume_.tree()) {
+    there.push_back(path);
+    EXPECT_EQ(plain.bytes.find('x'), std::string::npos) << path;
+  }
+  EXPECT_EQ(there, keys(expected));
+  a.check();
+}
+
 bool stops(SyncDevice& device) {
   for (int i = 0; i < 1000 && !device.engine().status().stopped; ++i) {
     device.engine().wake();
