@@ -202,7 +202,8 @@ class Engine final : public Filesystem, private EvictionJudge, private ContentWi
   Segment segment_at(const OpenInode& inode, const Manifest* manifest, std::uint64_t at, std::uint64_t size);
 
   // ---- unseen/passthrough.cc ----
-  Result<bool> may_pass_through(const MutexLock&, Request&, OpenInode& inode, const InodeRow& row, OpenFlags flags);
+  Result<bool> may_pass_through(const MutexLock&, Request&, OpenInode& inode, const InodeRow& row, OpenFlags flags,
+                                bool may_grow);
   Status begin_unseen(const std::shared_ptr<OpenInode>& inode);
   Status cut_unrecorded(const std::shared_ptr<OpenInode>& inode, BackingFile& file);
   Status watch(ContentChange& change, OpenInode& inode);

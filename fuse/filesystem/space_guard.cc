@@ -29,19 +29,26 @@ Status SpaceGuard::look(std::uint64_t bytes) {
     return Error(Code::kNoSpace, "the disk with Skymoor's state is full (" + format_bytes(free) + " free, of which writes leave " +
                                      format_bytes(reserve_bytes_) + ", option 'reserve'): free some space there");
   std::uint64_t room = free - reserve_bytes_;
-  VolumeStatistics volume = seams_.fetcher.volume_statistics();
-  if (volume.total_bytes != 0) {
-    const MetadataStore::Pending pending = seams_.store.pending();
-    std::uint64_t waiting = pending.bytes;
-    // Asked of every open file, so only where the answer matters.
-    if (volume.free_bytes < waiting + bytes) waiting = unsent_bytes(pending, seams_.backing.usage());
-    if (volume.free_bytes < waiting + bytes) return Error(Code::kQuotaExceeded, "the volume's quota is used up");
-    room = std::min(room, volume.free_bytes - waiting);
+  if (const auto left = quota_left(bytes)) {
+    if (*left < bytes) return Error(Code::kQuotaExceeded, "the volume's quota is used up");
+    room = std::min(room, *left);
   }
   left_.store(std::min<std::int64_t>(static_cast<std::int64_t>(room - bytes), kLookAfterBytes),
               std::memory_order_relaxed);
   looked_at_.store(seams_.clock.monotonic().time_since_epoch().count(), std::memory_order_relaxed);
   return {};
 }
+
+std::optional<std::uint64_t> SpaceGuard::quota_left(std::uint64_t bytes) {
+  const VolumeStatistics volume = seams_.fetcher.volume_statistics();
+  if (volume.total_bytes == 0) return std::nullopt;
+  const MetadataStore::Pending pending = seams_.store.pending();
+  std::uint64_t waiting = pending.bytes;
+  // Asked of every open file, so only where the answer matters.
+  if (volume.free_bytes < waiting + bytes) waiting = unsent_bytes(pending, seams_.backing.usage());
+  return volume.free_bytes - std::min(volume.free_bytes, waiting);
+}
+
+bool SpaceGuard::quota_leaves(std::uint64_t bytes) { return quota_left(bytes).value_or(bytes) >= bytes; }
 
 }  // namespace skymoor::client

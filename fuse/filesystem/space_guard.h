@@ -29,11 +29,15 @@ class SpaceGuard {
 
   /// Asks for room for `bytes` more (a record's worth is added). Errors: NoSpace, QuotaExceeded.
   Status ask(std::uint64_t bytes);
+  /// Whether the server's quota has room for so much more. What the kernel writes by itself cannot be asked about later.
+  bool quota_leaves(std::uint64_t bytes);
   /// The next `ask` looks anew.
   void forget() { looked_at_.store(INT64_MIN, std::memory_order_relaxed); }
 
  private:
   Status look(std::uint64_t bytes);
+  /// What the server has room for beside what waits to be sent, if that is to be at least `bytes`; nothing: no quota.
+  std::optional<std::uint64_t> quota_left(std::uint64_t bytes);
 
   const Seams seams_;
   const std::uint64_t reserve_bytes_;

@@ -10,8 +10,10 @@ Status Engine::flush(Request&, HandleId id) {
     inode = TRY(handle_of(lock, id))->inode;
     if (inode->failed) return *inode->failed;
   }
-  if (inode->watched.load(std::memory_order_acquire)) TRY(settle(inode));
-  return {};
+  if (!inode->watched.load(std::memory_order_acquire)) return {};
+  TRY(settle(inode));
+  MutexLock lock(store_.mutex());
+  return inode->failed ? Status(*inode->failed) : Status();
 }
 
 }  // namespace skymoor::client

@@ -101,12 +101,15 @@ bool Engine::is_whole(const std::shared_ptr<OpenInode>& inode) {
 
 /// Decides how the kernel will serve the file and counts the handle in; true: passthrough.
 Result<bool> Engine::enter_mode(Request& request, const std::shared_ptr<OpenInode>& inode, OpenFlags flags) {
+  // Nobody can say EDQUOT to a write that the kernel does by itself.
+  constexpr std::uint64_t kUnseenGrowth = 256ull << 20;
+  const bool may_grow = options_.passthrough && flags.write && space_.quota_leaves(kUnseenGrowth);
   MutexLock lock(store_.mutex());
   InodeRow row = TRY(row_of(lock, request, inode->id));
   bool passthrough = false;
   if (options_.passthrough) {
     TRY(load_view(lock, *inode, row));
-    passthrough = TRY(may_pass_through(lock, request, *inode, row, flags));
+    passthrough = TRY(may_pass_through(lock, request, *inode, row, flags, may_grow));
   }
   inode->mode = passthrough ? IoMode::kPassthrough : IoMode::kCached;
   ++inode->handles;

@@ -1,13 +1,15 @@
 // Passthrough: files that the kernel reads and writes without us.
 //
-//   kNone --first open--> kCached        (not wholly here, empty or too large to be written unseen, or switched off)
+//   kNone --first open--> kCached        (not wholly here, empty or too large to be written unseen, the quota nearly used up, or
+//                                         switched off)
 //         --first open--> kPassthrough   (wholly here)
 //   kCached, kPassthrough --last release--> kNone
 //
 // The kernel cannot mix the ways on one inode: later opens follow the first. In kPassthrough an open for writing makes
 // the inode *watched*: it is listed as unseen in the backing store (through kill -9), and its backing file carries a stamp.
 // `settle` compares file and stamp, and records what was written past us. It runs at fstat, flush, fsync, release, once a tick,
-// and after a crash (recover_unseen.cc). Whoever only opens for writing, as readers of databases do, changes nothing. A mapping may go on writing after the release: the inode stays watched (lingering) until the
+// and after a crash (recover_unseen.cc). Whoever only opens for writing, as readers of databases do, changes nothing. A mapping may
+// go on writing after the release: the inode stays watched (lingering) until the
 // backing store says that nobody can write the file any more. What it writes to a page may leave no sign after a stamp
 // (unseen_stamp.h): a file that was stamped is recorded once more when nobody can write it any more, before a sync of everything,
 // and when the kernel has had the time to write its pages.
@@ -38,7 +40,7 @@ constexpr std::chrono::seconds kBlind{40};
 }  // namespace
 
 Result<bool> Engine::may_pass_through(const MutexLock& lock, Request& request, OpenInode& inode, const InodeRow& row,
-                                      OpenFlags flags) {
+                                      OpenFlags flags, bool may_grow) {
   if (!options_.passthrough || inode.mode == IoMode::kCached) return false;
   bool whole = inode.view.wholly_valid(row.attributes.size);
   if (!whole) {
@@ -54,7 +56,7 @@ Result<bool> Engine::may_pass_through(const MutexLock& lock, Request& request, O
   if (!whole || flags.direct || (flags.sync && flags.write)) return false;
   if (!flags.write) return true;
   const std::uint64_t size = row.attributes.size;
-  return size <= kMaxUnseenBytes && (size != 0 || options_.passthrough_empty);
+  return may_grow && size <= kMaxUnseenBytes && (size != 0 || options_.passthrough_empty);
 }
 
 /// Before the kernel gets the file for writing: on return a crash finds out what it wrote. Errors: Conflict (another content came
@@ -150,9 +152,14 @@ Result<bool> Engine::settle(const std::shared_ptr<OpenInode>& inode, Look look) 
   return true;
 }
 
+/// What lies past the largest file is cut off, which flush and fsync tell.
 /// Privileges stay: before a caller who may not keep them writes, the kernel says so (a SETATTR).
 Status Engine::record_unseen(BackingFile& file, const UnseenStamp& stamp) {
   const InodeId id = file.inode();
+  // The disk below may take more than a file of ours can have.
+  const bool too_large = stamp.size > kMaxFileBytes;
+  const std::uint64_t size = std::min(stamp.size, kMaxFileBytes);
+  if (too_large) TRY(file.file().truncate(size));
   TRY(backing_.make_dirty(id));
   MutexLock lock(store_.mutex());
   auto row = store_.inode(lock, id);
@@ -163,19 +170,20 @@ Status Engine::record_unseen(BackingFile& file, const UnseenStamp& stamp) {
   const bool goes_on = it != open_.end() && is_settled(*it->second, *row);
   Change change = store_.begin(lock, row->links == 0 ? Intent(LocalIntent{}) : Intent(WriteIntent{id, row->content}));
   row->content = content_id(change);
-  row->attributes.size = stamp.size;
+  row->attributes.size = size;
   row->attributes.mtime = stamp.mtime;
   row->attributes.ctime = change.time();
-  change.mark_content(id, {stamp.size, kEndOfAll}, false, false);
-  change.mark_content(id, {0, stamp.size}, true, true);
+  change.mark_content(id, {size, kEndOfAll}, false, false);
+  change.mark_content(id, {0, size}, true, true);
   change.put(*row);
   const Lsn lsn = change.lsn();
   TRY(commit(lock, std::move(change)));
   if (it == open_.end()) return {};
   it->second->settled = lsn;
   if (!goes_on) it->second->settled_base = lsn;
-  it->second->view.cut(row->content, stamp.size);
-  it->second->view.written(row->content, {0, stamp.size});
+  it->second->view.cut(row->content, size);
+  it->second->view.written(row->content, {0, size});
+  if (too_large) it->second->failed = Error(Code::kFileTooLarge, "what was written past the largest file is gone");
   return {};
 }
 

@@ -39,6 +39,41 @@ class PassthroughTest : public FsTest {
   }
 };
 
+/// The disk below may have larger files. A record of such a size could not be read again: the state would not open any more.
+TEST_F(PassthroughTest, WhatIsWrittenPastTheLargestFileIsCutOffAndTold) {
+  const InodeId a = file("a", "here");
+  Opened opened = open(a);
+  kernel_writes(opened, kMaxFileBytes + (1ull << 30), "too far");
+  EXPECT_EQ(stack.fs->flush(r, opened.handle).error().code(), Code::kFileTooLarge);
+  EXPECT_EQ(stack.fs->sync_file(r, opened.handle, false).error().code(), Code::kFileTooLarge);
+  release(opened);
+  EXPECT_EQ(stack.node(a).attributes.size, kMaxFileBytes);
+  stack.reopen();
+  EXPECT_EQ(stack.node(a).attributes.size, kMaxFileBytes);
+  auto again = open(a);
+  EXPECT_TRUE(stack.fs->flush(r, again.handle).ok()) << "it was told";
+  stack.fs->release(again.handle);
+}
+
+/// Nobody is asked about what the kernel writes by itself, so nobody could say EDQUOT.
+TEST_F(PassthroughTest, NearTheQuotaFilesAreWrittenThroughUs) {
+  const InodeId a = file("a", "here");
+  stack.fetcher.statistics = {.total_bytes = 1ull << 40, .free_bytes = 100 << 20};
+  Opened reading = open(a, {});
+  EXPECT_TRUE(reading.passthrough);
+  release(reading);
+  Opened near = open(a);
+  EXPECT_FALSE(near.passthrough);
+  stack.fetcher.statistics.free_bytes = 1000;
+  std::this_thread::sleep_for(std::chrono::milliseconds(110));   // figures are looked up ten times a second
+  EXPECT_CODE(stack.write(near.handle, 0, std::string(6000, 'x')), Code::kQuotaExceeded);
+  stack.fs->release(near.handle);
+  stack.fetcher.statistics.free_bytes = 1ull << 39;
+  Opened far = open(a);
+  EXPECT_TRUE(far.passthrough);
+  release(far);
+}
+
 TEST_F(PassthroughTest, WhatTheKernelWroteIsThereAfterRelease) {
   Lsn before = stack.store->last_lsn();
   InodeId a = file("a", "written unseen");
