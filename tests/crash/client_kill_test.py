@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from faults import Fault, Worker, assert_soon_same_tree, end_all, ordered, wait_dead
+from faults import Fault, Worker, assert_soon_same_tree, end_all, ordered, tally, wait_dead
 from harness import world
 
 ROUNDS = int(os.environ.get("SKYMOOR_CRASH_ROUNDS", "1"))
@@ -55,6 +55,7 @@ def kill_at(a, place, plan, seed):
             end_all(a, drive)
             worker.finish()
         fault.assert_fired()
+        tally("torn record" if plan.startswith("tear") else "client killed")
     end_all(a, drive)
     started = time.monotonic()
     a.mount("home")

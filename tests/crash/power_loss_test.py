@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from faults import Worker, another_boot, assert_soon_same_tree, end_all, image, lacking
+from faults import Worker, another_boot, assert_soon_same_tree, end_all, image, lacking, tally
 from harness import Device, Server, world
 
 ROUNDS = int(os.environ.get("SKYMOOR_CRASH_ROUNDS", "1"))
@@ -34,6 +34,7 @@ def test_power_loss_under_the_client(kind):
                 w.server.stop()  # nothing has left the machine
             time.sleep(0.7 + chance.random())
             disk.cut_power()
+            tally("client lost power")
             worker.finish()
             end_all(a, drive)
             disk.unmount()
@@ -80,6 +81,7 @@ def test_power_loss_under_a_file_that_is_synced_again_and_again(kind):
             if number == 30:
                 noted = [f for f in (a.root / "data").rglob("vouching") if f.read_bytes().strip(b"\0")]
         disk.cut_power()
+        tally("client lost power")
         with contextlib.suppress(OSError):  # there is no disk any more
             os.close(fd)
         assert noted, "the short way was not taken"
@@ -122,6 +124,7 @@ def test_power_loss_under_the_server(kind):
             more.start()
             time.sleep(chance.random())
             disk.cut_power()
+            tally("server lost power")
             more.finish()
             assert not more.errors, f"the server's disk is not the device's: {more.errors[:2]}"
             w.server.kill()

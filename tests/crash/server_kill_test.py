@@ -4,7 +4,7 @@ import os
 import random
 import time
 
-from faults import Fault, Worker, assert_soon_same_tree
+from faults import Fault, Worker, assert_soon_same_tree, tally
 from harness import wait_until, world
 
 ROUNDS = int(os.environ.get("SKYMOOR_CRASH_ROUNDS", "1"))
@@ -46,11 +46,13 @@ def test_server_killed_and_failing():
                 fault = Fault(plan, w.root / "server-report")
                 start_with(w.server, fault)
                 wait_until(fault.fired, 60, f"{plan} fires (SKYMOOR_CRASH_SEED={SEED})")
+                tally("server killed" if action in ("kill", "tear") else "disk step failed")
                 if action in ("kill", "tear"):
                     wait_until(lambda: w.server.process.poll() is not None, 20, "the server is gone")
                     w.server.start()
             time.sleep(chance.random())
             w.server.kill()
+            tally("server killed")
             w.server.start()
         for worker in workers:
             worker.finish()

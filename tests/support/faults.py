@@ -32,6 +32,13 @@ def lacking(what, why):
     raise AssertionError(f"{why} (SKYMOOR_MAY_LACK={what} leaves such tests out)")
 
 
+def tally(what, count=1):
+    """For a soak to add up (tests/support/tally.h)."""
+    if "SKYMOOR_TALLY" in os.environ:
+        with open(os.environ["SKYMOOR_TALLY"], "a", encoding="ascii") as file:
+            file.write(f"{count} {what}\n")
+
+
 def digest(content):
     return hashlib.sha256(content).hexdigest()
 
@@ -358,6 +365,7 @@ def small_disk(point, size):
     """A tmpfs of that size."""
     pathlib.Path(point).mkdir(parents=True, exist_ok=True)
     run("mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", point)
+    tally("disk full")
     try:
         yield pathlib.Path(point)
     finally:

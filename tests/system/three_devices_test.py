@@ -17,7 +17,7 @@ import random
 import sqlite3
 import time
 
-from faults import end_all
+from faults import end_all, tally
 from harness import assert_same_tree, mounted, tree_of, wait_until, world
 from lines import Line
 from network import TROUBLES, Routed, why_not_routed
@@ -282,12 +282,14 @@ def disturb(what, chance, w, users, wires):
     user.log.append((f"{time.time():.3f}", what))
     if what in wires.troubles or what == "up":
         user.wire.set(what)
+        tally("trouble on a line", int(what != "up"))
     elif what == "server's wire":
         wires.to_server.set("up" if wires.to_server.state != "up" else chance.choice(wires.troubles))
         user.log.append(wires.to_server.state)
     elif what == "kill":
         assert user.device.processes(), "nobody is there to be killed"
         end_all(user.device, user.point)
+        tally("client killed")
         user.mount()
     elif what == "remount":
         user.device.umount(user.point)
@@ -296,6 +298,7 @@ def disturb(what, chance, w, users, wires):
         user.mount()
     else:
         w.server.kill() if what == "server kill" else w.server.stop()
+        tally("server killed", int(what == "server kill"))
         time.sleep(chance.random())
         if wires.to_server and wires.to_server.state == "moved":
             wires.to_server.set("up")   # nobody listens on an address that the machine does not have

@@ -4,6 +4,7 @@
 
 #include "journal_support.h"
 #include "tests/support/sqlite_on_disk.h"
+#include "tests/support/tally.h"
 
 namespace skymoor::client {
 namespace {
@@ -157,6 +158,7 @@ TEST_P(FaultSweep, LeavesTheStateWithOrWithoutTheFailedOperation) {
   }
   EXPECT_GT(faults, 50);
   std::cout << faults << " faults\n";
+  skymoor::testing::tally(error == ENOSPC ? "disk full" : "disk step failed", static_cast<std::uint64_t>(faults));
 }
 
 INSTANTIATE_TEST_SUITE_P(Errors, FaultSweep, ::testing::Values(ENOSPC, EIO, EMFILE));

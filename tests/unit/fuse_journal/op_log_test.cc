@@ -6,11 +6,12 @@
 #include <thread>
 
 #include "journal_support.h"
+#include "tests/support/tally.h"
 
 namespace skymoor::client {
 namespace {
 
-class OpLogTest : public testing::Test {
+class OpLogTest : public ::testing::Test {
  protected:
   Result<std::unique_ptr<OpLog>> open(Lsn applied = {}, bool power_lost = false, std::uint64_t transaction = 9) {
     return OpLog::open(*disk_, clock_, {directory_.path(), test_identity().volume, test_identity().writer, segment_bytes_},
@@ -61,8 +62,8 @@ TEST_F(OpLogTest, WhatIsAppendedIsReadBackAfterReopen) {
   }
   auto log = *open();
   EXPECT_EQ(log->last(), Lsn{100});
-  EXPECT_THAT(bodies(*log, Lsn{99}), testing::ElementsAre("record 99", "record 100", "note aside"));
-  EXPECT_THAT(bodies(*log, Lsn{101}), testing::ElementsAre("note aside")) << "notes follow the record before";
+  EXPECT_THAT(bodies(*log, Lsn{99}), ::testing::ElementsAre("record 99", "record 100", "note aside"));
+  EXPECT_THAT(bodies(*log, Lsn{101}), ::testing::ElementsAre("note aside")) << "notes follow the record before";
 }
 
 TEST_F(OpLogTest, TornTailAtEveryByteIsCutOff) {
@@ -80,6 +81,7 @@ TEST_F(OpLogTest, TornTailAtEveryByteIsCutOff) {
     ASSERT_TRUE(append(*log, "record number 3").ok());
     EXPECT_EQ(bodies(*log).size(), 3u);
   }
+  skymoor::testing::tally("torn record", frame);
 }
 
 TEST_F(OpLogTest, GarbageOrZerosBehindTheEndAreCutOff) {
@@ -104,8 +106,8 @@ TEST_F(OpLogTest, DamageInTheMiddleIsReportedWithFileAndOffset) {
   auto log = open();
   ASSERT_FALSE(log.ok());
   EXPECT_EQ(log.error().code(), Code::kCorrupt);
-  EXPECT_THAT(log.error().to_string(), testing::HasSubstr("log-0000000000000001"));
-  EXPECT_THAT(log.error().to_string(), testing::HasSubstr("offset"));
+  EXPECT_THAT(log.error().to_string(), ::testing::HasSubstr("log-0000000000000001"));
+  EXPECT_THAT(log.error().to_string(), ::testing::HasSubstr("offset"));
 }
 
 // After a power cut pages that were never synced may be lost in any order: that is no damage. What was synced is.
@@ -142,7 +144,7 @@ TEST_F(OpLogTest, RecordsOnTablesThatWereLostAreDropped) {
   EXPECT_EQ(open({}, false, 3).error().code(), Code::kCorrupt) << "without a power cut nothing can be lost";
   auto log = open({}, true, 3);
   ASSERT_TRUE(log.ok()) << log.error().to_string();
-  EXPECT_THAT(bodies(**log), testing::ElementsAre("before"));
+  EXPECT_THAT(bodies(**log), ::testing::ElementsAre("before"));
 }
 
 TEST_F(OpLogTest, RollsOverAndReadsAcrossSegments) {
@@ -183,7 +185,7 @@ TEST_F(OpLogTest, MissingSegmentInTheMiddleIsReported) {
   std::filesystem::remove(names[2]);
   auto log = open();
   EXPECT_EQ(log.error().code(), Code::kCorrupt);
-  EXPECT_THAT(log.error().to_string(), testing::HasSubstr("missing"));
+  EXPECT_THAT(log.error().to_string(), ::testing::HasSubstr("missing"));
 }
 
 TEST_F(OpLogTest, SegmentOfAnotherWriterIsRefused) {
@@ -222,7 +224,7 @@ TEST_F(OpLogTest, FailedAppendLeavesNothingBehind) {
     EXPECT_EQ(failed.error().code(), Code::kNoSpace);
   }
   ASSERT_TRUE(append(*log, "2").ok());
-  EXPECT_THAT(bodies(*log), testing::ElementsAre("one", "2"));
+  EXPECT_THAT(bodies(*log), ::testing::ElementsAre("one", "2"));
   log.reset();
   EXPECT_EQ(bodies(**open()).size(), 2u);
 }
@@ -249,7 +251,7 @@ TEST_F(OpLogTest, FailedAppendThatCannotBeUndoneClosesTheLog) {
   EXPECT_FALSE(append(*log, "two").ok());
   fail = false;
   EXPECT_FALSE(append(*log, "three").ok()) << "part of 'two' may stand where it would go";
-  EXPECT_THAT(bodies(*log), testing::ElementsAre("one"));
+  EXPECT_THAT(bodies(*log), ::testing::ElementsAre("one"));
 }
 
 TEST_F(OpLogTest, ANoteThatMattersIsSyncedThoughItsRecordIs) {
@@ -336,7 +338,7 @@ TEST_F(OpLogTest, ATornRecordInReadyRoomIsCutOff) {
   auto log = *open();
   EXPECT_EQ(log->last(), Lsn{2});
   ASSERT_TRUE(append(*log, "another").ok());
-  EXPECT_THAT(bodies(*log), testing::ElementsAre("record number 1", "record number 2", "another"));
+  EXPECT_THAT(bodies(*log), ::testing::ElementsAre("record number 1", "record number 2", "another"));
 }
 
 TEST_F(OpLogTest, AFullSegmentEndsWithItsLastRecord) {
@@ -413,7 +415,7 @@ TEST_F(OpLogTest, DependenciesAreSyncedFirst) {
   ASSERT_TRUE(append(*log, "x").ok());
   order.clear();
   ASSERT_TRUE(log->sync(log->last()).ok());
-  EXPECT_THAT(order, testing::ElementsAre("tables", "log"));
+  EXPECT_THAT(order, ::testing::ElementsAre("tables", "log"));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "shared/base/log.h"
 #include "tests/support/seeds.h"
 #include "tests/support/sync_device.h"
+#include "tests/support/tally.h"
 
 namespace skymoor::client {
 namespace {
@@ -188,7 +189,10 @@ class RandomRestore {
 };
 
 TEST(RestoreRandom, nothing_that_the_server_held_is_lost) {
-  skymoor::testing::for_each_seed(2, [](std::uint64_t seed, const std::string& directory) { RandomRestore(seed, directory).run(); });
+  skymoor::testing::for_each_seed(2, [](std::uint64_t seed, const std::string& directory) {
+    RandomRestore(seed, directory).run();
+    skymoor::testing::tally("server put back");
+  });
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // conflicts, and on the way over to a server that was put back from a backup. SKYMOOR_STEP: every so many steps (1).
 #include "tests/support/seeds.h"
 #include "tests/support/sqlite_on_disk.h"
+#include "tests/support/tally.h"
 #include "tests/unit/fuse_sync/sync_fixture.h"
 
 namespace skymoor::client {
@@ -156,8 +157,11 @@ class StepFaultsTest : public SyncEngineTest {
     const int steps = run(Fault::kNone, 0);
     const auto every = static_cast<int>(skymoor::testing::number_from("SKYMOOR_STEP", 1));
     int faults = 0;
-    for (Fault fault : {Fault::kKill, Fault::kFail})
+    for (Fault fault : {Fault::kKill, Fault::kFail}) {
+      const int before = faults;
       for (int number = 0; number < steps && !HasFailure(); number += every) faults += run(fault, number) >= 0;
+      skymoor::testing::tally(fault == Fault::kKill ? "client killed" : "disk step failed", static_cast<std::uint64_t>(faults - before));
+    }
     std::cout << faults << " faults in " << steps << " steps\n";
     EXPECT_GT(faults, steps / every) << "faults did not fire";
   }

@@ -7,6 +7,7 @@
 #include "shared/base/log.h"
 #include "tests/model/engine_simulation.h"
 #include "tests/support/seeds.h"
+#include "tests/support/tally.h"
 
 namespace skymoor::client::model {
 namespace {
@@ -31,6 +32,11 @@ TEST(SyncSimulation, NothingIsLostAndEverySeedTellsOneStory) {
     all.add(outcome);
   }
   std::cout << all.summary() << "\n";
+  const auto told = [](const char* what, int times) { skymoor::testing::tally(what, static_cast<std::uint64_t>(times)); };
+  told("client lost power", all.power_cuts);
+  told("server killed", all.server.kills);
+  told("server lost power", all.server.power_cuts);
+  told("trouble on a line", all.lost + all.repeated + all.delayed + all.overtaken);
   if (count < kUsual || HasFailure()) return;
   EXPECT_GT(all.rarest(), 0) << "a fault that never happens proves nothing";
 }

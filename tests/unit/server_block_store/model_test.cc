@@ -1,4 +1,5 @@
 // Random operations against a map, with kills, closes and torn tails in between.
+#include "tests/support/seeds.h"
 #include "tests/unit/server_block_store/store_fixture.h"
 
 namespace skymoor::server {
@@ -67,7 +68,7 @@ TEST_P(Model, AgreesWithAMapWhateverHappens) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, Model, ::testing::Range(1, 13));
+INSTANTIATE_TEST_SUITE_P(Seeds, Model, ::testing::ValuesIn(skymoor::testing::seed_range(1, 13)));
 
 }  // namespace
 }  // namespace skymoor::server

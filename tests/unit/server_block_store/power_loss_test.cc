@@ -1,5 +1,7 @@
 // What was acknowledged survives kills and power cuts at any step, and what was removed does not come back.
 #include "tests/support/power_loss_disk.h"
+#include "tests/support/seeds.h"
+#include "tests/support/tally.h"
 
 #include "tests/unit/server_block_store/store_fixture.h"
 
@@ -92,6 +94,7 @@ TEST_P(PowerLoss, AtAnyStepKeepsTheLedger) {
     ASSERT_FALSE(HasFatalFailure()) << "life " << life;
     disk_->before_step = [] {};
     store_.reset();
+    skymoor::testing::tally(kill ? "server killed" : "server lost power");
     disk_ = std::move(after);
     alive_ = std::move(alive_then);
     in_doubt_ = in_doubt_then;
@@ -133,7 +136,7 @@ TEST(PowerLossAfterKill, KeepsWhatTheNextLifeAcknowledges) {
   std::filesystem::remove_all(directory);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, PowerLoss, ::testing::Range(1, 17));
+INSTANTIATE_TEST_SUITE_P(Seeds, PowerLoss, ::testing::ValuesIn(skymoor::testing::seed_range(1, 17)));
 
 }  // namespace
 }  // namespace skymoor::server

@@ -6,6 +6,7 @@
 #include "backend-server/metadata_store/metadata_check.h"
 #include "tests/support/seeds.h"
 #include "tests/support/sqlite_on_disk.h"
+#include "tests/support/tally.h"
 #include "tests/unit/server_services/test_writer.h"
 
 namespace skymoor::server {
@@ -139,6 +140,7 @@ TEST_F(KillTest, AtEveryStepWhatWasAnsweredIsThere) {
     if (HasFatalFailure()) return;
   }
   std::cout << kills_.size() << " kills\n";
+  skymoor::testing::tally("server killed", kills_.size());
 }
 
 /// A commit that fails with the disk may have been taken or not; sent again it is answered, and what is answered stays.
@@ -183,6 +185,7 @@ TEST_F(KillTest, AfterAStepOfTheDatabaseFailedTheSameCommitIsTaken) {
   keep({"the end", {}});
   services_.reset();
   check(kills_.front());
+  skymoor::testing::tally("disk step failed", faults);
   std::cout << faults << " faults, " << refused << " refused\n";
 }
 
