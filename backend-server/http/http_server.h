@@ -44,7 +44,7 @@ struct HttpOptions {
   Milliseconds write_timeout{30'000};      ///< without the client taking a byte
   std::size_t max_streams = 1000;
   std::size_t max_streams_per_owner = 32;
-  Milliseconds stream_ping{10'000};        ///< a comment line, so that both ends notice a dead peer
+  Milliseconds stream_ping{4'000};         ///< a comment line, so that both ends notice a dead peer
   Milliseconds stream_lifetime{30 * 60'000};  ///< then the client must come back with a fresh token
   std::function<void(const RequestSummary&)> observe;  ///< on I/O threads; must be quick and thread-safe
 };

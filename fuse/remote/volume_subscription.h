@@ -15,7 +15,7 @@ class VolumeSubscription final : public VolumeRemote::Subscription {
   struct Options {
     Backoff::Options backoff;
     std::chrono::milliseconds connect_timeout{20000};
-    std::chrono::milliseconds idle_timeout{25000};  ///< the server sends something every 10 s
+    std::chrono::milliseconds idle_timeout{10000};  ///< the server sends something every 4 s
   };
   VolumeSubscription(RemoteSession& session, Random& random, VolumeId volume, Options options,
                      std::function<void(Sequence)> on_head, std::function<void(const Status&)> on_state);

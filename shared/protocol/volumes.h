@@ -72,7 +72,7 @@ struct BeginEpoch {
 ///   manifests up to BYTES long are included. Errors: NotFound, NotDirectory.
 /// POST /api/volumes/ID/inodes[?dead=1] (binary: 8-byte ids) -> binary InodePage with manifests. At most 2,000 ids, 8 MiB.
 /// GET /api/events?volume=ID&after=SEQ -> text/event-stream; "event: change", "data: {"volume":ID,"sequence":N}" at
-///   once for the present head (when it is past SEQ) and then for new ones; a comment line every 10 s.
+///   once for the present head (when it is past SEQ) and then for new ones; a comment line every 4 s.
 struct ChangeEvent {
   VolumeId volume;
   Sequence sequence;

@@ -1,4 +1,7 @@
-"""skymoor bench, and what a mount's memory comes to with many files."""
+"""skymoor bench, and what a mount's memory comes to with many files and many streams.
+
+SKYMOOR_MEMORY_FILES: how many (20000); by hand 1000000.
+"""
 
 import json
 import os
@@ -6,9 +9,10 @@ import signal
 import subprocess
 import threading
 
-from harness import SKYMOOR, run, wait_until, world
+from harness import SKYMOOR, mounted, run, wait_until, world
 
-FILES = 20000
+FILES = int(os.environ.get("SKYMOOR_MEMORY_FILES", "20000"))
+STREAMS = 64
 CLIENT_MIB = 256
 
 
@@ -54,8 +58,8 @@ def test_memory_stays_within_its_bounds():
         for thread in threads:
             thread.join()
         (drive / "large").write_bytes(os.urandom(64 << 20))
-        run("find", drive, "-newer", "/etc/hostname", "-name", "nothing", timeout=300)
-        a.sync(drive, timeout=600)
+        run("find", drive, "-newer", "/etc/hostname", "-name", "nothing", timeout=300 + FILES // 100)
+        a.sync(drive, timeout=600 + FILES // 100)
         peak = peak_mib(a.pid(drive))
         assert peak < CLIENT_MIB, f"{peak:.0f} MiB"
         a.umount(drive)
@@ -63,3 +67,57 @@ def test_memory_stays_within_its_bounds():
         assert sum(len(files) for _, _, files in os.walk(drive)) == FILES + 1
         peak = peak_mib(a.pid(drive))
         assert peak < CLIENT_MIB / 2, f"{peak:.0f} MiB after a new start, when nothing was written"
+
+
+def at_once(work):
+    """In as many threads as there are streams."""
+    failed = []
+    def one(number):
+        try:
+            work(number)
+        except BaseException as error:  # pylint: disable=broad-exception-caught
+            failed.append(error)
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(STREAMS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed, failed[0]
+
+
+def test_memory_stays_within_its_bounds_under_many_streams():
+    """Writers beside readers of what is here, and readers of what only the server has."""
+    with world() as w:
+        a, b = w.two_devices()
+        drive = a.mount("home")
+        here = os.urandom(4 << 20)
+        (drive / "here").write_bytes(here)
+
+        def write_and_read(number):
+            with open(drive / f"stream {number}", "wb") as f:
+                for _ in range(4):
+                    f.write(os.urandom(1 << 20))
+                    assert (drive / "here").read_bytes() == here
+                os.fsync(f.fileno())
+        at_once(write_and_read)
+        peak = peak_mib(a.pid(drive))
+        assert peak < CLIENT_MIB, f"{peak:.0f} MiB with {STREAMS} writers"
+        a.sync(drive, timeout=600)
+        cold = b.mount("home")
+        os.listdir(cold)
+        at_once(lambda number: (cold / f"stream {number}").read_bytes())
+        reading = peak_mib(b.pid(cold))
+        assert reading < CLIENT_MIB, f"{reading:.0f} MiB with {STREAMS} cold readers"
+        for number in (0, STREAMS - 1):
+            assert (cold / f"stream {number}").read_bytes() == (drive / f"stream {number}").read_bytes()
+        print(f"{STREAMS} streams: {peak:.0f} MiB writing, {reading:.0f} MiB reading what was not here")
+
+
+def test_doctor_says_which_way_a_mount_uses():
+    with world() as w:
+        a = w.one_device()
+        for options, words in (((), "answers; passthrough"), (("passthrough=off",), "answers; no passthrough: ")):
+            drive = a.mount("home", *options)
+            assert words in a.skymoor("doctor", check=False).stdout
+            a.umount(drive)
+            wait_until(lambda at=drive: not mounted(at), 30, "unmounted")

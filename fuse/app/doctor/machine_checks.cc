@@ -7,6 +7,7 @@
 #include "fuse/app/doctor/checks.h"
 #include "fuse/app/host/mount_table.h"
 #include "fuse/app/host/passthrough_support.h"
+#include "fuse/app/mount/mount_status.h"
 #include "fuse/app/mount/running_mounts.h"
 #include "shared/base/settings.h"
 
@@ -78,7 +79,7 @@ void check_fusermount(Findings& out) {
 void check_passthrough(Findings& out) {
   const PassthroughSupport support = passthrough_support();
   out.push_back({"passthrough", State::kOk,
-                 support.possible ? "cached files run at the speed of the disk" : "not used: " + support.why_not, ""});
+                 support.possible ? "possible: cached files run at the speed of the disk" : "not possible: " + support.why_not, ""});
 }
 
 void check_directories(Findings& out, Disk& disk, const StatePaths& paths) {
@@ -93,7 +94,8 @@ void check_mounts(Findings& out, Disk& disk, const StatePaths& paths) {
   if (!running.ok()) return;
   for (const RunningMount& mount : *running)
     if (mount.attached)
-      out.push_back({"mounts", State::kOk, mount.mount_point + " (skymoor:" + mount.volume + ") answers", ""});
+      out.push_back({"mounts", State::kOk, mount.mount_point + " (skymoor:" + mount.volume + ") answers; " +
+                                               describe_passthrough(mount.status_json), ""});
     else
       out.push_back({"mounts", State::kWarning, mount.mount_point + ": detached, and still used by programs",
                      "end them, or end it at once: skymoor umount --force " + mount.mount_point});

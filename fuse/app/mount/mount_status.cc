@@ -237,6 +237,11 @@ std::string encode_mount_status(const MountFacts& facts, const SyncStatus& sync,
   return protocol::dump(json);
 }
 
+std::string describe_passthrough(std::string_view json) {
+  const Json mount = Json::parse(json, nullptr, false);
+  return mount.is_object() ? passthrough_words(mount) : "no passthrough";
+}
+
 Result<std::string> describe_mount_status(std::string_view text) {
   const auto json = TRY(protocol::parse_object(as_bytes(text)));
   try {
