@@ -181,6 +181,7 @@ struct Write {
   FuseChannel& channel;
   HandleId handle;
   std::uint64_t offset;
+  bool of_pages;
   fuse_bufvec* borrowed;
   KeptBytes::Kept kept = {};
 
@@ -189,6 +190,7 @@ struct Write {
     if (kept) own.buf[0].mem = kept->data();
     fuse_bufvec* source = kept ? &own : borrowed;
     source->idx = source->off = 0;
+    request.of_pages = of_pages;
     return channel.filesystem().write(request, handle, offset, fuse_buf_size(source),
                                       [source](int fd, std::uint64_t at) { return copy_to_file(source, fd, at); });
   }
@@ -205,7 +207,7 @@ struct Write {
 };
 
 void do_write_buf(fuse_req_t req, fuse_ino_t, fuse_bufvec* source, off_t offset, fuse_file_info* fi) {
-  dispatch(req, Write{FuseChannel::of(req), HandleId{fi->fh}, static_cast<std::uint64_t>(offset), source},
+  dispatch(req, Write{FuseChannel::of(req), HandleId{fi->fh}, static_cast<std::uint64_t>(offset), fi->writepage != 0, source},
            [req](std::size_t written) { fuse_reply_write(req, written); });
 }
 

@@ -32,6 +32,7 @@ struct Request {
   /// The process before had it, too, and may have done it.
   bool comes_again() const { return (number >> 63) != 0; }
   std::optional<Need> need;
+  bool of_pages = false;              ///< a write of the kernel's pages (a mapping): their place is given, whatever the handle
   bool asked = false;                 ///< the server has been asked what is new (Options::ask_at_open)
   std::uint32_t links_before = 0;     ///< of the file to open, before that
   std::optional<InodeId> stale;
@@ -56,8 +57,8 @@ struct OpenBefore {
   bool unnamed = false;   ///< made by O_TMPFILE: `link` may name it
 };
 
-/// `append`: each write goes to the end of the file, whatever its offset; the channel leaves it out, because the kernel
-/// places appends itself. `sync`: each write is durable before it returns.
+/// `append`: each write of a program goes to the end of the file, whatever its offset: the kernel's may be of a size that another
+/// device has changed since. `sync`: each write is durable before it returns.
 struct OpenFlags {
   bool read = true, write = false, append = false, truncate = false, exclusive = false, sync = false, direct = false;
   bool no_access_time = false;               ///< O_NOATIME

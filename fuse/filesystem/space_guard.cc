@@ -12,13 +12,16 @@ constexpr std::int64_t kFreshNanoseconds = 100'000'000;
 constexpr std::int64_t kLookAfterBytes = 16 << 20;
 constexpr std::uint64_t kRecordBytes = 1024;
 
+bool is_fresh(std::int64_t looked_at, std::int64_t now) {
+  return looked_at != INT64_MIN && now - looked_at < kFreshNanoseconds && now >= looked_at;
+}
+
 }  // namespace
 
 Status SpaceGuard::ask(std::uint64_t bytes) {
   auto wanted = static_cast<std::int64_t>(std::min<std::uint64_t>(bytes, kMaxFileBytes) + kRecordBytes);
   std::int64_t now = seams_.clock.monotonic().time_since_epoch().count();
-  std::int64_t looked_at = looked_at_.load(std::memory_order_relaxed);
-  bool fresh = looked_at != INT64_MIN && now - looked_at < kFreshNanoseconds && now >= looked_at;
+  const bool fresh = is_fresh(looked_at_.load(std::memory_order_relaxed), now);
   if (fresh && left_.fetch_sub(wanted, std::memory_order_relaxed) >= wanted) return {};
   return look(static_cast<std::uint64_t>(wanted));
 }
@@ -49,6 +52,13 @@ std::optional<std::uint64_t> SpaceGuard::quota_left(std::uint64_t bytes) {
   return volume.free_bytes - std::min(volume.free_bytes, waiting);
 }
 
-bool SpaceGuard::quota_leaves(std::uint64_t bytes) { return quota_left(bytes).value_or(bytes) >= bytes; }
+bool SpaceGuard::quota_leaves(std::uint64_t bytes) {
+  const std::int64_t now = seams_.clock.monotonic().time_since_epoch().count();
+  if (!is_fresh(quota_looked_at_.load(std::memory_order_relaxed), now)) {
+    quota_left_.store(quota_left(bytes).value_or(UINT64_MAX), std::memory_order_relaxed);
+    quota_looked_at_.store(now, std::memory_order_relaxed);
+  }
+  return quota_left_.load(std::memory_order_relaxed) >= bytes;
+}
 
 }  // namespace skymoor::client

@@ -29,7 +29,8 @@ class SpaceGuard {
 
   /// Asks for room for `bytes` more (a record's worth is added). Errors: NoSpace, QuotaExceeded.
   Status ask(std::uint64_t bytes);
-  /// Whether the server's quota has room for so much more. What the kernel writes by itself cannot be asked about later.
+  /// Whether the server's quota has room for so much more, as of the last 100 ms. What the kernel writes by itself cannot be asked
+  /// about later.
   bool quota_leaves(std::uint64_t bytes);
   /// The next `ask` looks anew.
   void forget() { looked_at_.store(INT64_MIN, std::memory_order_relaxed); }
@@ -42,6 +43,8 @@ class SpaceGuard {
   const Seams seams_;
   const std::uint64_t reserve_bytes_;
   std::atomic<std::int64_t> looked_at_{INT64_MIN};
+  std::atomic<std::int64_t> quota_looked_at_{INT64_MIN};
+  std::atomic<std::uint64_t> quota_left_{UINT64_MAX};
   std::atomic<std::int64_t> left_{0};   // bytes that may still be taken before the figures are looked up again
 };
 

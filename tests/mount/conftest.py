@@ -11,8 +11,38 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 from harness import wait_until, world  # noqa: E402  pylint: disable=wrong-import-position
 
 
-@pytest.fixture(scope="module", name="drive", params=["on", "off"], ids=["passthrough", "daemon"])
-def mounted_drive(request):
+class Path:
+    """The way to a mount's bytes that is under test: the kernel's own (passthrough), or by our daemon.
+
+    A file that is empty when its first user opens it for writing is the daemon's until its last close, wherever the mount passes
+    files through: what is tested on a file just created is tested on the daemon.
+    """
+
+    def __init__(self, device, point, passthrough):
+        self.device, self.point, self.passthrough = device, point, passthrough
+
+    def files(self):
+        """How many files the kernel serves without us."""
+        return self.device.status(self.point)["passthrough_files"]
+
+    def reopen(self, path, flags=os.O_RDWR):
+        """A descriptor of a closed file that is not empty: passed through in the runs that test this, and only there."""
+        opened = []
+
+        def opens():
+            # The kernel tells of the last close some time: until then the file stays what it was.
+            before = self.files()
+            opened.append(os.open(path, flags))
+            if self.files() - before == self.passthrough:
+                return True
+            os.close(opened.pop())
+            return False
+        wait_until(opens, 20, f"passthrough {self.passthrough} of a file opened again")
+        return opened.pop()
+
+
+@pytest.fixture(scope="module", name="path_under_test", params=["on", "off"], ids=["passthrough", "daemon"])
+def mount_and_its_path(request):
     """One mount for all tests of a file, with and without passthrough; open to all users."""
     with world() as w:
         a = w.one_device()
@@ -21,7 +51,7 @@ def mounted_drive(request):
         check_path(a, point, request.param == "on")
         a.root.chmod(0o755)
         w.root.chmod(0o755)
-        yield point
+        yield Path(a, point, request.param == "on")
         state = a.status(point)
         assert state["passthrough_refused"] == 0, f"passthrough switched off silently: {state['passthrough_refusal']}"
         a.umount(point)
@@ -40,6 +70,33 @@ def check_path(device, point, passthrough):
         # The kernel tells of the last close some time: until then the file stays what it was.
         wait_until(lambda m=mode: files_while_open(m) == passthrough, 20, f"passthrough {passthrough} of a file opened {mode}")
     os.unlink(point / "path under test")
+
+
+@pytest.fixture(scope="module", name="drive")
+def mounted_drive(path_under_test):
+    """The mount point."""
+    return path_under_test.point
+
+
+@pytest.fixture(name="opened", params=["fresh", "reopened"])
+def opener(path_under_test, request):
+    """Opens a file that holds `content`, as one that was just created and as one that was there: `Path` says why."""
+    first = []
+
+    def opened(path, flags=os.O_RDWR, content=b""):
+        if request.param == "fresh":
+            fd = os.open(path, flags | os.O_CREAT, 0o666)
+            path.write_bytes(content)
+            return fd
+        path.write_bytes(content or b"to be cut")
+        # Synchronous and direct descriptors are passed through beside others only.
+        first.append(path_under_test.reopen(path))
+        if not content:
+            os.ftruncate(first[-1], 0)
+        return os.open(path, flags)
+    yield opened
+    for fd in first:
+        os.close(fd)
 
 
 @pytest.fixture(name="place")

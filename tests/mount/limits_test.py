@@ -85,8 +85,8 @@ def test_many_links(place):
     assert (place / "f").stat().st_nlink == 1
 
 
-def test_a_sparse_file_of_a_tebibyte(place):
-    fd = os.open(place / "f", os.O_RDWR | os.O_CREAT)
+def test_a_sparse_file_of_a_tebibyte(place, opened):
+    fd = opened(place / "f")
     os.ftruncate(fd, 1 << 40)
     for at in (0, 1 << 30, (1 << 40) - 4096):
         os.pwrite(fd, b"mark", at)
@@ -109,8 +109,8 @@ def test_a_sparse_file_of_a_tebibyte(place):
     os.truncate(place / "f", 0)
 
 
-def test_files_have_a_largest_size(place):
-    fd = os.open(place / "f", os.O_RDWR | os.O_CREAT)
+def test_files_have_a_largest_size(place, opened):
+    fd = opened(place / "f")
     expect(errno.EFBIG, os.ftruncate, fd, 1 << 60)
     expect(errno.EFBIG, os.pwrite, fd, b"x", 1 << 60)
     os.close(fd)

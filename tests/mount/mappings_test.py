@@ -12,10 +12,9 @@ from system_calls import expect
 PAGE = mmap.PAGESIZE
 
 
-def test_mappings_and_calls_agree(place):
+def test_mappings_and_calls_agree(place, opened):
     path = place / "f"
-    path.write_bytes(b"\0" * 64 * PAGE)
-    fd = os.open(path, os.O_RDWR)
+    fd = opened(path, content=b"\0" * 64 * PAGE)
     with mmap.mmap(fd, 0) as m:
         for n in range(64):
             m[n * PAGE:n * PAGE + 4] = struct.pack("i", n)
@@ -31,9 +30,9 @@ def test_mappings_and_calls_agree(place):
     assert all(struct.unpack("i", content[n * PAGE:n * PAGE + 4]) == (n,) for n in range(1, 64))
 
 
-def test_two_processes_share_a_mapping(place):
+def test_two_processes_share_a_mapping(place, opened):
     path = place / "f"
-    path.write_bytes(b"\0" * PAGE)
+    os.close(opened(path, content=b"\0" * PAGE))
     script = f"""
 import mmap, os
 fd = os.open({str(path)!r}, os.O_RDWR)
@@ -63,11 +62,23 @@ def test_a_private_mapping_keeps_its_writes_to_itself(place):
         assert path.read_bytes() == b"a" * PAGE
 
 
-def test_beyond_the_end_is_nothing(place):
+def test_a_mapping_of_an_append_only_descriptor_stays_in_place(place):
+    """The kernel writes a mapping's pages back through the descriptor that was mapped: they are no appends."""
+    path = place / "f"
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    os.write(fd, b"a" * 2 * PAGE)
+    with mmap.mmap(fd, 0) as m:
+        m[PAGE:PAGE + 6] = b"stored"
+        m.flush()
+    os.write(fd, b"appended")
+    os.close(fd)
+    assert path.read_bytes() == b"a" * PAGE + b"stored" + b"a" * (PAGE - 6) + b"appended"
+
+
+def test_beyond_the_end_is_nothing(place, opened):
     """Bytes that a mapping writes behind the end, in the last page, are not in the file."""
     path = place / "f"
-    path.write_bytes(b"x" * 100)
-    with open(path, "r+b") as f, mmap.mmap(f.fileno(), 100) as m:
+    with open(opened(path, content=b"x" * 100), "r+b") as f, mmap.mmap(f.fileno(), 100) as m:
         m[90:100] = b"y" * 10
         m.flush()
         os.ftruncate(f.fileno(), 50)
@@ -75,11 +86,9 @@ def test_beyond_the_end_is_nothing(place):
     assert path.read_bytes() == b"x" * 50 + b"\0" * 150
 
 
-def test_seeking_finds_what_a_mapping_wrote(place):
-    path = place / "f"
-    path.write_bytes(b"x")
-    os.truncate(path, 1 << 20)
-    fd = os.open(path, os.O_RDWR)
+def test_seeking_finds_what_a_mapping_wrote(place, opened):
+    fd = opened(place / "f", content=b"x")
+    os.ftruncate(fd, 1 << 20)
     with mmap.mmap(fd, 0) as m:
         at = (1 << 19) + 100
         assert os.lseek(fd, 3 * PAGE, os.SEEK_HOLE) == 3 * PAGE

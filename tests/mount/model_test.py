@@ -1,6 +1,7 @@
 """Random operations on the mount and on a local directory: the same results, errors, bytes and trees.
 
-No devices among them: a mount is nodev unless it is told otherwise, the disk below is not.
+They begin with some files, open and passed through where that is tested: files that are created while they run are served by
+us until their last close. No devices among them: a mount is nodev unless it is told otherwise, the disk below is not.
 SKYMOOR_FIRST_SEED and SKYMOOR_SEEDS choose the runs, SKYMOOR_STEPS their length; a failure prints the seed and the steps.
 """
 
@@ -17,6 +18,8 @@ from system_calls import (KEEP_SIZE, PUNCH_HOLE, RENAME_EXCHANGE, RENAME_NOREPLA
 FIRST, SEEDS = int(os.environ.get("SKYMOOR_FIRST_SEED", "1")), int(os.environ.get("SKYMOOR_SEEDS", "5"))
 STEPS = int(os.environ.get("SKYMOOR_STEPS", "400"))
 NAMES = ["a", "b", "c", "dir", "sub", "x" * 255, "x" * 256, "caf\u00e9", "z"]
+PREFILLED = {"a": 70_000, "b": 12_288, "c": 10, "dir/a": 300_000, "dir/c": 5000, "sub/b": 4096}
+KEPT_OPEN = ["a", "dir/a", "sub/b"]   # to the end: whoever opens them meanwhile goes the way that is tested
 XATTRS = ["user.a", "user.b", "trusted.t", "bogus.x", "user." + "n" * 240]
 
 
@@ -33,6 +36,20 @@ def at_once(path, flags):
     return os.open(path, flags | os.O_NONBLOCK, 0o666)
 
 
+def inode_of(fd):
+    """Without asking the filesystem, which would take in what was written past it."""
+    with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as info:
+        return next(int(line.split()[1]) for line in info if line.startswith("ino:"))
+
+
+def prefill(root):
+    for name, size in PREFILLED.items():
+        path = os.path.join(root, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as f:
+            f.write(name[-1:].encode() * size)
+
+
 def attributes(st):
     """What both sides must agree on: not ids, times and the sizes of directories."""
     size = 0 if stat.S_ISDIR(st.st_mode) else st.st_size
@@ -45,17 +62,32 @@ class Side:
     def __init__(self, root):
         self.root = root
         self.open = []
+        self.kept = []     # open for as long as the test runs, and only opened again by a step
+        self.used = None   # the inode that the last step had open
 
     def path(self, name):
         return os.path.join(self.root, name)
 
     def fd(self, number):
-        return self.open[number % len(self.open)] if self.open else 999_999
+        if not self.open:
+            return 999_999
+        fd = self.open[number % len(self.open)]
+        self.used = inode_of(fd)
+        return fd
+
+    def takes_used(self):
+        """The inode of the descriptor that the last step was about, if any."""
+        used, self.used = self.used, None
+        return used
 
     # Each of these is one kind of step.
     def create(self, name, flags, mode):
         self.open.append(os.open(self.path(name), flags, mode))
         return "opened"
+
+    def reopen(self, number, flags):
+        """By way of /proc: whatever became of its name."""
+        self.open.append(os.open(f"/proc/self/fd/{self.kept[number % len(self.kept)]}", flags))
 
     def close(self, number):
         if self.open:
@@ -212,6 +244,8 @@ class Steps:
             (os.O_CREAT, os.O_CREAT, os.O_CREAT | os.O_EXCL, os.O_TRUNC, os.O_CREAT | os.O_TRUNC, 0, os.O_DIRECTORY, os.O_NOFOLLOW))
         choices = [
             (8, lambda: ("create", name(), flags | os.O_NONBLOCK, r.choice((0o644, 0o600, 0o4755, 0o666)))),
+            (3, lambda: ("reopen", number, r.choice((os.O_RDWR, os.O_RDWR, os.O_RDONLY, os.O_WRONLY)) | r.choice(
+                (0, 0, os.O_TRUNC, os.O_SYNC, os.O_DSYNC, os.O_APPEND)))),
             (4, lambda: ("close", number)),
             (10, lambda: ("write", number, self.offset(), self.data())),
             (2, lambda: ("append", name(), self.data())),
@@ -261,14 +295,24 @@ def compare(got, expected, step, done):
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + SEEDS))
-def test_the_mount_does_what_a_local_directory_does(place, local, seed):
+def test_the_mount_does_what_a_local_directory_does(path_under_test, place, local, seed):
     os.chmod(local, 0o755)   # as the place on the mount is
     steps, sides, done = Steps(seed), [Side(place), Side(local)], []
+    past_us = 0
     mask = os.umask(0o022)
     try:
+        for side in sides:
+            prefill(side.root)
+        for name in PREFILLED:
+            sides[0].open.append(path_under_test.reopen(sides[0].path(name)))
+            sides[1].open.append(os.open(sides[1].path(name), os.O_RDWR))
+        for side in sides:
+            side.kept = [os.open(side.path(name), os.O_RDONLY) for name in KEPT_OPEN]
+        passed_through = {inode_of(fd) for fd in sides[0].kept}
         for _ in range(STEPS):
             step = steps.next()
             got, expected = (outcome(getattr(side, step[0]), *step[1:]) for side in sides)
+            past_us += sides[0].takes_used() in passed_through
             done.append(shown(step))
             compare(got, expected, step, done)
             if len(sides[0].open) > 12:
@@ -285,9 +329,13 @@ def test_the_mount_does_what_a_local_directory_does(place, local, seed):
         got, expected = (side.tree() for side in sides)
         for path in sorted(set(got) | set(expected)):
             compare(got.get(path), expected.get(path), ("tree", path), done)
-        assert expected, "nothing was compared"
+        for one, other in zip(*(side.kept for side in sides)):
+            got, expected = ((attributes(os.fstat(fd)), os.pread(fd, 1 << 20, 0)) for fd in (one, other))
+            compare(got, expected, ("kept open", one), done)
+        assert sides[1].tree(), "nothing was compared"
+        assert past_us, "no step had a file open that is passed through where that is tested"
     finally:
         os.umask(mask)
         for side in sides:
-            for fd in side.open:
+            for fd in [*side.kept, *side.open]:
                 os.close(fd)

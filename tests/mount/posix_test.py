@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import mmap
+import multiprocessing
 import os
 import socket
 import stat
@@ -32,14 +33,33 @@ def test_create_read_append_truncate(place):
     expect(errno.ENOENT, os.stat, place / "none")
 
 
-def test_append_from_two_descriptors_interleaves(place):
-    one, two = (os.open(place / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND) for _ in range(2))
+def test_append_from_two_descriptors_interleaves(place, opened):
+    one = opened(place / "log", os.O_WRONLY | os.O_APPEND)
+    two = os.open(place / "log", os.O_WRONLY | os.O_APPEND)
     for n in range(50):
         os.write(one, f"a{n}\n".encode())
         os.write(two, f"b{n}\n".encode())
+        assert os.fstat(one).st_size == os.lseek(two, 0, os.SEEK_CUR)
     os.close(one)
     os.close(two)
     assert (place / "log").read_text().split() == [f"{c}{n}" for n in range(50) for c in "ab"]
+
+
+def test_truncation_by_descriptor_and_by_name(place, opened):
+    fd = opened(place / "f", content=b"x" * 100_000)
+    os.ftruncate(fd, 5000)
+    assert os.fstat(fd).st_size == 5000 and os.pread(fd, 100, 4990) == b"x" * 10
+    os.truncate(place / "f", 3000)
+    assert os.fstat(fd).st_size == 3000
+    os.ftruncate(fd, 20_000)
+    assert os.pread(fd, 20_000, 0) == b"x" * 3000 + b"\0" * 17_000, "what was cut off does not come back"
+    os.pwrite(fd, b"end", 30_000)
+    assert (place / "f").stat().st_size == 30_003 and os.lseek(fd, 0, os.SEEK_END) == 30_003
+    os.close(os.open(place / "f", os.O_WRONLY | os.O_TRUNC))
+    assert os.fstat(fd).st_size == 0 and os.pread(fd, 10, 0) == b""
+    os.pwrite(fd, b"anew", 2)
+    os.close(fd)
+    assert (place / "f").read_bytes() == b"\0\0anew"
 
 
 def test_names_are_bytes(place):
@@ -80,8 +100,8 @@ def test_directories_count_their_subdirectories(place):
     assert place.stat().st_nlink == 2
 
 
-def test_unlinked_file_lives_until_closed(place):
-    fd = os.open(place / "f", os.O_RDWR | os.O_CREAT)
+def test_unlinked_file_lives_until_closed(place, opened):
+    fd = opened(place / "f")
     os.write(fd, b"before")
     os.unlink(place / "f")
     os.write(fd, b" after")
@@ -155,25 +175,10 @@ def test_modes_owners_and_suid(place):
     assert (place / "inherits").stat().st_gid == place.stat().st_gid
 
 
-def test_permissions_of_other_users(place):
-    (place / "secret").write_text("x")
-    os.chmod(place / "secret", 0o600)
-    assert as_user(1001, lambda: (place / "secret").read_text()) == errno.EACCES
-    os.chmod(place / "secret", 0o644)
-    assert as_user(1001, lambda: (place / "secret").read_text()) == 0
-    assert as_user(1001, lambda: (place / "secret").write_text("y")) == errno.EACCES
-    os.chmod(place, 0o1777)
-    assert as_user(1001, lambda: (place / "theirs").write_text("y")) == 0
-    assert (place / "theirs").stat().st_uid == 1001
-    assert as_user(1002, lambda: os.unlink(place / "theirs")) == errno.EPERM, "sticky"
-    assert as_user(1001, lambda: os.chown(place / "theirs", 0, 0)) == errno.EPERM
-
-
-def test_writes_by_others_take_privileges_away_at_once(place):
+def test_writes_by_others_take_privileges_away_at_once(place, opened):
     path = place / "program"
-    path.write_text("x" * 100000)
+    fd = opened(path, content=b"x" * 100_000)
     os.chmod(path, 0o6777)
-    fd = os.open(path, os.O_RDONLY)
     assert stat.S_IMODE(os.fstat(fd).st_mode) == 0o6777
 
     def write():
@@ -244,8 +249,8 @@ def test_posix_acls(place):
     assert "user:1001:" in run("getfacl", "-n", place / "child").stdout
 
 
-def test_sparse_files_holes_and_seeking(place):
-    fd = os.open(place / "f", os.O_RDWR | os.O_CREAT)
+def test_sparse_files_holes_and_seeking(place, opened):
+    fd = opened(place / "f")
     os.pwrite(fd, b"end", 1 << 40)
     assert os.fstat(fd).st_size == (1 << 40) + 3
     assert os.pread(fd, 10, 1 << 30) == b"\0" * 10
@@ -258,50 +263,73 @@ def test_sparse_files_holes_and_seeking(place):
     os.close(fd)
 
 
-def test_fallocate(place):
-    fd = os.open(place / "f", os.O_RDWR | os.O_CREAT)
-    os.write(fd, b"x" * 100_000)
+def test_fallocate(place, opened):
+    fd = opened(place / "f", content=b"x" * 100_000)
     fallocate(fd, PUNCH_HOLE | KEEP_SIZE, 4096, 8192)
     content = os.pread(fd, 100_000, 0)
     assert content == b"x" * 4096 + b"\0" * 8192 + b"x" * (100_000 - 12288)
     fallocate(fd, ZERO_RANGE, 50_000, 10)
     assert os.pread(fd, 12, 49_999) == b"x" + b"\0" * 10 + b"x"
+    fallocate(fd, ZERO_RANGE | KEEP_SIZE, 99_990, 100_000)
+    assert os.pread(fd, 100, 99_980) == b"x" * 10 + b"\0" * 10
     fallocate(fd, 0, 0, 200_000)
     assert os.fstat(fd).st_size == 200_000
     fallocate(fd, KEEP_SIZE, 0, 300_000)
     assert os.fstat(fd).st_size == 200_000
     assert os.pread(fd, 10, 150_000) == b"\0" * 10
+    os.pwrite(fd, b"y" * 10, 250_000)
+    fallocate(fd, ZERO_RANGE, 250_005, 49_995)
+    assert os.fstat(fd).st_size == 300_000
+    assert os.pread(fd, 20, 249_995) == b"\0" * 5 + b"y" * 5 + b"\0" * 10
+    expect(errno.EOPNOTSUPP, fallocate, fd, PUNCH_HOLE, 0, 4096)
+    expect(errno.EINVAL, fallocate, fd, 0, 0, 0)
     os.close(fd)
+    readable = os.open(place / "f", os.O_RDONLY)
+    expect(errno.EBADF, fallocate, readable, 0, 0, 4096)
+    os.close(readable)
 
 
-def test_copy_file_range(place):
+def test_copy_file_range(place, opened):
     content = os.urandom(3_000_000)
-    (place / "a").write_bytes(content)
-    source, target = os.open(place / "a", os.O_RDONLY), os.open(place / "b", os.O_RDWR | os.O_CREAT)
+    source, target = opened(place / "a", os.O_RDONLY, content), opened(place / "b")
     done = 0
     while done < len(content):
         step = os.copy_file_range(source, target, len(content) - done, done, done)
         assert step > 0
         done += step
     os.copy_file_range(source, target, 1000, 5, 1_000_000)
+    assert os.pread(target, 1002, 999_999) == content[999_999:1_000_000] + content[5:1005] + content[1_001_000:1_001_001]
     os.close(source)
     os.close(target)
     assert (place / "b").read_bytes() == content[:1_000_000] + content[5:1005] + content[1_001_000:]
 
 
-def test_shared_writable_mapping(place):
-    (place / "f").write_bytes(b"\0" * 100_000)
-    with open(place / "f", "r+b") as f, mmap.mmap(f.fileno(), 0) as m:
+def test_copy_file_range_takes_what_was_just_written(place, opened):
+    source, target = opened(place / "a", content=b"a" * 100_000), opened(place / "b", content=b"b" * 100_000)
+    os.pwrite(source, b"c" * 10, 50_000)
+    os.pwrite(target, b"d" * 10, 60_000)
+    assert os.copy_file_range(source, target, 20, 49_995, 49_995) == 20
+    assert os.copy_file_range(target, target, 10, 60_000, 0) == 10, "within a file"
+    os.close(source)
+    os.close(target)
+    assert (place / "b").read_bytes() == \
+        b"d" * 10 + b"b" * 49_985 + b"a" * 5 + b"c" * 10 + b"a" * 5 + b"b" * 9_985 + b"d" * 10 + b"b" * 39_990
+
+
+def test_shared_writable_mapping(place, opened):
+    fd = opened(place / "f", content=b"\0" * 100_000)
+    with mmap.mmap(fd, 0) as m:
         m[10:15] = b"hello"
         m[99_990:99_995] = b"there"
         m.flush()
+    assert os.pread(fd, 5, 10) == b"hello"
+    os.close(fd)
     content = (place / "f").read_bytes()
     assert content[10:15] == b"hello" and content[99_990:99_995] == b"there" and len(content) == 100_000
 
 
-def test_read_only_and_write_only_descriptors(place):
-    (place / "f").write_bytes(b"0123456789")
-    fd = os.open(place / "f", os.O_WRONLY)
+def test_read_only_and_write_only_descriptors(place, opened):
+    fd = opened(place / "f", os.O_WRONLY, b"0123456789")
     os.pwrite(fd, b"AB", 3)
     expect(errno.EBADF, os.read, fd, 1)
     os.close(fd)
@@ -311,8 +339,8 @@ def test_read_only_and_write_only_descriptors(place):
     os.close(fd)
 
 
-def test_direct_io_and_sync(place):
-    fd = os.open(place / "f", os.O_RDWR | os.O_CREAT | os.O_DIRECT)
+def test_direct_io_and_sync(place, opened):
+    fd = opened(place / "f", os.O_RDWR | os.O_DIRECT)
     with mmap.mmap(-1, 8192) as buffer:
         buffer[:] = b"d" * 8192
         assert os.pwritev(fd, [buffer], 4096) == 8192
@@ -320,9 +348,14 @@ def test_direct_io_and_sync(place):
         assert os.preadv(fd, [buffer], 0) == 8192
         assert buffer[:4096] == b"\0" * 4096 and buffer[4096:] == b"d" * 4096
     os.close(fd)
-    fd = os.open(place / "g", os.O_RDWR | os.O_CREAT | os.O_SYNC)
-    os.write(fd, b"synced")
-    os.close(fd)
+    assert (place / "f").read_bytes() == b"\0" * 4096 + b"d" * 8192
+    for number, sync in enumerate((os.O_SYNC, os.O_DSYNC, os.O_SYNC | os.O_APPEND)):
+        fd = opened(place / f"g{number}", os.O_RDWR | sync)
+        for part in (b"synced", b"twice"):
+            os.write(fd, part)
+        assert os.pread(fd, 100, 0) == b"syncedtwice" and os.fstat(fd).st_size == 11
+        os.close(fd)
+        assert (place / f"g{number}").read_bytes() == b"syncedtwice"
     directory = os.open(place, os.O_RDONLY)
     os.fsync(directory)
     os.close(directory)
@@ -372,6 +405,74 @@ def test_depth(place):
 def test_statfs_tells_sizes(place):
     st = os.statvfs(place)
     assert st.f_blocks > 0 and 0 < st.f_bavail <= st.f_blocks and st.f_namemax == 255
+
+
+def wins_of(creators, rounds):
+    """Whether each of the creators made the name of each round, which all try at the same time: half of them are threads of
+    one process, half of them processes."""
+    won, lost = 1, 2
+    context = multiprocessing.get_context("fork")
+    barrier = context.Barrier(len(creators), timeout=60)
+    outcomes = mmap.mmap(-1, rounds * len(creators))
+
+    def work(me):
+        for number in range(rounds):
+            barrier.wait()
+            try:
+                creators[me](number)
+                outcomes[number * len(creators) + me] = won
+            except FileExistsError:
+                outcomes[number * len(creators) + me] = lost
+    workers = [context.Process(target=work, args=(me,)) for me in range(0, len(creators), 2)]
+    for worker in workers:
+        worker.start()
+    threads = [threading.Thread(target=work, args=(me,)) for me in range(1, len(creators), 2)]
+    for thread in threads:
+        thread.start()
+    for worker in [*threads, *workers]:
+        worker.join()
+    assert all(worker.exitcode == 0 for worker in workers) and 0 not in outcomes[:]
+    return [[outcome == won for outcome in outcomes[at:at + len(creators)]] for at in range(0, len(outcomes), len(creators))]
+
+
+def test_of_many_who_create_a_name_one_wins(place):
+    def exclusively(me):
+        def create(number):
+            fd = os.open(place / f"n{number}", os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+            os.write(fd, str(me).encode())
+            os.close(fd)
+        return create
+    for number, wins in enumerate(wins_of([exclusively(me) for me in range(8)], 150)):
+        assert sum(wins) == 1, f"round {number}: {wins}"
+        assert (place / f"n{number}").read_text() == str(wins.index(True))
+
+
+def test_of_many_ways_to_make_a_name_one_wins(place):
+    (place / "linked").write_text("linked")
+    for number in range(150):
+        (place / f"moved{number}").write_text("moved")
+    ways = {
+        "created": lambda name, _: os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY)),
+        "directory": lambda name, _: os.mkdir(name),
+        "linked": lambda name, _: os.link(place / "linked", name),
+        "link": lambda name, _: os.symlink("nowhere", name),
+        "fifo": lambda name, _: os.mkfifo(name),
+        "moved": lambda name, number: rename2(place / f"moved{number}", name, RENAME_NOREPLACE),
+    }
+    is_it = {
+        "created": lambda name: name.stat().st_size == 0 and stat.S_ISREG(name.stat().st_mode),
+        "directory": lambda name: name.is_dir(),
+        "linked": lambda name: name.read_text() == "linked",
+        "link": lambda name: os.readlink(name) == "nowhere",
+        "fifo": lambda name: name.is_fifo(),
+        "moved": lambda name: name.read_text() == "moved",
+    }
+    makers = [lambda number, make=make: make(place / f"n{number}", number) for make in ways.values()]
+    for number, wins in enumerate(wins_of(makers, 150)):
+        assert sum(wins) == 1, f"round {number}: {wins}"
+        assert is_it[list(ways)[wins.index(True)]](place / f"n{number}")
+    assert (place / "linked").stat().st_nlink == 1 + sum(not n.is_symlink() and n.is_file() and n.read_text() == "linked"
+                                                        for n in place.glob("n*"))
 
 
 def test_concurrent_writers(place):

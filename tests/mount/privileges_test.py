@@ -39,28 +39,30 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_a_change_by_another_user_takes_them_away(place, what):
+def test_a_change_by_another_user_takes_them_away(place, opened, what):
     path = place / "f"
-    path.write_bytes(b"x" * 50_000)
+    ours = opened(path, content=b"x" * 50_000)
     os.chmod(path, 0o6777)
     assert bits(path) == 0o6777
     assert as_user(USER, open_then(path, os.O_RDWR, CHANGES[what])) == 0
-    assert bits(path) == 0o777
+    assert bits(path) == 0o777 and stat.S_IMODE(os.fstat(ours).st_mode) == 0o777
+    os.close(ours)
 
 
-def test_a_change_by_root_keeps_them(place):
+def test_a_change_by_root_keeps_them(place, opened):
     path = place / "f"
-    path.write_bytes(b"x" * 50_000)
+    ours = opened(path, content=b"x" * 50_000)
     os.chmod(path, 0o6777)
     for change in CHANGES.values():
         open_then(path, os.O_RDWR, change)()
     assert bits(path) == 0o6777
+    os.close(ours)
 
 
-def test_every_write_through_an_open_descriptor_counts(place):
+def test_every_write_through_an_open_descriptor_counts(place, opened):
     """The bits may come back while the file is open; the next write takes them again."""
     path = place / "f"
-    path.write_bytes(b"x" * 5000)
+    ours = opened(path, content=b"x" * 5000)
     os.chmod(path, 0o777)
     os.chown(path, USER, USER)
 
@@ -73,23 +75,26 @@ def test_every_write_through_an_open_descriptor_counts(place):
             assert stat.S_IMODE(os.fstat(fd).st_mode) == 0o777
         os.close(fd)
     assert as_user(USER, work) == 0
+    os.close(ours)
 
 
-def test_opening_with_truncation_takes_them_away(place):
+def test_opening_with_truncation_takes_them_away(place, opened):
     path = place / "f"
-    path.write_bytes(b"x" * 5000)
+    ours = opened(path, content=b"x" * 5000)
     os.chmod(path, 0o6777)
     assert as_user(USER, lambda: os.close(os.open(path, os.O_WRONLY | os.O_TRUNC))) == 0
-    assert bits(path) == 0o777
+    assert bits(path) == 0o777 and os.fstat(ours).st_size == 0
+    os.close(ours)
 
 
-def test_setgid_without_group_execution_is_no_privilege_to_its_group(place):
+def test_setgid_without_group_execution_is_no_privilege_to_its_group(place, opened):
     path = place / "f"
-    path.write_bytes(b"x")
+    ours = opened(path, content=b"x")
     os.chown(path, USER, USER)
     os.chmod(path, 0o2666)
     assert as_user(USER, open_then(path, os.O_RDWR, CHANGES["write"])) == 0
     assert bits(path) == 0o2666
+    os.close(ours)
 
 
 def test_chown_takes_them_from_files_and_moves_ctime(place):
@@ -107,14 +112,15 @@ def test_chown_takes_them_from_files_and_moves_ctime(place):
     assert bits(place) == 0o2755, "a directory keeps its setgid"
 
 
-def test_a_capability_goes_with_a_change(place):
+def test_a_capability_goes_with_a_change(place, opened):
     path = place / "f"
-    path.write_bytes(b"x")
+    ours = opened(path, content=b"x")
     os.setxattr(path, "security.capability", struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0))   # cap_net_raw=ep
     assert "security.capability" in os.listxattr(path)
     with open(path, "ab") as f:
         f.write(b"y")
     assert "security.capability" not in os.listxattr(path)
+    os.close(ours)
 
 
 def test_setgid_of_a_foreign_group_goes_with_chmod(place):

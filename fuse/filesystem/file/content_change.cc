@@ -90,6 +90,10 @@ Status ContentChange::record(const MutexLock& lock, InodeRow& row, Extent writte
   if (inode_->watched.load(std::memory_order_relaxed)) {
     // Others write past us: the backing file is the truth, and all of it may have changed.
     after.attributes.size = TRY(stamp_unseen(*file_, inode_->unseen, after.attributes.mtime));
+    if (after.attributes.size > kMaxFileBytes) {
+      inode_->unseen = UnseenStamp{};   // the next settle cuts it off
+      return Error(Code::kFileTooLarge, "larger than the largest file");
+    }
     written = {0, after.attributes.size};
   }
   mark(lock, change, after, written, old_size);

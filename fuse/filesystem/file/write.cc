@@ -18,7 +18,7 @@ Result<std::size_t> Engine::write(Request& request, HandleId id, std::uint64_t o
     if (!handle->write) return Error(Code::kBadHandle, "not open for writing");
     inode = handle->inode;
     // The kernel has held its place in the file since the first time: the same bytes may be there already.
-    append = handle->append && !request.comes_again();
+    append = handle->append && !request.comes_again() && !request.of_pages;
     sync = handle->sync;
   }
   std::size_t written = TRY(write_bytes(request, inode, append ? std::nullopt : std::optional(offset), size, source));

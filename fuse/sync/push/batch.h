@@ -35,6 +35,8 @@ class Batch {
   const std::vector<InodeId>& late_births() const { return late_births_; }
   unsigned conflict_names() const { return conflict_names_; }
   std::optional<InodeId> lacking() const { return view_.lacking(); }
+  /// What the server has of a file, as far as that is known here. Not once it was abandoned.
+  Result<Bytes> confirmed_manifest(InodeId inode) { return std::move(TRY(confirmed_->content(inode)).manifest); }
   /// Lets go of the snapshot that it was planned on, which keeps the database's log from starting over: only the cut, what
   /// was counted and what was wanted are of use afterwards. Not to be extended any more.
   void abandon() { confirmed_.reset(); }

@@ -83,6 +83,17 @@ void BatchContents::accepted() {
   for (InodeId inode : inodes_) kept_.erase(inode);
 }
 
+/// As the batch has it, or newer and as the file has it: then nothing is read once more.
+Result<bool> BatchContents::is_kept(const Wanted& wanted) {
+  if (!ready(wanted)) return false;
+  const OpId kept = kept_.at(wanted.inode).content;
+  if (kept == wanted.content) return true;
+  MutexLock lock(store_.mutex());
+  auto row = store_.inode(lock, wanted.inode);
+  if (!row.ok() && row.error().code() != Code::kNotFound) return std::move(row).error();
+  return row.ok() && row->content == kept;
+}
+
 /// What others sent meanwhile may have made the content another file's.
 Result<bool> BatchContents::still_wanted(const Wanted& wanted) {
   MutexLock lock(store_.mutex());
@@ -108,8 +119,7 @@ Result<bool> BatchContents::prepare_all(Batch& batch, const std::vector<Wanted>&
   bool all = true;
   std::vector<std::pair<InodeId, PreparedContent>> prepared;
   for (const Wanted& want : wanted) {
-    auto it = kept_.find(want.inode);
-    if (it != kept_.end() && it->second.content == want.content) continue;
+    if (TRY(is_kept(want))) continue;
     if (old_ && !TRY(still_wanted(want))) continue;
     auto content = TRY(preparer_.prepare(want.inode, want.content, stillness, round, options));
     if (content && content->content.counter >= want.content.counter && content->content.writer == writer_)
@@ -126,6 +136,7 @@ Result<BatchContents::Outcome> BatchContents::settle(Batch& batch, const Batch::
                                                      const CallOptions& options) {
   bool rested = false;
   old_ = false;
+  forget_stand_ins();   // of a commit that was refused: the file may be there again
   if (auto outcome = TRY(take_ready(batch, limits))) return *outcome;
   for (int attempt = attempts_;; ++attempt) {
     std::vector<Wanted> want = wanted(batch);
@@ -207,8 +218,8 @@ Result<std::optional<BatchContents::Outcome>> BatchContents::take_ready(Batch& b
 }
 
 /// Files that were deleted so far past the cut that the records in between do not fit into one commit: what they held is
-/// gone, by their user's own doing, and a later batch says so. Until then they stand there as zeros. False: one of the
-/// contents that are not ready is that of a file that is still there.
+/// gone, by their user's own doing, and a later batch says so. Until then they stand there as what the server had of them before,
+/// or as zeros if it had nothing. False: one of the contents that are not ready is that of a file that is still there.
 Result<bool> BatchContents::give_up_on(const std::vector<Wanted>& wanted, Batch& batch) {
   for (const Wanted& want : wanted) {
     if (ready(want)) continue;
@@ -220,12 +231,21 @@ Result<bool> BatchContents::give_up_on(const std::vector<Wanted>& wanted, Batch&
     }
     const Attributes& attributes = batch.tree().nodes().at(want.inode).now->attributes;
     auto manifest = std::make_shared<Manifest>();
-    manifest->size = attributes.size;
-    if (attributes.size > 0) manifest->chunks.push_back(Chunk{.length = attributes.size});
-    kept_[want.inode] = {want.content, attributes.size, attributes.mtime, attributes.ctime, std::move(manifest)};
+    if (const Bytes before = TRY(batch.confirmed_manifest(want.inode)); !before.empty()) {
+      *manifest = TRY(decode_manifest(before));
+    } else {
+      manifest->size = attributes.size;
+      if (attributes.size > 0) manifest->chunks.push_back(Chunk{.length = attributes.size});
+    }
+    const std::uint64_t size = manifest->size;
+    kept_[want.inode] = {want.content, size, attributes.mtime, attributes.ctime, std::move(manifest), true};
     log_warn("sync.content.deleted_first", {{"inode", want.inode.value}});
   }
   return true;
+}
+
+void BatchContents::forget_stand_ins() {
+  std::erase_if(kept_, [](const auto& one) { return one.second.stands_in; });
 }
 
 Status BatchContents::fill_in(std::vector<TreeEffect>& effects) {
@@ -237,7 +257,7 @@ Status BatchContents::fill_in(std::vector<TreeEffect>& effects) {
     const PreparedContent& content = it->second;
     put->manifest = encode_manifest(*content.manifest);
     // What the batch says of this very content stands: times may have been set since its bytes were read.
-    if (put->content == content.content) continue;
+    if (put->content == content.content && !content.stands_in) continue;
     put->content = content.content;
     put->size = content.size;
     put->mtime = content.mtime;

@@ -64,6 +64,7 @@ class BatchContents {
   Result<bool> prepare_all(Batch& batch, const std::vector<Wanted>& wanted, ContentPreparer::Stillness stillness,
                            const CallOptions& options);
   Result<bool> still_wanted(const Wanted& wanted);
+  Result<bool> is_kept(const Wanted& wanted);
   Status look_up(Batch& batch, Instant began, const CallOptions& options);
   Result<bool> let_rest(const CallOptions& options);
   Result<std::optional<Outcome>> take_ready(Batch& batch, const Batch::Limits& limits);
@@ -73,6 +74,7 @@ class BatchContents {
   bool ready(const Wanted& wanted) const;
   void make_room(const std::vector<Wanted>& wanted);
   Result<bool> give_up_on(const std::vector<Wanted>& wanted, Batch& batch);
+  void forget_stand_ins();
 
   MetadataStore& store_;
   ContentPreparer& preparer_;

@@ -19,6 +19,7 @@ struct PreparedContent {
   std::uint64_t size = 0;
   Timestamp mtime{}, ctime{};
   std::shared_ptr<Manifest> manifest;
+  bool stands_in = false;   ///< for one that is gone: size and manifest are of something else
 };
 
 /// Reads a file's content in one piece: either nothing changed it from the first byte to the last, or changes are kept

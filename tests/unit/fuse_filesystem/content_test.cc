@@ -69,6 +69,18 @@ TEST_F(ContentTest, AppendsGoToTheEnd) {
   EXPECT_EQ(*stack.read(one), "12345678");
 }
 
+/// The kernel writes them back through whatever descriptor it has, one with O_APPEND too.
+TEST_F(ContentTest, PagesOfAMappingKeepTheirPlaceThoughTheirHandleAppends) {
+  InodeId a = stack.write_file("a", "1234");
+  HandleId one = stack.open_file(a, {.write = true, .append = true});
+  Request pages;
+  pages.of_pages = true;
+  ASSERT_OK(stack.fs->write(pages, one, 1, 2, [](int fd, std::uint64_t at) -> Result<std::size_t> {
+    return ::pwrite(fd, "xy", 2, static_cast<off_t>(at)) == 2 ? Result<std::size_t>(2) : Error(Code::kIo, "pwrite");
+  }));
+  EXPECT_EQ(*stack.read(one), "1xy4");
+}
+
 TEST_F(ContentTest, SizesEndAtTheLargestFile) {
   auto made = stack.create("a");
   EXPECT_CODE(stack.write(made.opened.handle, kMaxFileBytes, "x"), Code::kFileTooLarge);

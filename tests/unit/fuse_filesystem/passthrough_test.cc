@@ -57,18 +57,21 @@ TEST_F(PassthroughTest, WhatIsWrittenPastTheLargestFileIsCutOffAndTold) {
 
 /// Nobody is asked about what the kernel writes by itself, so nobody could say EDQUOT.
 TEST_F(PassthroughTest, NearTheQuotaFilesAreWrittenThroughUs) {
+  const auto look_anew = [] { std::this_thread::sleep_for(std::chrono::milliseconds(110)); };   // ten times a second
   const InodeId a = file("a", "here");
   stack.fetcher.statistics = {.total_bytes = 1ull << 40, .free_bytes = 100 << 20};
+  look_anew();
   Opened reading = open(a, {});
   EXPECT_TRUE(reading.passthrough);
   release(reading);
   Opened near = open(a);
   EXPECT_FALSE(near.passthrough);
   stack.fetcher.statistics.free_bytes = 1000;
-  std::this_thread::sleep_for(std::chrono::milliseconds(110));   // figures are looked up ten times a second
+  look_anew();
   EXPECT_CODE(stack.write(near.handle, 0, std::string(6000, 'x')), Code::kQuotaExceeded);
   stack.fs->release(near.handle);
   stack.fetcher.statistics.free_bytes = 1ull << 39;
+  look_anew();
   Opened far = open(a);
   EXPECT_TRUE(far.passthrough);
   release(far);

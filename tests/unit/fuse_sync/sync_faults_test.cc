@@ -367,7 +367,17 @@ TEST_F(SyncFaultsTest, WhatIsWrittenToADeletedFileIsNeverSentAheadOfItsDeletion)
   for (int i = 0; i < 10; ++i) a.write("after" + std::to_string(i), "more");
   const auto expected = a.tree();
   a.remote().set_offline(false);
+  int stood_in = 0;
+  a.remote().carry_commit = [&](const SignedCommit& commit, const FakeVolumeRemote::Deliver& deliver) {
+    auto reply = deliver(commit);
+    for (const auto& [path, plain] : volume_.tree()) {
+      EXPECT_EQ(plain.bytes.find_first_of(std::string_view("x\0", 2)), std::string::npos) << path;
+      stood_in += path == "deleted" && plain.bytes == "0";   // what the server had before
+    }
+    return reply;
+  };
   while (a.store().pending().records > 0) ASSERT_TRUE(a.engine().step().ok());
+  EXPECT_GT(stood_in, 0);
   EXPECT_EQ(a.tree(), expected);
   std::vector<std::string> there;
   for (const auto& [path, plain] : volume_.tree()) {
