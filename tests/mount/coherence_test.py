@@ -1,7 +1,6 @@
 """Close-to-open across devices: by push, and with coherence=open at once; fsync=remote."""
 
 import os
-import signal
 import time
 
 import pytest
@@ -88,13 +87,13 @@ def test_without_the_server_an_open_goes_on(two):
     there = b.mount("home", "coherence=open")
     (there / "local").write_text("here")
     b.sync(there)
-    w.server.process.send_signal(signal.SIGSTOP)
+    w.server.pause()
     try:
         started = time.monotonic()
         assert (there / "local").read_text() == "here"
         assert time.monotonic() - started < 20, "the deadline of two seconds, on a busy machine"
     finally:
-        w.server.process.send_signal(signal.SIGCONT)
+        w.server.go_on()
     w.server.kill()
     assert (there / "local").read_text() == "here"
     with pytest.raises(FileNotFoundError):

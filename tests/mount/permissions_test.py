@@ -32,6 +32,11 @@ class Both:
         assert mount == disk, f"{errno.errorcode.get(mount, mount)} on the mount, {errno.errorcode.get(disk, disk)} on the disk"
         return mount
 
+    def answers(self, user, steps, expected):
+        """All of `steps`, {what: step}, the same."""
+        for what, step in steps.items():
+            assert self.tried(user, step) == expected, what
+
     def same(self, function):
         """What root sees, which must be the same in both."""
         mount, disk = (function(root) for root in self.roots)
@@ -108,8 +113,7 @@ def test_a_directory_without_write_permission(both):
         "rename over": lambda r: os.rename(r / "free" / "f", r / "d" / "f"),
         "exchange": lambda r: rename2(r / "free" / "f", r / "d" / "f", RENAME_EXCHANGE),
     }
-    for what, step in steps.items():
-        assert both.tried(BOB, step) == REFUSED, what
+    both.answers(BOB, steps, REFUSED)
     # What is there, or missing, is said before what may not be done.
     assert both.tried(BOB, lambda r: opens(r / "d" / "f", os.O_CREAT | os.O_EXCL | os.O_WRONLY)) == errno.EEXIST
     assert both.tried(BOB, lambda r: os.mkdir(r / "d" / "f")) == errno.EEXIST
@@ -152,8 +156,7 @@ def test_sticky_directories(both):
         "exchange with outside": lambda r: rename2(r / "free" / "bobs", r / "d" / "f", RENAME_EXCHANGE),
         "attribute": lambda r: os.setxattr(r / "d", "user.x", b"1"),
     }
-    for what, step in steps.items():
-        assert both.tried(BOB, step) == NOT_OWNER, what
+    both.answers(BOB, steps, NOT_OWNER)
     assert both.same(lambda r: sorted(os.listdir(r / "d"))) == ["bobs", "f", "g", "h", "sub"]
     assert both.tried(BOB, lambda r: (r / "d" / "f").write_bytes(b"written")) == OK, "the file's own bits allow it"
     assert both.tried(BOB, lambda r: os.rename(r / "d" / "bobs", r / "d" / "renamed")) == OK

@@ -89,6 +89,16 @@ class Server:
         """Where clients reach it."""
         return f"https://{self.address}:{self.port}"
 
+    def pause(self):
+        """SIGSTOP; returns when no thread of it runs any more, which on a busy machine takes a moment: until then it answers."""
+        self.process.send_signal(signal.SIGSTOP)
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
+        wait_until(lambda: all(state_in(task / "stat") in ("", "T") for task in tasks.iterdir()), 30, "the server stands still")
+
+    def go_on(self):
+        """SIGCONT."""
+        self.process.send_signal(signal.SIGCONT)
+
     def kill(self):
         """kill -9."""
         self.process.kill()
@@ -237,11 +247,16 @@ class Device:
         return found
 
 
-def process_state(pid):
-    """State letter of a process, empty when it is gone."""
+def state_in(stat):
+    """State letter in a process's or a thread's `stat`, empty when it is gone."""
     with contextlib.suppress(OSError):
-        return pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rsplit(")", 1)[1].split()[0]
+        return pathlib.Path(stat).read_text(encoding="ascii", errors="replace").rsplit(")", 1)[1].split()[0]
     return ""
+
+
+def process_state(pid):
+    """The same of a process."""
+    return state_in(f"/proc/{pid}/stat")
 
 
 class World:

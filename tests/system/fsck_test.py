@@ -157,18 +157,6 @@ def test_client_damage_is_named_and_only_what_the_server_has_is_forgotten():
             assert (left / name).read_bytes() == content, name
 
 
-# What can happen to a file on a disk.
-DAMAGES = {
-    "a bit": lambda path, at: flip_bit(path, at),
-    "a page of zeros": lambda path, at: put(path, at & ~4095, bytes(4096)),
-    "another file's bytes": lambda path, at: put(path, at, os.urandom(64)),
-    "cut short": lambda path, at: os.truncate(path, at),
-    "empty": lambda path, _: os.truncate(path, 0),
-    "gone": lambda path, _: path.unlink(),
-}
-DAMAGED = int(os.environ.get("SKYMOOR_DAMAGED_FILES", "200"))
-
-
 def put(path, offset, new):
     """Within what the file has."""
     with open(path, "r+b") as file:
@@ -182,6 +170,18 @@ def flip_bit(path, at):
         old = file.read(1)[0]
         file.seek(at)
         file.write(bytes([old ^ 1 << at % 8]))
+
+
+# What can happen to a file on a disk.
+DAMAGES = {
+    "a bit": flip_bit,
+    "a page of zeros": lambda path, at: put(path, at & ~4095, bytes(4096)),
+    "another file's bytes": lambda path, at: put(path, at, os.urandom(64)),
+    "cut short": os.truncate,
+    "empty": lambda path, _: os.truncate(path, 0),
+    "gone": lambda path, _: path.unlink(),
+}
+DAMAGED = int(os.environ.get("SKYMOOR_DAMAGED_FILES", "200"))
 
 
 def test_each_damage_to_a_clean_backing_file_is_found_and_fetched_again():

@@ -7,7 +7,6 @@ import mmap
 import os
 import pathlib
 import resource
-import signal
 import subprocess
 import threading
 import time
@@ -166,10 +165,10 @@ class Stopped:
         self.server = server
 
     def begin(self):
-        self.server.process.send_signal(signal.SIGSTOP)
+        self.server.pause()
 
     def end(self):
-        self.server.process.send_signal(signal.SIGCONT)
+        self.server.go_on()
 
 
 class Dropped:

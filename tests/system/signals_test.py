@@ -54,7 +54,7 @@ class Calls:
         a.umount(drive)
         self.drive = self.b.mount("home", "read-timeout=60s")
         assert len(os.listdir(self.drive / "near")) == len(OPERATIONS)
-        self.server.process.send_signal(signal.SIGSTOP)
+        self.server.pause()
         self.programs = {}
 
     def start(self, operation, handled=""):
@@ -71,7 +71,7 @@ class Calls:
 
     def close(self):
         """The server goes on, and nobody waits any longer."""
-        self.server.process.send_signal(signal.SIGCONT)
+        self.server.go_on()
         for program in self.programs.values():
             program.kill()
             program.wait(60)
@@ -133,7 +133,7 @@ def test_a_program_that_waits_for_the_server_in_fsync_can_be_ended():
         a = w.one_device()
         drive = a.mount("home", "fsync=remote", "read-timeout=60s")
         (drive / "before").write_bytes(b"x")
-        w.server.process.send_signal(signal.SIGSTOP)
+        w.server.pause()
         program = r"import os, sys; f = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT); os.write(f, b'x'); " \
                   r"print('calls', flush=True); os.fsync(f)"
         waiting = []
@@ -151,7 +151,7 @@ def test_a_program_that_waits_for_the_server_in_fsync_can_be_ended():
                 assert one.wait(AT_ONCE_S) < 0, "it was ended, and did not end by itself"
             print(f"12 programs in fsync=remote ended after {(time.monotonic() - begin) * 1000:.0f} ms")
         finally:
-            w.server.process.send_signal(signal.SIGCONT)
+            w.server.go_on()
             for one in waiting:
                 one.kill()
                 one.wait(60)

@@ -3,11 +3,11 @@
 SKYMOOR_MEMORY_FILES: how many (20000); by hand 1000000.
 """
 
+import concurrent.futures
 import json
 import os
 import signal
 import subprocess
-import threading
 
 from harness import SKYMOOR, mounted, run, wait_until, world
 
@@ -43,6 +43,12 @@ def peak_mib(pid):
         return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
 
 
+def at_once(count, work):
+    """work(0), work(1), ... each in a thread."""
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        list(pool.map(work, range(count)))
+
+
 def test_memory_stays_within_its_bounds():
     with world() as w:
         a = w.one_device()
@@ -52,11 +58,7 @@ def test_memory_stays_within_its_bounds():
             (drive / str(part)).mkdir()
             for number in range(FILES // 4):
                 os.mknod(drive / str(part) / f"file with a name of a usual length {number}", 0o644)
-        threads = [threading.Thread(target=fill, args=(part,)) for part in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        at_once(4, fill)
         (drive / "large").write_bytes(os.urandom(64 << 20))
         run("find", drive, "-newer", "/etc/hostname", "-name", "nothing", timeout=300 + FILES // 100)
         a.sync(drive, timeout=600 + FILES // 100)
@@ -67,22 +69,6 @@ def test_memory_stays_within_its_bounds():
         assert sum(len(files) for _, _, files in os.walk(drive)) == FILES + 1
         peak = peak_mib(a.pid(drive))
         assert peak < CLIENT_MIB / 2, f"{peak:.0f} MiB after a new start, when nothing was written"
-
-
-def at_once(work):
-    """In as many threads as there are streams."""
-    failed = []
-    def one(number):
-        try:
-            work(number)
-        except BaseException as error:  # pylint: disable=broad-exception-caught
-            failed.append(error)
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(STREAMS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failed, failed[0]
 
 
 def test_memory_stays_within_its_bounds_under_many_streams():
@@ -99,13 +85,13 @@ def test_memory_stays_within_its_bounds_under_many_streams():
                     f.write(os.urandom(1 << 20))
                     assert (drive / "here").read_bytes() == here
                 os.fsync(f.fileno())
-        at_once(write_and_read)
+        at_once(STREAMS, write_and_read)
         peak = peak_mib(a.pid(drive))
         assert peak < CLIENT_MIB, f"{peak:.0f} MiB with {STREAMS} writers"
         a.sync(drive, timeout=600)
         cold = b.mount("home")
         os.listdir(cold)
-        at_once(lambda number: (cold / f"stream {number}").read_bytes())
+        at_once(STREAMS, lambda number: (cold / f"stream {number}").read_bytes())
         reading = peak_mib(b.pid(cold))
         assert reading < CLIENT_MIB, f"{reading:.0f} MiB with {STREAMS} cold readers"
         for number in (0, STREAMS - 1):

@@ -282,7 +282,8 @@ def disturb(what, chance, w, users, wires):
     user.log.append((f"{time.time():.3f}", what))
     if what in wires.troubles or what == "up":
         user.wire.set(what)
-        tally("trouble on a line", int(what != "up"))
+        if what != "up":
+            tally("trouble on a line")
     elif what == "server's wire":
         wires.to_server.set("up" if wires.to_server.state != "up" else chance.choice(wires.troubles))
         user.log.append(wires.to_server.state)
@@ -297,8 +298,11 @@ def disturb(what, chance, w, users, wires):
         end_all(user.device, user.point)
         user.mount()
     else:
-        w.server.kill() if what == "server kill" else w.server.stop()
-        tally("server killed", int(what == "server kill"))
+        if what == "server kill":
+            w.server.kill()
+            tally("server killed")
+        else:
+            w.server.stop()
         time.sleep(chance.random())
         if wires.to_server and wires.to_server.state == "moved":
             wires.to_server.set("up")   # nobody listens on an address that the machine does not have

@@ -7,7 +7,6 @@ import errno
 import os
 import random
 import shutil
-import signal
 import threading
 import time
 
@@ -140,7 +139,7 @@ def test_what_waits_keeps_its_bytes():
         count = 24
         b, there, contents = listed(w, count, "read-timeout=60s")
         expected = [content[:500] + bytes([n]) * 1000 + content[1500:] for n, content in enumerate(contents)]
-        w.server.process.send_signal(signal.SIGSTOP)
+        w.server.pause()
         results = [None] * count
 
         def write(n):
@@ -160,7 +159,7 @@ def test_what_waits_keeps_its_bytes():
         for n in range(50):
             (there / f"own{n}").write_bytes(b"\xff" * 100_000)
             assert (there / f"own{n}").read_bytes() == b"\xff" * 100_000
-        w.server.process.send_signal(signal.SIGCONT)
+        w.server.go_on()
         for thread in threads:
             thread.join(60)
         assert results == [1000] * count
@@ -182,10 +181,10 @@ def test_without_the_server_they_fail_in_time_and_nothing_else_does():
                 f.truncate(0)   # needs nothing of what was there
                 f.write(b"all of it is new")
 
-        w.server.process.send_signal(signal.SIGSTOP)
+        w.server.pause()
         refused("f0", errno.ETIMEDOUT, errno.EIO)
         (there / "own").write_bytes(b"still mine")
-        w.server.process.send_signal(signal.SIGCONT)
+        w.server.go_on()
         w.server.kill()
         refused("f1", errno.ETIMEDOUT, errno.EIO)
         (there / "own").write_bytes(b"still mine, too")

@@ -1,7 +1,6 @@
 """A thread that makes no progress, though it does not wait for the network, is named with its stack."""
 
 import os
-import signal
 import subprocess
 import threading
 import time
@@ -99,11 +98,11 @@ def test_nobody_is_stuck_who_waits_for_the_server():
     with world() as w:
         a, _ = w.two_devices()
         drive = a.mount("home", f"stuck-after={STUCK_S}s")
-        w.server.process.send_signal(signal.SIGSTOP)
+        w.server.pause()
         (drive / "unsent").write_bytes(os.urandom(3 << 20))
         time.sleep(4 * STUCK_S)
         assert a.status(drive)["stuck"] == []
-        w.server.process.send_signal(signal.SIGCONT)
+        w.server.go_on()
         a.sync(drive)
         assert not logged(a, "watchdog")
         a.umount(drive)

@@ -238,8 +238,12 @@ std::string encode_mount_status(const MountFacts& facts, const SyncStatus& sync,
 }
 
 std::string describe_passthrough(std::string_view json) {
-  const Json mount = Json::parse(json, nullptr, false);
-  return mount.is_object() ? passthrough_words(mount) : "no passthrough";
+  const auto mount = protocol::parse_object(as_bytes(json));
+  try {
+    if (mount.ok()) return passthrough_words(*mount);
+  } catch (const Json::exception&) {   // of another version
+  }
+  return "passthrough unknown";
 }
 
 Result<std::string> describe_mount_status(std::string_view text) {

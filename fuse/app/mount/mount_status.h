@@ -40,7 +40,7 @@ std::string format_time(Timestamp time);
 
 /// The object for people, several lines without a newline at the end. Errors: InvalidArgument (not such an object).
 Result<std::string> describe_mount_status(std::string_view json);
-/// Of that, how the kernel gets at files: "passthrough", or why not.
+/// Of that, how the kernel gets at files: "passthrough", or why not. Never fails.
 std::string describe_passthrough(std::string_view json);
 
 }  // namespace skymoor::client

@@ -218,8 +218,8 @@ Result<std::optional<BatchContents::Outcome>> BatchContents::take_ready(Batch& b
 }
 
 /// Files that were deleted so far past the cut that the records in between do not fit into one commit: what they held is
-/// gone, by their user's own doing, and a later batch says so. Until then they stand there as what the server had of them before,
-/// or as zeros if it had nothing. False: one of the contents that are not ready is that of a file that is still there.
+/// gone, by their user's own doing, and a later batch says so. Until then they stand there as what the server has of them,
+/// or as zeros if it has nothing, or that is not known here. False: one of the contents that are not ready is that of a file that is still there.
 Result<bool> BatchContents::give_up_on(const std::vector<Wanted>& wanted, Batch& batch) {
   for (const Wanted& want : wanted) {
     if (ready(want)) continue;

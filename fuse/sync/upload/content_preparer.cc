@@ -20,6 +20,7 @@ struct ContentPreparer::State {
   ContentRow row;
   std::optional<Manifest> old;
   std::vector<std::uint64_t> offsets;
+  bool named = true;
 };
 
 /// By a record that only says what is so here: the author's deletion, which came before it, was of what was there then.
@@ -29,23 +30,20 @@ Result<bool> ContentPreparer::made_without_a_name(OpId content) {
   return !made.empty() && made[0].lsn.value == content.counter && !content_made(made[0], content.writer);
 }
 
-Result<std::optional<ContentPreparer::State>> ContentPreparer::look(InodeId inode, OpId wanted) {
+Result<std::optional<ContentPreparer::State>> ContentPreparer::look(InodeId inode) {
   State state;
   state.inode = inode;
-  bool named;
   {
     MutexLock lock(d_.store.mutex());
     auto row = d_.store.inode(lock, inode);
     if (!row.ok() && row.error().code() == Code::kNotFound) return std::optional<State>();
     if (!row.ok()) return std::move(row).error();
     if (row->attributes.type != FileType::kFile) return std::optional<State>();
-    named = row->links > 0;
+    state.named = row->links > 0;
     state.prepared = {row->content, row->attributes.size, row->attributes.mtime, row->attributes.ctime,
                       std::make_shared<Manifest>()};
     state.row = TRY(d_.store.content(lock, inode));
   }
-  const OpId found = state.prepared.content;
-  if (!named && found != wanted && found.writer == wanted.writer && TRY(made_without_a_name(found))) return std::optional<State>();
   if (!state.row.manifest.empty()) {
     state.old = TRY(decode_manifest(state.row.manifest));
     state.offsets = chunk_offsets(*state.old);
@@ -75,11 +73,10 @@ Result<std::optional<PreparedContent>> ContentPreparer::prepare(InodeId inode, O
     reading.frozen = reading.file->freeze();
     reading.generation = reading.file->generation();
   }
-  auto state = TRY(look(inode, wanted));
+  auto state = TRY(look(inode));
   if (!state) return std::optional<PreparedContent>();
   const std::uint64_t size = state->prepared.size;
   state->prepared.manifest->size = size;
-  if (size == 0) return std::optional(std::move(state->prepared));
   if (!reading.file && !state->row.valid.empty() && state->row.valid.intersects({0, size}))
     return Error(Code::kIo, "the backing file of inode " + std::to_string(inode.value) + " is missing");
 
@@ -93,7 +90,11 @@ Result<std::optional<PreparedContent>> ContentPreparer::prepare(InodeId inode, O
     reading.hope = reading.file != nullptr;
   }
   if (reading.frozen) reading.frozen.unlock();
+  const OpId found = state->prepared.content;
+  if (!state->named && found != wanted && found.writer == wanted.writer && TRY(made_without_a_name(found)))
+    return std::optional<PreparedContent>();
 
+  if (size == 0) return std::optional(std::move(state->prepared));
   TRY(cut_all(*state, reading, round, options));
   if (reading.hope && !TRY(unchanged(*state, *reading.file, reading.generation)))
     return std::optional<PreparedContent>();

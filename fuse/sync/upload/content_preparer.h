@@ -55,7 +55,7 @@ class ContentPreparer {
 
  private:
   struct State;
-  Result<std::optional<State>> look(InodeId inode, OpId wanted);
+  Result<std::optional<State>> look(InodeId inode);
   Result<bool> made_without_a_name(OpId content);
   struct Reading;
   Status cut_all(State& state, Reading& reading, UploadRound& round, const CallOptions& options);
