@@ -45,6 +45,19 @@ std::string text(const std::vector<TreeEffect>& effects) {
   return out;
 }
 
+/// Contents that were sent ahead of their records are the plan's own, only later.
+void take_contents(std::vector<TreeEffect>& planned, const std::vector<TreeEffect>& sent) {
+  std::map<InodeId, OpId> contents;
+  for (const TreeEffect& effect : sent)
+    if (const auto* put = std::get_if<PutEffect>(&effect)) contents[put->inode] = put->content;
+  for (TreeEffect& effect : planned) {
+    auto* put = std::get_if<PutEffect>(&effect);
+    if (!put || !contents.contains(put->inode)) continue;
+    const OpId content = contents.at(put->inode);
+    if (content.writer == put->content.writer && content.counter > put->content.counter) put->content = content;
+  }
+}
+
 }  // namespace
 
 ModelDevice::ModelDevice(std::string name, WriterId writer, Arbiter& arbiter, Digests& digests, PlannerRules rules)
@@ -130,12 +143,23 @@ ModelDevice::Planned ModelDevice::plan_batch(std::size_t count) {
   return batch;
 }
 
+void ModelDevice::send_ahead(std::vector<TreeEffect>& effects) {
+  for (TreeEffect& effect : effects) {
+    auto* put = std::get_if<PutEffect>(&effect);
+    if (!put || put->content.writer != context_.writer) continue;
+    const auto now = must(view_->node(put->inode));
+    if (now && now->live() && now->content.writer == context_.writer && now->content.counter > put->content.counter)
+      put->content = now->content;
+  }
+}
+
 void ModelDevice::acknowledge(const Arbiter::Entry& entry) {
   std::size_t count = 0;
   while (count < pending_.size() && pending_[count].lsn.value <= entry.op.counter) ++count;
   if (count == 0) return;  // only an arbiter that forgets op ids gets here
   // What the server accepted was planned on an older tree; nothing it read has changed, so the same comes out here.
   Planned again = plan_batch(count);
+  take_contents(again.effects, entry.effects);
   if (text(again.effects) != text(entry.effects))
     throw Violation("the plan of an accepted commit came out differently: sent" + text(entry.effects) +
                     "\n  but now" + text(again.effects));
@@ -157,7 +181,7 @@ void ModelDevice::pull() {
   if (news) rebuild();
 }
 
-void ModelDevice::push(std::size_t limit, bool lose_answer) {
+void ModelDevice::push(std::size_t limit, bool lose_answer, bool ahead) {
   if (pending_.empty()) return;
   const std::size_t count = std::min(limit, pending_.size());
   const OpId op{context_.writer, pending_[count - 1].lsn.value};
@@ -169,6 +193,7 @@ void ModelDevice::push(std::size_t limit, bool lose_answer) {
     return;
   }
   Planned batch = plan_batch(count);
+  if (ahead && count < pending_.size()) send_ahead(batch.effects);
   const bool accepted = arbiter_.commit(op, cursor_, batch.effects, batch.reads);
   if (tracing())
     trace(context_, std::string(accepted ? "sent " : "refused ") + describe(op) + " on " + std::to_string(cursor_) + ": " +

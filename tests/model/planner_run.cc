@@ -280,7 +280,7 @@ void Schedule::one_step() {
   if (c < 0.55) {
     if (options_.writers == 0 || which < static_cast<std::size_t>(options_.writers)) user(device);
   } else if (c < 0.78) {
-    device.push(1 + (dice_.unit() < 0.5 ? 0 : dice_.below(8)), dice_.unit() < 0.15);
+    device.push(1 + (dice_.unit() < 0.5 ? 0 : dice_.below(8)), dice_.unit() < 0.15, options_.sends_ahead);
   } else if (c < 0.91) {
     device.pull();
   } else if (c < 0.93) {
@@ -297,7 +297,7 @@ int Schedule::settle() {
   while (std::any_of(devices_.begin(), devices_.end(), [](const auto& d) { return !d->idle(); })) {
     ModelDevice& device = *dice_.pick(devices_);
     if (device.idle()) continue;
-    device.push(1 + dice_.below(6), dice_.unit() < 0.1);
+    device.push(1 + dice_.below(6), dice_.unit() < 0.1, options_.sends_ahead);
     if (++rounds > 200) throw Violation("planning does not come to an end");
   }
   for (auto& device : devices_) device->pull();
@@ -322,6 +322,7 @@ void Schedule::check() {
   if (options_.shuffle) check_order();
   std::set<int> live;
   std::set<std::string> live_targets;
+  std::map<OpId, InodeId> holds;
   for (const auto& [place, inode] : tree.slots()) {
     const auto parent = tree.nodes().find(place.directory), target = tree.nodes().find(inode);
     if (parent == tree.nodes().end() || !parent->second.node.live() || !parent->second.node.directory())
@@ -333,7 +334,11 @@ void Schedule::check() {
       if (depth > 1000) throw Violation("a loop of directories");
       up = tree.nodes().at(up).places.begin()->directory;
     }
-    auto digest = digests_.find(target->second.node.content);
+    const OpId content = target->second.node.content;
+    if (content != OpId{} && !holds.emplace(content, inode).second && holds.at(content) != inode)
+      throw Violation("two files hold what was written once: content " + std::to_string(content.counter) + " of device " +
+                      std::to_string(content.writer.value));
+    auto digest = digests_.find(content);
     if (digest != digests_.end()) live.insert(digest->second);
     live_targets.insert(target->second.node.target);
   }

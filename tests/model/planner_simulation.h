@@ -65,8 +65,9 @@ class ModelDevice {
   std::vector<std::pair<Place, InodeId>> entries();
   void author(LogRecord record);
   void pull();
-  /// Sends the first records, at most `limit`, as one commit. `lose_answer`: the device does not hear of it.
-  void push(std::size_t limit, bool lose_answer);
+  /// Sends the first records, at most `limit`, as one commit. `lose_answer`: the device does not hear of it. `ahead`: with the
+  /// contents of files as they are by now, as a commit that is full does.
+  void push(std::size_t limit, bool lose_answer, bool ahead = false);
   void restart();   ///< what is kept across a restart is kept, the rest is planned anew
 
   bool idle() const { return pending_.empty(); }
@@ -81,6 +82,7 @@ class ModelDevice {
     unsigned conflict_names = 0;
   };
   Planned plan_batch(std::size_t count);
+  void send_ahead(std::vector<TreeEffect>& effects);
   void acknowledge(const Arbiter::Entry& entry);
   void rebuild();
   bool answer(const Questions& questions);
@@ -109,6 +111,7 @@ struct RunOptions {
   std::string names = "abc";
   int writers = 0;                   ///< only the first so many devices change anything; 0: all
   bool hard_links = true;
+  bool sends_ahead = false;          ///< commits carry contents of later records
   bool shuffle = false;              ///< applies every commit once more, in another order, and compares the trees
   PlannerRules rules{};
   Arbiter::Options arbiter{};

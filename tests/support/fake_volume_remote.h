@@ -41,6 +41,7 @@ class FakeVolumeServer {
 
   /// The whole tree in the clear: path -> what is there. Opens names, manifests and blocks with the volume's key.
   struct Plain {
+    InodeId inode;
     Attributes attributes;
     std::uint32_t links = 0;
     std::string target;

@@ -270,6 +270,7 @@ void FakeVolumeServer::walk(const crypto::VolumeCipher& cipher, InodeId director
     const std::string here = path.empty() ? name : path + "/" + name;
     Plain& plain = out[here];
     plain.attributes = record.attributes;
+    plain.inode = record.inode;
     plain.links = record.links;
     if (record.attributes.type == FileType::kSymlink)
       plain.target = must(cipher.open_target(record.inode, record.sealed_target));

@@ -138,8 +138,8 @@ Result<std::vector<PathVersion>> VolumeHistory::versions(const HistoryPlace& pla
       }
       TRY(add(entry.inode.inode, entry.time));
     }
-  std::stable_sort(all.begin(), all.end(), [](const PathVersion& a, const PathVersion& b) {
-    return a.record.sequence > b.record.sequence;
+  std::sort(all.begin(), all.end(), [](const PathVersion& a, const PathVersion& b) {
+    return std::tie(b.record.sequence, a.inode.inode) < std::tie(a.record.sequence, b.inode.inode);
   });
   name_versions(all);
   return all;
@@ -162,8 +162,9 @@ Result<std::vector<DeletedEntry>> VolumeHistory::deleted(InodeId directory, std:
     cursor = std::move(page.next);
   } while (!cursor.empty() && all.size() < kMaxListed);
   if (more) *more = !cursor.empty();
-  std::stable_sort(all.begin(), all.end(),
-                   [](const DeletedEntry& a, const DeletedEntry& b) { return a.sequence > b.sequence; });
+  std::sort(all.begin(), all.end(), [](const DeletedEntry& a, const DeletedEntry& b) {
+    return std::tie(b.sequence, a.name) < std::tie(a.sequence, b.name);
+  });
   return all;
 }
 

@@ -131,7 +131,8 @@ Result<std::optional<InodeId>> PlanRun::own_copy(InodeId inode, OpId seen) {
   if (!copy || copy->content != seen) return std::optional<InodeId>();
   read_inode(copy->inode);  // whether it is there decides what the record is about
   const auto node = TRY(tree_.node(copy->inode));
-  if (!node || node->content != seen) return std::optional<InodeId>();
+  // A content that was sent ahead of its records is what the next of them saw, and more.
+  if (!node || (node->content != seen && !own_and_later(node->content))) return std::optional<InodeId>();
   return std::optional(copy->inode);
 }
 

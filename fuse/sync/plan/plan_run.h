@@ -69,7 +69,7 @@ class PlanRun {
   const Aliases::Copy* copy_of(InodeId inode) const;
   /// The content that counts as what the author saw of `inode`.
   OpId effective_seen(InodeId inode, OpId seen) const;
-  /// The author's own copy of `inode` if it still has what he saw.
+  /// The author's own copy of `inode` if it still has what he saw, or what he wrote after that.
   Result<std::optional<InodeId>> own_copy(InodeId inode, OpId seen);
   bool own_and_later(OpId content) const {
     return content.writer == context_.writer && content.counter >= record_.lsn.value;

@@ -55,6 +55,10 @@ Status PlanRun::forgo_copy(InodeId inode) {
 
 Status PlanRun::write_copy(InodeId original, const TreeNode& node, OpId mine, const InodeRow& row) {
   const InodeId copy = make_inode_id(context_.writer, record_.lsn.value);
+  // One that was made and deleted within one commit never was: what records say of it is about this one.
+  if (const Aliases::Copy* before = copy_of(original);
+      before && before->inode != copy && known_.shown.contains(before->inode) && !TRY(tree_.node(before->inode)))
+    plan_.aliases.inodes[before->inode] = copy;
   plan_.aliases.copies[original] = {copy, mine};
   if (TRY(tree_.node(copy))) {
     read_inode(copy);

@@ -77,8 +77,11 @@ Result<std::optional<PreparedContent>> ContentPreparer::prepare(InodeId inode, O
   if (!state) return std::optional<PreparedContent>();
   const std::uint64_t size = state->prepared.size;
   state->prepared.manifest->size = size;
-  if (!reading.file && !state->row.valid.empty() && state->row.valid.intersects({0, size}))
+  if (!reading.file && !state->row.valid.empty() && state->row.valid.intersects({0, size})) {
+    // Its user let go of it before this was its conflict copy.
+    if (!state->named) return std::optional<PreparedContent>();
     return Error(Code::kIo, "the backing file of inode " + std::to_string(inode.value) + " is missing");
+  }
 
   // Local changes wait while the file is frozen, so nothing is done then that waits for anything but the disk.
   if (size <= kFrozenReadBytes && state->row.valid.contains({0, size})) {

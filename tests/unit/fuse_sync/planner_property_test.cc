@@ -32,6 +32,7 @@ TEST(PlannerProperty, DevicesConvergeAndNothingIsLost) {
   for (std::uint64_t seed = first_seed(); seed < first_seed() + seeds(10000); ++seed) {
     RunOptions options = options_for(seed);
     options.shuffle = seed % 4 == 0;
+    options.sends_ahead = seed % 2 == 1;
     try {
       const RunOutcome outcome = run(options);
       commits += outcome.commits;
@@ -51,6 +52,7 @@ TEST(PlannerProperty, OneWriterNeverMakesAConflictName) {
   for (std::uint64_t seed = first_seed(); seed < first_seed() + seeds(3000); ++seed) {
     RunOptions options = options_for(seed);
     options.writers = 1;
+    options.sends_ahead = seed % 2 == 1;
     try {
       EXPECT_EQ(run(options).conflict_names, 0u) << "seed " << seed;
     } catch (const Violation& violation) {

@@ -388,6 +388,75 @@ TEST_F(SyncFaultsTest, WhatIsWrittenToADeletedFileIsNeverSentAheadOfItsDeletion)
   a.check();
 }
 
+/// A conflict copy that was written on: its content goes ahead of its records as any other's does, and the records after that are
+/// about the copy still. They made a second one, and a deletion found nothing to delete.
+TEST_F(SyncFaultsTest, ACopyThatWasSentAheadOfItsRecordsIsTheSameCopy) {
+  SyncDevice& b = device("berta");
+  SyncDevice a(volume_, "anna", 9, directory_ + "/alone", {.stepped = true});
+  a.options.max_batch_records = 3;
+  a.stop();
+  a.start();
+  for (const char* file : {"kept", "deleted", "replaced"}) b.write(file, "0");
+  b.sync();
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(a.engine().step().ok());
+  for (const char* file : {"kept", "deleted", "replaced"}) ASSERT_EQ(a.read(file), "0");
+  a.remote().set_offline(true);
+  for (int i = 1; i <= 8; ++i)
+    for (const char* file : {"kept", "deleted", "replaced"}) a.write_at(file, 0, std::string(3000, static_cast<char>('a' + i)));
+  a.unlink("deleted");
+  a.write("new", "new");
+  a.rename("new", "replaced");
+  for (int i = 0; i < 10; ++i) a.write("after" + std::to_string(i), "more");
+  for (const char* file : {"kept", "deleted", "replaced"}) b.write(file, "other");
+  b.sync();
+  a.remote().set_offline(false);
+  for (int i = 0; i < 100 && (i < 5 || a.store().pending().records > 0); ++i) ASSERT_TRUE(a.engine().step().ok());
+  std::map<std::string, int> contents;
+  for (const auto& [path, plain] : volume_.tree())
+    if (!path.starts_with("after")) ++contents[plain.bytes.size() > 10 ? plain.bytes.substr(0, 1) : plain.bytes];
+  EXPECT_EQ(contents, (std::map<std::string, int>{{"other", 3}, {"new", 1}, {"i", 1}}));
+  a.check();
+  expect_converged();
+  EXPECT_EQ(a.tree(), b.tree());
+}
+
+/// A file that was made, written and deleted before anything of it was sent: its bytes are gone. Of a long backlog its making goes
+/// first, and another device writes what it sees there: the rest becomes a copy, of bytes that are gone. Sending stopped at it.
+TEST_F(SyncFaultsTest, ACopyOfWhatIsDeletedAlreadyHoldsUpNothing) {
+  SyncDevice& b = device("berta");
+  SyncDevice a(volume_, "anna", 9, directory_ + "/alone", {.stepped = true});
+  a.paths();
+  a.remote().set_offline(true);
+  a.write("f", "0");
+  for (int i = 1; i <= 4; ++i) a.write_at("f", 0, std::string(6000, static_cast<char>('a' + i)));
+  a.unlink("f");
+  a.stop();
+  a.options.max_batch_records = 2;
+  a.start();   // lets go of what has no name
+  for (int i = 0; i < 5; ++i) a.write("after" + std::to_string(i), "more");
+  a.remote().set_offline(false);
+  a.remote().carry_commit = [&, commits = 0](const SignedCommit& commit, const FakeVolumeRemote::Deliver& deliver) mutable {
+    auto reply = deliver(commit);
+    if (++commits != 1) return reply;
+    EXPECT_TRUE(volume_.tree().contains("f"));
+    b.catch_up();
+    b.write("f", "other");
+    b.sync();
+    return reply;
+  };
+  for (int i = 0; i < 100 && a.store().pending().records > 0; ++i) {
+    const Status stepped = a.engine().step();
+    ASSERT_TRUE(stepped.ok()) << stepped.error().to_string();
+  }
+  EXPECT_EQ(a.store().pending().records, 0u);
+  EXPECT_EQ(a.store().pending().files, 0u);
+  a.check();
+  expect_converged();
+  EXPECT_EQ(a.tree(), b.tree());
+  EXPECT_EQ(volume_.tree().at("f").bytes, "other");
+  EXPECT_EQ(volume_.tree().size(), 6u);
+}
+
 bool stops(SyncDevice& device) {
   for (int i = 0; i < 1000 && !device.engine().status().stopped; ++i) {
     device.engine().wake();

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <random>
 
+#include "shared/base/log.h"
+#include "tests/support/seeds.h"
 #include "tests/support/sync_device.h"
 #include "tests/support/temp_dir.h"
 
@@ -22,6 +24,9 @@ inline std::string noise(std::size_t size, std::uint64_t seed) {
 
 class SyncEngineTest : public ::testing::Test {
  protected:
+  SyncEngineTest() {
+    if (skymoor::testing::traced()) (void)configure_log({.level = "debug", .file = "", .json = false});
+  }
   void TearDown() override {
     for (auto& device : devices_) {
       if (!HasFailure()) {

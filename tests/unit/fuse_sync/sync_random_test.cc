@@ -20,6 +20,13 @@ class RandomUse {
     for (std::uint32_t i = 0; i < 2 + seed % 2; ++i)
       devices_.push_back(std::make_unique<SyncDevice>(volume_, "device" + std::to_string(i + 1), i + 1,
                                                       directory + "/" + std::to_string(i)));
+    // In some runs what waits never fits into one commit: contents go ahead of their records.
+    for (auto& device : devices_) {
+      if (seed % 3 != 0) break;
+      device->stop();
+      device->options.max_batch_records = 1 + below(8);
+      device->start();
+    }
   }
 
   void run(int steps) {
@@ -136,6 +143,13 @@ class RandomUse {
         wrong = difference(*device);
       }
       EXPECT_EQ(wrong, "") << device->name();
+    }
+    // Everything is written with bytes of its own: two files with the same are one edit's, and its copy's.
+    std::map<std::string, std::pair<InodeId, std::string>> holders;
+    for (const auto& [path, plain] : volume_.tree()) {
+      if (plain.bytes.empty()) continue;
+      const auto [holder, first] = holders.try_emplace(plain.bytes, plain.inode, path);
+      EXPECT_TRUE(first || holder->second.first == plain.inode) << path << " has the same bytes as " << holder->second.second;
     }
   }
 
