@@ -50,6 +50,7 @@ class Schedule {
   int settle();
   void check();
   void check_order();
+  std::set<OpId> written_over();
 
   TreeNode node(ModelDevice& device, InodeId inode) { return *device.view().node(inode).value(); }
   InodeRow row(ModelDevice& device, InodeId inode) {
@@ -304,6 +305,20 @@ int Schedule::settle() {
   return rounds;
 }
 
+/// Contents that the arbiter once had, and that somebody who knew them has put another in the place of.
+std::set<OpId> Schedule::written_over() {
+  std::set<OpId> over;
+  std::map<InodeId, OpId> contents;
+  for (const Arbiter::Entry& entry : arbiter_.log())
+    for (const TreeEffect& effect : entry.effects)
+      if (const auto* put = std::get_if<PutEffect>(&effect)) {
+        over.insert(contents[put->inode]);
+        contents[put->inode] = put->content;
+      }
+  over.erase(OpId{});
+  return over;
+}
+
 void Schedule::check() {
   const MemoryTree& tree = arbiter_.tree();
   for (auto& device : devices_) {
@@ -323,6 +338,7 @@ void Schedule::check() {
   std::set<int> live;
   std::set<std::string> live_targets;
   std::map<OpId, InodeId> holds;
+  const std::set<OpId> replaced = written_over();
   for (const auto& [place, inode] : tree.slots()) {
     const auto parent = tree.nodes().find(place.directory), target = tree.nodes().find(inode);
     if (parent == tree.nodes().end() || !parent->second.node.live() || !parent->second.node.directory())
@@ -337,6 +353,9 @@ void Schedule::check() {
     const OpId content = target->second.node.content;
     if (content != OpId{} && !holds.emplace(content, inode).second && holds.at(content) != inode)
       throw Violation("two files hold what was written once: content " + std::to_string(content.counter) + " of device " +
+                      std::to_string(content.writer.value));
+    if (replaced.contains(content))
+      throw Violation("what was sent and written over came back: content " + std::to_string(content.counter) + " of device " +
                       std::to_string(content.writer.value));
     auto digest = digests_.find(content);
     if (digest != digests_.end()) live.insert(digest->second);

@@ -276,27 +276,38 @@ void SyncDevice::put(HandleId handle, std::uint64_t offset, std::string_view byt
   }
 }
 
-InodeId SyncDevice::write(const std::string& path, std::string_view bytes) {
+/// Created, or cut to nothing.
+std::pair<InodeId, HandleId> SyncDevice::open_empty(const std::string& path) {
   auto [parent, name] = parent_of(path);
-  HandleId handle;
-  InodeId id;
+  OpenFlags flags;
+  flags.write = true;
   if (exists(path)) {
-    id = inode(path);
-    OpenFlags flags;
-    flags.write = flags.truncate = true;
-    handle = open(id, flags);
-  } else {
-    OpenFlags flags;
-    flags.write = true;
-    auto created = must(path.c_str(), [&, p = parent, n = name](Request& r) { return files_->create(r, p, n, 0644, flags); });
-    id = created.node.id;
-    handle = created.opened.handle;
+    flags.truncate = true;
+    const InodeId id = inode(path);
+    return {id, open(id, flags)};
   }
+  auto created = must(path.c_str(), [&, p = parent, n = name](Request& r) { return files_->create(r, p, n, 0644, flags); });
+  return {created.node.id, created.opened.handle};
+}
+
+InodeId SyncDevice::write(const std::string& path, std::string_view bytes) {
+  const auto [id, handle] = open_empty(path);
   const Closing opened{*files_, handle};
   put(handle, 0, bytes);
   Request request;
   (void)files_->flush(request, handle);
   return id;
+}
+
+InodeId SyncDevice::copy(const std::string& from, const std::string& to) {
+  const Closing source{*files_, open(inode(from), {})};
+  const auto [id, handle] = open_empty(to);
+  const Closing target{*files_, handle};
+  for (std::uint64_t at = 0;;) {
+    const std::size_t copied = must("copy_range", [&](Request& r) { return files_->copy_range(r, source.handle, at, handle, at, 1u << 30); });
+    if (copied == 0) return id;
+    at += copied;
+  }
 }
 
 void SyncDevice::write_at(const std::string& path, std::uint64_t offset, std::string_view bytes) {

@@ -54,6 +54,8 @@ class SyncDevice {
   void fsync(const std::string& path);
   OpId content(const std::string& path);
   void write_at(const std::string& path, std::uint64_t offset, std::string_view bytes);
+  /// As cp does: `to` is created or cut, and filled by copy_file_range.
+  InodeId copy(const std::string& from, const std::string& to);
   void truncate(const std::string& path, std::uint64_t size);
   std::string read(const std::string& path, std::uint64_t offset = 0, std::size_t size = std::size_t(-1));
   void unlink(const std::string& path);
@@ -106,6 +108,7 @@ class SyncDevice {
   void walk(InodeId directory, const std::string& path, const Visit& visit);
   std::string read_inode(InodeId inode, std::uint64_t offset, std::size_t size);
   HandleId open(InodeId inode, OpenFlags flags);
+  std::pair<InodeId, HandleId> open_empty(const std::string& path);
   void put(HandleId handle, std::uint64_t offset, std::string_view bytes);
 
   const crypto::VolumeKey& volume_;

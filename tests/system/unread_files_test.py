@@ -7,6 +7,7 @@ import errno
 import os
 import random
 import shutil
+import subprocess
 import threading
 import time
 
@@ -234,3 +235,27 @@ def test_a_deleted_cache_is_fetched_again_and_once():
         assert b.status(right)["downloaded"]["bytes"] == 0
         b.umount(right)
         b.fsck()
+
+
+def test_a_copy_of_what_is_not_here_moves_nothing():
+    with world() as w:
+        a, b = w.two_devices()
+        left = a.mount("home")
+        content = random.Random(9).randbytes(24 << 20)
+        (left / "film").write_bytes(content)
+        a.sync(left)
+        right = b.mount("home")
+        assert sorted(os.listdir(right)) == ["film"]
+        subprocess.run(["cp", "-a", right / "film", right / "copy"], check=True, timeout=60)
+        w.server.stop()
+        subprocess.run(["cp", right / "film", right / "without a network"], check=True, timeout=60)
+        w.server.start()
+        b.sync(right)
+        moved = b.status(right)
+        assert moved["downloaded"]["bytes"] == 0 and moved["uploaded"]["bytes"] == 0, moved
+        assert (right / "copy").stat().st_mtime_ns == (left / "film").stat().st_mtime_ns
+        a.sync(left)
+        for name in ("copy", "without a network"):
+            assert (left / name).read_bytes() == content, name
+            assert (right / name).read_bytes() == content, name
+        w.assert_in_order()

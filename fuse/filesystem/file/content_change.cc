@@ -112,6 +112,20 @@ Status ContentChange::record(const MutexLock& lock, InodeRow& row, Extent writte
   return {};
 }
 
+Status ContentChange::record_clone(const MutexLock& lock, InodeRow& row, Bytes manifest, std::uint64_t size) {
+  Intent intent = row.links == 0 ? Intent(LocalIntent{}) : Intent(WriteIntent{row.id, row.content});
+  Change change = engine_.store_.begin(lock, std::move(intent));
+  InodeRow after = row;
+  after.content = engine_.content_id(change);
+  after.attributes.size = size;
+  after.attributes.mtime = after.attributes.ctime = change.time();
+  change.put_manifest(row.id, after.content, std::move(manifest));
+  TRY(commit(lock, std::move(change), after));
+  inode_->view.forget();
+  row = std::move(after);
+  return {};
+}
+
 Status ContentChange::commit(const MutexLock& lock, Change change, InodeRow& after) {
   const bool taken = takes_from_ && TRY(engine_.take_privileges(lock, change, after, may_keep_ids_));
   change.put(after);

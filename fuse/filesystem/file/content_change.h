@@ -26,6 +26,9 @@ class ContentChange {
   /// Commits: `written` is right in the backing file now, and the file is `size` long. Bytes between the old end and
   /// `written` are zeros. Updates `row`, mtime and ctime included.
   Status record(const MutexLock& lock, InodeRow& row, Extent written, std::uint64_t size);
+  /// Commits: the file is what `manifest` (encoded) says, `size` bytes long, and as far as it was here before still is. Nothing of it
+  /// has to be sent. Updates `row`.
+  Status record_clone(const MutexLock& lock, InodeRow& row, Bytes manifest, std::uint64_t size);
   /// The change is plain writing: a sync may log the bytes instead of syncing the backing file.
   void plain_write() { plain_ = true; }
   /// The record takes setuid, setgid (unless the caller may keep them) and file capabilities away. `request.stale` is set if

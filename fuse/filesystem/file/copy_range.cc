@@ -46,7 +46,7 @@ Result<std::size_t> copy_bytes(BackingFile& from, std::uint64_t from_offset, Bac
 Result<std::size_t> Engine::copy_range(Request& request, HandleId from_id, std::uint64_t from_offset, HandleId to_id,
                                        std::uint64_t to_offset, std::size_t length) {
   if (to_offset >= kMaxFileBytes) return Error(Code::kFileTooLarge, "past the largest file");
-  length = std::min<std::uint64_t>({length, kMaxCopy, kMaxFileBytes - to_offset});
+  length = std::min<std::uint64_t>(length, kMaxFileBytes - to_offset);
   std::shared_ptr<OpenInode> from, to;
   {
     MutexLock lock(store_.mutex());
@@ -56,7 +56,8 @@ Result<std::size_t> Engine::copy_range(Request& request, HandleId from_id, std::
     to = target->inode;
   }
   if (from->watched.load(std::memory_order_acquire)) TRY(settle(from));
-  length = TRY(copyable(request, *from, from_offset, length));
+  if (const std::size_t cloned = TRY(clone_range(request, from, from_offset, to, to_offset, length)); cloned > 0) return cloned;
+  length = TRY(copyable(request, *from, from_offset, std::min(length, kMaxCopy)));
   if (length == 0) return std::size_t{0};
   if (from == to && from_offset < to_offset + length && to_offset < from_offset + length)
     return Error(Code::kInvalidArgument, "the ranges overlap");

@@ -12,9 +12,14 @@ void Applier::show(const VisibleChanges& changes) {
 }
 
 /// Before the acknowledgement: planned again with these entries, the records come to the same.
-Status Applier::remember(const Own& own) {
-  if (own.made.empty()) return {};
-  state_.aliases.merge(own.made);
+Status Applier::remember(const Own& own, const std::vector<TreeEffect>& effects) {
+  Aliases made = own.made;
+  for (const TreeEffect& effect : effects)
+    if (const auto* put = std::get_if<PutEffect>(&effect);
+        put && put->content.writer == store_.identity().writer && put->content.counter > own.up_to.value)
+      made.sent[put->inode] = {own.up_to, Lsn{put->content.counter}};
+  if (made.empty()) return {};
+  state_.aliases.merge(made);
   return file_.save(state_);
 }
 
@@ -32,15 +37,19 @@ void Applier::remove_merged(const Own& own) {
 
 /// Records made after the last re-plan name what is visible: once the older ones are acknowledged, no alias is needed.
 Status Applier::forget_aliases() {
-  if (state_.empty() || rebase_needed_ || store_.position().acknowledged < state_.shown_up_to) return {};
+  const Lsn acknowledged = store_.position().acknowledged;
+  if (state_.empty() || rebase_needed_ || acknowledged < state_.shown_up_to) return {};
+  auto sent = std::move(state_.aliases.sent);
   state_.aliases = {};
   state_.visible = {};
+  state_.aliases.sent = std::move(sent);
+  state_.aliases.forget_sent(acknowledged);
   return file_.save(state_);
 }
 
 Status Applier::apply_own(Sequence sequence, const Hash256& hash, const std::vector<TreeEffect>& effects,
                           const Own& own) {
-  TRY(remember(own));
+  TRY(remember(own, effects));
   if (log_debug_enabled())
     log_debug("sync.apply.own", {{"writer", store_.identity().writer.value}, {"sequence", sequence.value},
                                  {"up_to", own.up_to.value}, {"effects", describe(effects)}});
@@ -52,7 +61,7 @@ Status Applier::apply_own(Sequence sequence, const Hash256& hash, const std::vec
 }
 
 Status Applier::acknowledge(const Own& own) {
-  TRY(remember(own));
+  TRY(remember(own, {}));
   log_debug("sync.acknowledge", {{"writer", store_.identity().writer.value}, {"up_to", own.up_to.value}});
   show(TRY(claim_and_apply(store_, listener_, {}, [&] { return store_.acknowledge(own.up_to); })));
   remove_merged(own);

@@ -4,7 +4,7 @@
 
 namespace skymoor::client {
 namespace {
-constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kVersion = 3;              // 2: nothing of what was sent ahead
 constexpr std::uint8_t kVersionWithoutFirst = 1;  // an equality began with the first record there was
 constexpr std::size_t kMaxEntries = 1u << 22;
 
@@ -53,8 +53,17 @@ std::optional<OpId> Aliases::equal_at(InodeId inode, Lsn lsn) const {
   return newest;
 }
 
+bool Aliases::was_sent(InodeId inode, Lsn lsn) const {
+  auto it = sent.find(inode);
+  return it != sent.end() && it->second.after < lsn && lsn <= it->second.up_to;
+}
+
+void Aliases::forget_sent(Lsn acknowledged) {
+  std::erase_if(sent, [&](const auto& one) { return one.second.up_to <= acknowledged; });
+}
+
 bool Aliases::empty() const {
-  return inodes.empty() && copies.empty() && moved.empty() && shown.empty() && equals.empty();
+  return inodes.empty() && copies.empty() && moved.empty() && shown.empty() && equals.empty() && sent.empty();
 }
 
 void Aliases::merge(const Aliases& more) {
@@ -63,6 +72,7 @@ void Aliases::merge(const Aliases& more) {
   for (const auto& [from, to] : more.moved) moved[from] = to;
   for (InodeId inode : more.shown) shown.insert(inode);
   for (const auto& [from, equal] : more.equals) equals[from] = equal;
+  for (const auto& [inode, up_to] : more.sent) sent[inode] = up_to;
 }
 
 Aliases Aliases::renumbered(const Renumbering& numbers) const {
@@ -77,6 +87,7 @@ Aliases Aliases::renumbered(const Renumbering& numbers) const {
   for (InodeId inode : shown) out.shown.insert(numbers.of(inode));
   for (const auto& [from, equal] : equals)
     out.equals[{numbers.of(from.first), from.second}] = {equal.up_to, numbers.of(equal.theirs)};
+  for (const auto& [inode, up_to] : sent) out.sent[numbers.of(inode)] = up_to;
   return out;
 }
 
@@ -109,13 +120,19 @@ Bytes encode_aliases(const Aliases& aliases) {
     codec::put(out, equal.up_to);
     codec::put(out, equal.theirs);
   }
+  out.varint(aliases.sent.size());
+  for (const auto& [inode, range] : in_order(aliases.sent)) {
+    codec::put(out, inode);
+    codec::put(out, range.after);
+    codec::put(out, range.up_to);
+  }
   return out.take();
 }
 
 Result<Aliases> decode_aliases(ByteView bytes) {
   ByteReader in(bytes);
   const std::uint8_t version = in.u8();
-  if (version != kVersion && version != kVersionWithoutFirst) return Error(Code::kCorrupt, "aliases of an unknown version");
+  if (version == 0 || version > kVersion) return Error(Code::kCorrupt, "aliases of an unknown version");
   Aliases aliases;
   for (std::size_t n = in.count(kMaxEntries, 16); n > 0 && !in.failed(); --n) {
     InodeId from, to;
@@ -150,6 +167,14 @@ Result<Aliases> decode_aliases(ByteView bytes) {
     codec::get(in, equal.up_to);
     codec::get(in, equal.theirs);
     aliases.equals[from] = equal;
+  }
+  for (std::size_t n = version < kVersion ? 0 : in.count(kMaxEntries, 24); n > 0 && !in.failed(); --n) {
+    InodeId inode;
+    Aliases::Sent range;
+    codec::get(in, inode);
+    codec::get(in, range.after);
+    codec::get(in, range.up_to);
+    aliases.sent[inode] = range;
   }
   TRY(in.finish("aliases"));
   return aliases;

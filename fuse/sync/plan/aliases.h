@@ -39,6 +39,18 @@ struct Aliases {
   };
   std::map<std::pair<InodeId, Lsn>, Equal> equals;
 
+  /// Contents that a commit took along ahead of their records: the file as records after `after` and up to `up_to` had made it. What
+  /// these wrote was there for others to see, and to write over.
+  struct Sent {
+    Lsn after, up_to;
+    friend bool operator==(const Sent&, const Sent&) = default;
+  };
+  std::unordered_map<InodeId, Sent> sent;
+
+  /// Whether what record `lsn` wrote into `inode` was sent with a content ahead of it.
+  bool was_sent(InodeId inode, Lsn lsn) const;
+  /// Forgets those that went ahead of records which are acknowledged by now.
+  void forget_sent(Lsn acknowledged);
   /// Follows aliases to the inode that counts.
   InodeId resolve(InodeId inode) const;
   const Copy* copy_of(InodeId inode) const;

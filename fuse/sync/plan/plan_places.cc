@@ -126,6 +126,12 @@ OpId PlanRun::effective_seen(InodeId inode, OpId seen) const {
   return known_.equal_at(inode, Lsn{seen.counter}).value_or(seen);
 }
 
+std::optional<InodeId> PlanRun::sent_ahead(InodeId inode, OpId seen) const {
+  if (const Aliases::Copy* copy = copy_of(inode); copy && copy->content == seen)
+    return known_.was_sent(copy->inode, record_.lsn) ? std::optional(copy->inode) : std::nullopt;
+  return known_.was_sent(inode, record_.lsn) ? std::optional(inode) : std::nullopt;
+}
+
 Result<std::optional<InodeId>> PlanRun::own_copy(InodeId inode, OpId seen) {
   const Aliases::Copy* copy = copy_of(inode);
   if (!copy || copy->content != seen) return std::optional<InodeId>();

@@ -71,6 +71,9 @@ class PlanRun {
   OpId effective_seen(InodeId inode, OpId seen) const;
   /// The author's own copy of `inode` if it still has what he saw, or what he wrote after that.
   Result<std::optional<InodeId>> own_copy(InodeId inode, OpId seen);
+  /// Where the content is that took along what this record wrote into `inode` over what the author saw, before it; nothing when none
+  /// did.
+  std::optional<InodeId> sent_ahead(InodeId inode, OpId seen) const;
   bool own_and_later(OpId content) const {
     return content.writer == context_.writer && content.counter >= record_.lsn.value;
   }

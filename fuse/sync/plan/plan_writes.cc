@@ -13,12 +13,20 @@ Status PlanRun::on(const WriteIntent& intent) {
   auto node = TRY(tree_.node(inode));
   if (!node) return write_stray(original, mine, *row);
 
+  const OpId seen = effective_seen(intent.inode, intent.seen);
+  if (const auto sent = sent_ahead(original, seen)) {
+    // Others have seen it: what they wrote over it stands, and who deleted it deleted this.
+    if (*sent != original) plan_.aliases.copies[original] = {*sent, mine};
+    read_inode(*sent);
+    const auto there = TRY(tree_.node(*sent));
+    TRY(forgo_copy(*sent));
+    return there && there->live() ? put_xattrs(row->id, *sent) : drop();
+  }
   if (context_.rules.equal_contents_merge && known_.ends_in(intent.inode, record_.lsn, node->content)) {
     read_inode(inode);
     TRY(forgo_copy(inode));
     return drop();  // what these writes end in is there already
   }
-  const OpId seen = effective_seen(intent.inode, intent.seen);
   if (auto copy = TRY(own_copy(original, seen))) {
     inode = *copy;
     node = TRY(tree_.node(inode));

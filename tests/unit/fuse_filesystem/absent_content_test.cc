@@ -166,6 +166,64 @@ TEST_F(AbsentContentTest, CopyRangeNeedsItsSource) {
   EXPECT_EQ(*stack.read(to), big.substr(0, 100));
 }
 
+TEST_F(AbsentContentTest, CopyRangeOfWhatIsNotHereNamesItsBlocks) {
+  const InodeId source = id("big");
+  HandleId from = stack.open_file(source, FsStack::ro()), to = stack.create("copy").opened.handle;
+  const InodeId copy = id("copy");
+  EXPECT_EQ(stack.fs->copy_range(r, from, 0, to, 0, (2u << 20) + 5).value(), 2u << 20);   // ends within a block
+  EXPECT_EQ(stack.fs->copy_range(r, from, 2u << 20, to, 2u << 20, 1u << 30).value(), big.size() - (2u << 20));
+  EXPECT_EQ(stack.fs->copy_range(r, from, big.size(), to, big.size(), 1u << 30).value(), 0u);
+  EXPECT_TRUE(stack.fetcher.needs().empty());
+  auto as_the_source = [&] {
+    const ContentRow row = stack.content_row(copy), original = stack.content_row(source);
+    EXPECT_EQ(row.manifest, original.manifest);
+    EXPECT_EQ(row.manifest_content, stack.row(copy).content);
+    EXPECT_TRUE(row.valid.empty());
+    EXPECT_TRUE(row.dirty.empty()) << "nothing of it has to be sent";
+    EXPECT_EQ(stack.find("copy")->attributes.size, big.size());
+  };
+  as_the_source();
+  // After a kill.
+  stack.close();
+  stack.open();
+  as_the_source();
+  stack.server[copy.value] = big;
+  HandleId again = stack.open_file(copy);
+  ASSERT_OK(stack.write(again, 3u << 20, "local"));
+  std::string expected = big;
+  expected.replace(3u << 20, 5, "local");
+  EXPECT_TRUE(stack.content(copy) == expected);
+  EXPECT_TRUE(stack.content(source) == big);
+}
+
+TEST_F(AbsentContentTest, CopyRangeNamesBlocksOnlyWhereTheyAreTheWholeTruth) {
+  auto asks = [&](HandleId from, std::uint64_t from_offset, HandleId to, std::uint64_t to_offset, std::size_t length) {
+    const auto copied = stack.fs->copy_range(r, from, from_offset, to, to_offset, length);
+    return !copied.ok() && copied.error().code() == Code::kNotPresent;
+  };
+  const std::size_t block = 1u << 20;
+  HandleId from = stack.open_file(id("big"));
+  EXPECT_TRUE(asks(from, 0, stack.create("short").opened.handle, 0, block - 1));            // within one
+  EXPECT_TRUE(asks(from, 1, stack.create("shifted").opened.handle, 0, 4 * block));
+  EXPECT_TRUE(asks(from, 0, stack.create("sparse to be").opened.handle, block, 4 * block));   // not at its end
+  EXPECT_TRUE(asks(from, 0, from, 8 * block, block));                                       // itself
+  HandleId written = stack.create("written").opened.handle;
+  ASSERT_OK(stack.write(written, 0, std::string(5000, 'w')));
+  EXPECT_TRUE(asks(from, 0, written, 5000, 4 * block));
+  HandleId sparse_from = stack.open_file(id("sparse"), FsStack::ro()), holes = stack.create("holes").opened.handle;
+  EXPECT_EQ(stack.fs->copy_range(r, sparse_from, 100, holes, 0, block + 5).value(), block + 5);   // a hole begins anywhere
+  stack.server[id("holes").value] = std::string(block + 5, '\0');
+  EXPECT_TRUE(stack.content(id("holes")) == std::string(block + 5, '\0'));
+  ASSERT_OK(stack.write(from, 5 * block, "changed here"));
+  EXPECT_TRUE(asks(from, 0, stack.create("of a changed one").opened.handle, 0, 8 * block));
+  // What is here is copied.
+  HandleId whole = stack.open_file(id("sparse"), FsStack::ro());
+  EXPECT_TRUE(stack.content(id("sparse")) == sparse);
+  const HandleId copy = stack.create("copied").opened.handle;
+  EXPECT_EQ(stack.fs->copy_range(r, whole, 0, copy, 0, sparse.size()).value(), sparse.size());
+  EXPECT_TRUE(stack.content_row(id("copied")).valid.contains({0, sparse.size()}));
+}
+
 TEST_F(AbsentContentTest, WithoutTheServerAReadFailsAndNothingElse) {
   stack.fetcher.on_fetch = nullptr;
   HandleId handle = stack.open_file(id("big"));

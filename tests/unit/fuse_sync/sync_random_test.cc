@@ -16,7 +16,7 @@ namespace {
 /// One run: users that do what they like on devices that come and go.
 class RandomUse {
  public:
-  RandomUse(std::uint64_t seed, const std::string& directory) : dice_(seed) {
+  RandomUse(std::uint64_t seed, const std::string& directory) : dice_(seed), copies_(seed % 2 == 1) {
     for (std::uint32_t i = 0; i < 2 + seed % 2; ++i)
       devices_.push_back(std::make_unique<SyncDevice>(volume_, "device" + std::to_string(i + 1), i + 1,
                                                       directory + "/" + std::to_string(i)));
@@ -114,6 +114,9 @@ class RandomUse {
     } else if (choice < 92) {
       trace(device, "rename " + any + " to " + fresh);
       device.rename(any, fresh);
+    } else if (choice < 93 && copies_ && !files.empty() && !device.exists(fresh)) {
+      trace(device, "copy " + file + " to " + fresh);
+      device.copy(file, fresh);
     } else if (choice < 95 && !files.empty()) {
       trace(device, "link " + file + " to " + fresh);
       device.link(file, fresh);
@@ -147,7 +150,7 @@ class RandomUse {
     // Everything is written with bytes of its own: two files with the same are one edit's, and its copy's.
     std::map<std::string, std::pair<InodeId, std::string>> holders;
     for (const auto& [path, plain] : volume_.tree()) {
-      if (plain.bytes.empty()) continue;
+      if (plain.bytes.empty() || copies_) continue;
       const auto [holder, first] = holders.try_emplace(plain.bytes, plain.inode, path);
       EXPECT_TRUE(first || holder->second.first == plain.inode) << path << " has the same bytes as " << holder->second.second;
     }
@@ -188,6 +191,7 @@ class RandomUse {
   }
 
   std::mt19937_64 dice_;
+  const bool copies_;   ///< files are copied, too
   TestVolume volume_{9};
   std::vector<std::unique_ptr<SyncDevice>> devices_;
   int made_ = 0;

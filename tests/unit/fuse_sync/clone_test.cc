@@ -1,0 +1,135 @@
+// Copies of files whose bytes are not here: nothing is fetched for them, nothing is sent, and nothing of them gets lost.
+#include "tests/unit/fuse_sync/sync_fixture.h"
+
+namespace skymoor::client {
+namespace {
+
+class CloneTest : public SyncEngineTest {
+ protected:
+  /// Anna has made `big` and `c`; Berta has seen both, and has the bytes of neither.
+  CloneTest() : a(device("anna")), b(device("berta")) {
+    a.write("big", big);
+    a.write("c", noise(20000, 2));
+    a.sync();
+    b.catch_up();
+    b.paths();
+  }
+  std::uint64_t moved() { return b.remote().fetched_blocks + b.remote().packs; }
+  std::map<std::string, std::string> of_server() {
+    std::map<std::string, std::string> all;
+    for (const auto& [path, plain] : volume_.tree()) all[path] = plain.bytes;
+    return all;
+  }
+  /// The names that show these bytes at the server.
+  std::vector<std::string> with(const std::string& bytes) {
+    std::vector<std::string> names;
+    for (const auto& [path, held] : of_server())
+      if (held == bytes) names.push_back(path);
+    return names;
+  }
+
+  const std::string big = noise(6u << 20, 1);
+  SyncDevice &a, &b;
+};
+
+TEST_F(CloneTest, NothingMovesForACopyOfWhatIsNotHere) {
+  const auto before = moved();
+  b.copy("big", "copy");
+  EXPECT_EQ(b.node("copy").attributes.size, big.size());
+  EXPECT_EQ(b.store().pending().bytes, 0u) << "the server has all of its bytes";
+  b.sync();
+  EXPECT_EQ(moved(), before);
+  EXPECT_TRUE(of_server().at("copy") == big);
+  EXPECT_EQ(b.engine().state_of(b.node("copy").id), "remote-only");
+  EXPECT_TRUE(b.read("copy") == big);
+  expect_converged();
+}
+
+TEST_F(CloneTest, ACopyThatIsWrittenOnAndMetByARestartSendsWhatWasWritten) {
+  b.remote().set_offline(true);
+  b.copy("big", "copy");
+  b.stop();
+  b.start();
+  b.write_at("copy", 3u << 20, "patch");
+  b.truncate("copy", 5u << 20);
+  b.remote().set_offline(false);
+  const std::uint64_t sent = b.remote().pack_bytes;
+  b.sync();
+  std::string expected = big.substr(0, 5u << 20);
+  expected.replace(3u << 20, 5, "patch");
+  EXPECT_TRUE(of_server().at("copy") == expected);
+  EXPECT_LT(b.remote().pack_bytes - sent, big.size() / 2 + (4u << 20));
+  expect_converged();
+}
+
+TEST_F(CloneTest, ACopyOverAFileThatAnotherDeviceWritesIsItsConflictCopy) {
+  b.remote().set_offline(true);
+  b.copy("big", "c");
+  a.write("c", "other");
+  a.sync();
+  b.remote().set_offline(false);
+  b.sync();
+  EXPECT_EQ(of_server().at("c"), "other");
+  EXPECT_EQ(with(big).size(), 2u) << "the copy is lost";
+  expect_converged();
+  EXPECT_EQ(b.read("c"), "other");
+}
+
+TEST_F(CloneTest, ACopyOverAFileThatAnotherDeviceDeletesBringsItBack) {
+  b.remote().set_offline(true);
+  b.copy("big", "c");
+  a.unlink("c");
+  a.unlink("big");
+  a.sync();
+  b.remote().set_offline(false);
+  b.sync();
+  EXPECT_EQ(with(big), std::vector<std::string>{"c"});
+  expect_converged();
+}
+
+TEST_F(CloneTest, OfTwoThatMakeTheSameNameBothAreKept) {
+  b.remote().set_offline(true);
+  b.copy("big", "new");
+  b.copy("new", "copy of the copy");
+  b.rename("new", "d");
+  a.write("d", "other");
+  a.sync();
+  b.remote().set_offline(false);
+  b.sync();
+  EXPECT_EQ(of_server().at("d"), "other");
+  EXPECT_EQ(with(big).size(), 3u);
+  expect_converged();
+}
+
+/// The list of blocks that a copy over a file puts in the place of the file's own must not be taken for it.
+TEST_F(CloneTest, ACopyThatIsUndoneLeavesTheFileWhole) {
+  const std::string mine = noise(3u << 20, 5);
+  a.write("c", mine);
+  a.sync();
+  b.catch_up();
+  b.remote().set_offline(true);
+  b.copy("big", "c");
+  a.write_at("c", 1u << 20, "other");
+  a.sync();
+  b.remote().set_offline(false);
+  b.sync();
+  std::string expected = mine;
+  expected.replace(1u << 20, 5, "other");
+  b.stop();
+  b.start();
+  b.catch_up();
+  EXPECT_TRUE(b.read("c") == expected);
+  EXPECT_EQ(with(big).size(), 2u);
+  expect_converged();
+}
+
+TEST_F(CloneTest, ACommitThatWasRefusedIsSentOnceMore) {
+  b.remote().refuse_commits = 1;
+  b.copy("big", "copy");
+  b.sync();
+  EXPECT_TRUE(of_server().at("copy") == big);
+  expect_converged();
+}
+
+}  // namespace
+}  // namespace skymoor::client
