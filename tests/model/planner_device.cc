@@ -164,10 +164,7 @@ void ModelDevice::acknowledge(const Arbiter::Entry& entry) {
     throw Violation("the plan of an accepted commit came out differently: sent" + text(entry.effects) +
                     "\n  but now" + text(again.effects));
   aliases_.merge(again.aliases);
-  for (const TreeEffect& effect : entry.effects)
-    if (const auto* put = std::get_if<PutEffect>(&effect);
-        put && put->content.writer == context_.writer && put->content.counter > entry.op.counter)
-      aliases_.sent[put->inode] = {Lsn{entry.op.counter}, Lsn{put->content.counter}};
+  aliases_.note_commit(entry.effects, context_.writer, Lsn{entry.op.counter}, provisional_);
   conflict_names_ += again.conflict_names;
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(count));
   answer_outstanding_ = false;

@@ -39,6 +39,7 @@ Result<VisibleChanges> JournaledMetadataStore::edit_confirmed(const MutexLock& l
   note_unfolded(edit.rows());
   edit.publish();
   acknowledged_ = position.acknowledged.value;
+  std::erase_if(copies_, [&](InodeId copy) { return counter_of(copy) <= acknowledged_; });
   std::erase_if(replaced_, [&](const auto& one) { return one.second <= position.acknowledged; });
   std::uint64_t synced = database_writes_synced_;
   if (synced > cleaned_checked_) std::erase_if(cleaned_, [&](const auto& one) { return one.second <= synced; });

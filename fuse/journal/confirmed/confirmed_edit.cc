@@ -78,6 +78,7 @@ Result<ConfirmedEdit::ContentState> ConfirmedEdit::content(InodeId id) {
 }
 
 Status ConfirmedEdit::write(VisibleChanges& changes) {
+  TRY(find_held());
   for (auto& [id, inode] : inodes_) TRY(write_inode(id, inode, changes));
   for (InodeId id : orphans_)
     if (!inodes_.at(id).row) changes.dead.push_back(id);
@@ -93,6 +94,50 @@ Status ConfirmedEdit::write(VisibleChanges& changes) {
   return sql_.put_meta("total_bytes", store_.totals_on_disk_.bytes + more_bytes_);
 }
 
+/// What shows of a name, and the last record that has changed it.
+ConfirmedEdit::VisibleName ConfirmedEdit::visible(const NameKey& key, const Dentry& dentry) const {
+  VisibleName seen{dentry.stored, dentry.stored ? dentry.stored->changed : Lsn{}};
+  if (auto* entry = store_.dentries_.peek(key))
+    seen = {entry->row ? std::optional<DentryRow>(*entry->row) : std::nullopt, entry->changed};
+  if (dentry.base) seen.changed = std::max(seen.changed, dentry.base->changed);
+  return seen;
+}
+
+/// A row counts the names that show it: as long as one of these has to wait, so has the row, and a name waits for the rows of what
+/// it stood for and will stand for. Whoever finds a name that the inode does not count takes what he writes there for an
+/// unlinked file's.
+Status ConfirmedEdit::find_held() {
+  const auto shows = [](const Visible& seen) { return seen.row && seen.row->links > 0; };
+  if (store_.log_->last() <= options_.acknowledged) return {};
+  for (bool more = true; more;) {
+    more = false;
+    for (auto& [key, dentry] : dentries_) {
+      const VisibleName seen = visible(key, dentry);
+      const InodeId before = seen.row ? seen.row->inode : InodeId{}, after = dentry.row ? dentry.row->inode : InodeId{};
+      if (before == after) continue;
+      Lsn waits = seen.changed > options_.acknowledged ? seen.changed : Lsn{};
+      for (InodeId id : {before, after})
+        if (id) waits = std::max(waits, TRY(would_wait(id)));
+      if (!waits) continue;
+      for (InodeId id : {before, after})
+        if (id && shows(visible(id, *TRY(inode(id))))) more |= held_.emplace(id, waits).second;
+    }
+  }
+  return {};
+}
+
+/// The last record that an inode's row will wait for; 0: none.
+Result<Lsn> ConfirmedEdit::would_wait(InodeId id) {
+  if (auto it = held_.find(id); it != held_.end()) return it->second;
+  Inode& edited = *TRY(inode(id));
+  const Visible seen = visible(id, edited);
+  if (seen.changed > options_.acknowledged) return seen.changed;
+  if (!edited.row || !edited.put || !seen.row) return Lsn{};
+  if (options_.own && seen.row->content == edited.row->content) return Lsn{};
+  if (!TRY(content_pending(id, edited, seen, false))) return Lsn{};
+  return std::max(TRY(content(id)).changed, Lsn{options_.acknowledged.value + 1});
+}
+
 Status ConfirmedEdit::write_inode(InodeId id, Inode& inode, VisibleChanges& changes) {
   if (inode.row) {
     bool is_directory = inode.row->attributes.type == FileType::kDirectory;
@@ -103,7 +148,7 @@ Status ConfirmedEdit::write_inode(InodeId id, Inode& inode, VisibleChanges& chan
   if (same(inode.row, inode.before) && !inode.base && !inode.put && !unsent) return {};
   Visible seen = visible(id, inode);
   if (inode.fresh && !inode.reachable && !seen.row && !inode.base) return {};
-  bool pending = seen.changed > options_.acknowledged;
+  bool pending = seen.changed > options_.acknowledged || held_.contains(id);
   if (inode.row && inode.put && !seen.row && !inode.base && !options_.own) {
     // Unheard of until now, as nearly everything in a listing: there is nothing to compare with.
     if (inode.put->content != OpId{}) TRY(sql_.put_manifest(id, *inode.put));
@@ -191,7 +236,8 @@ Status ConfirmedEdit::write_pending(InodeId id, Inode& inode, const Visible& see
   bool news = !same(inode.row, inode.before);
   if (news && !options_.own) changes.replan = true;
   bool stored_is_confirmed = inode.stored && inode.stored->changed <= options_.acknowledged;   // once that is written
-  const Lsn changed = std::max(seen.changed, TRY(content(id)).changed);
+  Lsn changed = std::max(seen.changed, TRY(content(id)).changed);
+  if (auto it = held_.find(id); it != held_.end()) changed = std::max(changed, it->second);
   waiting_[id] = changed;
   if (inode.row || inode.base || stored_is_confirmed) TRY(sql_.put_base_inode(id, {inode.row, changed}));
   if (inode.row && inode.row->has_xattrs && seen.row && !seen.row->has_xattrs) has_xattrs_[id] = true;
@@ -275,6 +321,7 @@ Status ConfirmedEdit::patch_flags(InodeId id, const Patch& patch) {
 /// The last record that an inode's visible row waits for; 0: it shows what is confirmed. Once the inodes are written.
 Result<Lsn> ConfirmedEdit::waits_for(InodeId id) {
   if (auto it = waiting_.find(id); it != waiting_.end()) return it->second;
+  if (auto it = held_.find(id); it != held_.end()) return it->second;
   if (!id || store_.log_->last() <= options_.acknowledged) return Lsn{};
   const Lsn changed = visible(id, *TRY(inode(id))).changed;
   return changed > options_.acknowledged ? changed : Lsn{};
@@ -282,13 +329,7 @@ Result<Lsn> ConfirmedEdit::waits_for(InodeId id) {
 
 Status ConfirmedEdit::write_dentry(const NameKey& key, Dentry& dentry, VisibleChanges& changes) {
   auto inode_of = [](const std::optional<DentryRow>& row) { return row ? row->inode : InodeId{}; };
-  std::optional<DentryRow> seen = dentry.stored;
-  Lsn changed = dentry.stored ? dentry.stored->changed : Lsn{};
-  if (auto* entry = store_.dentries_.peek(key)) {
-    seen = entry->row ? std::optional<DentryRow>(*entry->row) : std::nullopt;
-    changed = entry->changed;
-  }
-  if (dentry.base) changed = std::max(changed, dentry.base->changed);
+  auto [seen, changed] = visible(key, dentry);
   const bool stored_is_confirmed = dentry.stored && dentry.stored->changed <= options_.acknowledged;   // once that is written
   bool news = inode_of(dentry.row) != inode_of(dentry.before) ||
               (!dentry.base && stored_is_confirmed && inode_of(dentry.row) != inode_of(dentry.stored));

@@ -111,6 +111,13 @@ class ConfirmedEdit {
     Lsn changed;
   };
   Visible visible(InodeId id, const Inode& inode) const;
+  struct VisibleName {
+    std::optional<DentryRow> row;
+    Lsn changed;
+  };
+  VisibleName visible(const NameKey& key, const Dentry& dentry) const;
+  Status find_held();
+  Result<Lsn> would_wait(InodeId id);
   struct ContentState {
     ContentRow row;
     Lsn changed;
@@ -140,6 +147,7 @@ class ConfirmedEdit {
   std::unordered_map<InodeId, Inode> inodes_;
   std::unordered_map<NameKey, Dentry, NameHash, NameEqual> dentries_;
   std::unordered_map<NameKey, Xattr, NameHash, NameEqual> xattrs_;
+  std::unordered_map<InodeId, Lsn> held_;               // inodes that names which have to wait show, and their last records
   std::unordered_map<InodeId, Lsn> waiting_;            // pending inodes that this edit has written, and their last records
   std::optional<bool> any_base_, any_xattr_;
   InodeId empty_directory_;                             // the database holds none of its entries

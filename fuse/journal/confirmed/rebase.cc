@@ -105,7 +105,7 @@ Status Rebase::revert_inodes() {
       auto base = TRY(sql_.base_inode(id));
       std::optional<InodeRow> row = base ? std::move(base->row) : std::nullopt;
       if (row && visible) {
-        row->listed = visible->listed;
+        if (visible->links > 0) row->listed = visible->listed;   // else it says nothing of the one that has come back
         row->has_xattrs = row->has_xattrs || visible->has_xattrs;
       }
       if (visible) accessed_[id] = visible->attributes.atime;
@@ -193,7 +193,10 @@ Status Rebase::redo_one(const LogRecord& record, std::vector<RowChange> answer) 
     if (auto* put = std::get_if<PutDentry>(&change))
       if (const Name& before = names_.at({put->row.directory, put->row.name}); before.inode) put->row.cookie = before.cookie;
   TRY(store_.prepare(lock_, answer));
+  const InodeId copy = store_.copy_of(record);
   for (const RowChange& change : answer) {
+    // What records later than the one that made it do to it may come to nothing in the next re-plan.
+    if (const auto* put = std::get_if<PutInode>(&change); put && put->row.id == copy) store_.copies_.insert(copy);
     const auto* move = std::get_if<MoveContent>(&change);
     std::shared_ptr<CachedContent> content;
     if (move)
@@ -296,6 +299,8 @@ Status Rebase::flush() {
 Status Rebase::finish() {
   TRY(report_names());
   TRY(keep_access_times());
+  // Until now what has died could be seen here, and records made about it.
+  TRY(sql_.keep_tombstones_until(store_.log_->last()));
   for (InodeId id : touched_) TRY(finish_content(id));
   for (InodeId id : put_)
     if (!touched_.count(id)) TRY(finish_content(id));

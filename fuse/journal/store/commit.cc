@@ -181,7 +181,12 @@ bool JournaledMetadataStore::has_offered(Lsn up_to, const Hash256& body) {
 bool JournaledMetadataStore::may_come_back(const MutexLock&, const InodeRow& row) {
   const bool pending = row.content.writer == identity_.writer && row.content.counter > acknowledged_;
   return pending && (row.version || writer_of(row.id) != identity_.writer || counter_of(row.id) <= offered_ ||
-                     replaced_.contains(row.id));
+                     replaced_.contains(row.id) || copies_.contains(row.id));
+}
+
+// The inode of the conflict copy that a write's record may become.
+InodeId JournaledMetadataStore::copy_of(const LogRecord& record) const {
+  return std::holds_alternative<WriteIntent>(record.intent) ? make_inode_id(identity_.writer, record.lsn.value) : InodeId{};
 }
 
 // A rename comes to nothing when somebody else has moved the file first: then what it replaced stands where it stood. Only

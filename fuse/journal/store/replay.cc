@@ -137,7 +137,7 @@ Status JournaledMetadataStore::replay_data(const MutexLock& lock) {
   });
 }
 
-// What the process before knew of its own renames.
+// What the process before knew of its own renames and conflict copies.
 Status JournaledMetadataStore::find_replaced() {
   auto find = TRY(reads_->db().prepare("SELECT EXISTS(SELECT 1 FROM inode WHERE links=0)"));
   TRY(find.step());
@@ -145,8 +145,14 @@ Status JournaledMetadataStore::find_replaced() {
   find.reset();
   MutexLock lock(mutex_);
   if (log_->last().value <= acknowledged_) return {};
+  std::unordered_set<InodeId> orphans;
+  auto unnamed = TRY(reads_->db().prepare("SELECT id FROM inode WHERE links=0"));
+  while (TRY(unnamed.step())) orphans.insert(InodeId{unnamed.u64(0)});
   return log_->read(Lsn{acknowledged_ + 1}, [&](const LogFrame& frame) -> Result<bool> {
-    if (frame.kind == FrameKind::kRecord) note_replaced(lock, TRY(decode_record(frame.body)));
+    if (frame.kind != FrameKind::kRecord) return true;
+    const LogRecord record = TRY(decode_record(frame.body));
+    note_replaced(lock, record);
+    if (const InodeId copy = copy_of(record); copy && (memory_lsn_ > applied_ || orphans.contains(copy))) copies_.insert(copy);
     return true;
   });
 }

@@ -180,6 +180,7 @@ class JournaledMetadataStore final : public MetadataStore {
   Status replay_data(const MutexLock&);
   Status find_replaced();
   void note_replaced(const MutexLock&, const LogRecord& record);
+  InodeId copy_of(const LogRecord& record) const;
   Status remove_orphans();
   Status recount_dirty();
 
@@ -311,6 +312,7 @@ class JournaledMetadataStore final : public MetadataStore {
   std::unordered_map<InodeId, std::uint64_t> cleaned_;    // content that became clean in a transaction not yet synced
   std::uint64_t cleaned_checked_ = 0;                     // transactions synced when it was last gone through
   std::unordered_set<InodeId> logged_data_;
+  std::set<InodeId> copies_;                              // conflict copies that re-plans made, of records that are pending
   std::unordered_map<InodeId, Lsn> replaced_;             // by pending renames that may come to nothing: see note_replaced
   std::unordered_map<InodeId, Sequence> listings_;        // listed at a sequence that the cursor has not reached
   struct Listing {

@@ -338,6 +338,7 @@ Status SqlTables::put_tombstone(const Tombstone& t) {
 }
 
 Status SqlTables::erase_tombstone(InodeId id) { return tombstone_.erase.bind(1, id.value).run(); }
+Status SqlTables::keep_tombstones_until(Lsn last) { return keep_tombstones_.bind(1, last.value).run(); }
 Status SqlTables::erase_tombstones_up_to(Lsn acknowledged) { return erase_tombstones_.bind(1, acknowledged.value).run(); }
 
 Result<std::optional<Bytes>> SqlTables::meta(std::string_view key) {

@@ -113,7 +113,8 @@ class SqlTables {
   Result<std::optional<Tombstone>> tombstone(InodeId id);
   Status put_tombstone(const Tombstone& tombstone);
   Status erase_tombstone(InodeId id);
-  Status erase_tombstones_up_to(Lsn acknowledged);
+  Status erase_tombstones_up_to(Lsn acknowledged);   ///< but those that still show: records are made about them
+  Status keep_tombstones_until(Lsn last);
 
   Result<std::optional<Bytes>> meta(std::string_view key);
   Status put_meta(std::string_view key, ByteView value);
@@ -132,7 +133,7 @@ class SqlTables {
   struct {
     sqlite::Statement get, put, erase;
   } extents_, manifest_, base_manifest_, tombstone_;
-  sqlite::Statement entries_, entries_with_inodes_, links_, xattr_names_, capture_manifest_, erase_tombstones_,
+  sqlite::Statement entries_, entries_with_inodes_, links_, xattr_names_, capture_manifest_, erase_tombstones_, keep_tombstones_,
       get_meta_, put_meta_, any_base_, any_xattr_, confirmed_names_;
   ByteWriter body_;   // of the row that is being written
 };

@@ -68,7 +68,9 @@ Status SqlTables::prepare() {
       {&tombstone_.get, "SELECT last,body,directory,name FROM tombstone WHERE id=?1"},
       {&tombstone_.put, "INSERT OR REPLACE INTO tombstone(id,last,body,directory,name) VALUES(?1,?2,?3,?4,?5)"},
       {&tombstone_.erase, "DELETE FROM tombstone WHERE id=?1"},
-      {&erase_tombstones_, "DELETE FROM tombstone WHERE last<=?1"},
+      {&erase_tombstones_, "DELETE FROM tombstone WHERE last<=?1 AND NOT EXISTS"
+                          "(SELECT 1 FROM inode WHERE inode.id=tombstone.id AND links>0)"},
+      {&keep_tombstones_, "UPDATE tombstone SET last=?1 WHERE last<?1"},
       {&any_base_, "SELECT EXISTS(SELECT 1 FROM base_inode) OR EXISTS(SELECT 1 FROM base_dentry) OR "
                    "EXISTS(SELECT 1 FROM base_xattr) OR EXISTS(SELECT 1 FROM base_manifest)"},
       {&any_xattr_, "SELECT EXISTS(SELECT 1 FROM xattr)"},

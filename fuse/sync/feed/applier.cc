@@ -14,10 +14,7 @@ void Applier::show(const VisibleChanges& changes) {
 /// Before the acknowledgement: planned again with these entries, the records come to the same.
 Status Applier::remember(const Own& own, const std::vector<TreeEffect>& effects) {
   Aliases made = own.made;
-  for (const TreeEffect& effect : effects)
-    if (const auto* put = std::get_if<PutEffect>(&effect);
-        put && put->content.writer == store_.identity().writer && put->content.counter > own.up_to.value)
-      made.sent[put->inode] = {own.up_to, Lsn{put->content.counter}};
+  made.note_commit(effects, store_.identity().writer, own.up_to, state_.visible);
   if (made.empty()) return {};
   state_.aliases.merge(made);
   return file_.save(state_);
@@ -33,6 +30,11 @@ void Applier::remove_merged(const Own& own) {
     if (Status removed = backing_.remove(merged); !removed.ok())
       log_warn("sync.merged.kept", {{"inode", merged.value}, {"error", removed.error()}});
   }
+}
+
+/// Where there were conflicts, the records that are left may come to something else now that the server has the ones before them.
+void Applier::plan_the_rest(const Own& own) {
+  if (!state_.visible.empty() && own.up_to < state_.shown_up_to) rebase_needed_ = true;
 }
 
 /// Records made after the last re-plan name what is visible: once the older ones are acknowledged, no alias is needed.
@@ -57,6 +59,7 @@ Status Applier::apply_own(Sequence sequence, const Hash256& hash, const std::vec
   history_.note(sequence, hash);
   progress_.conflicts += own.conflict_names;
   remove_merged(own);
+  plan_the_rest(own);
   return forget_aliases();
 }
 
@@ -65,6 +68,7 @@ Status Applier::acknowledge(const Own& own) {
   log_debug("sync.acknowledge", {{"writer", store_.identity().writer.value}, {"up_to", own.up_to.value}});
   show(TRY(claim_and_apply(store_, listener_, {}, [&] { return store_.acknowledge(own.up_to); })));
   remove_merged(own);
+  plan_the_rest(own);
   return forget_aliases();
 }
 

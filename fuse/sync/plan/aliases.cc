@@ -53,6 +53,18 @@ std::optional<OpId> Aliases::equal_at(InodeId inode, Lsn lsn) const {
   return newest;
 }
 
+void Aliases::note_commit(const std::vector<TreeEffect>& effects, WriterId writer, Lsn up_to, const Aliases& visible) {
+  std::set<std::pair<InodeId, Place>> linked;
+  for (const TreeEffect& effect : effects) {
+    if (const auto* put = std::get_if<PutEffect>(&effect);
+        put && put->content.writer == writer && put->content.counter > up_to.value)
+      sent[put->inode] = {up_to, Lsn{put->content.counter}};
+    if (const auto* link = std::get_if<LinkEffect>(&effect)) linked.emplace(link->inode, Place{link->directory, link->name});
+  }
+  for (const auto& [from, to] : visible.moved)
+    if (linked.contains({from.second, to})) moved[from] = to;
+}
+
 bool Aliases::was_sent(InodeId inode, Lsn lsn) const {
   auto it = sent.find(inode);
   return it != sent.end() && it->second.after < lsn && lsn <= it->second.up_to;

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "fuse/journal/renumbering.h"
+#include "fuse/journal/tree_effect.h"
 #include "fuse/sync/plan/tree_view.h"
 #include "shared/base/bytes.h"
 
@@ -47,6 +48,9 @@ struct Aliases {
   };
   std::unordered_map<InodeId, Sent> sent;
 
+  /// What a commit of records up to `up_to`, as it was sent, leaves to be known for those that follow: contents that went along
+  /// ahead of them, and where, of what `visible` says, they find what is new.
+  void note_commit(const std::vector<TreeEffect>& effects, WriterId writer, Lsn up_to, const Aliases& visible);
   /// Whether what record `lsn` wrote into `inode` was sent with a content ahead of it.
   bool was_sent(InodeId inode, Lsn lsn) const;
   /// Forgets those that went ahead of records which are acknowledged by now.

@@ -100,6 +100,11 @@ Result<std::vector<std::string>> Overlay::children(InodeId directory, std::size_
   return found;
 }
 
+Result<bool> Overlay::is_new_name(const Place& place, InodeId inode) {
+  if (TRY(slot(place)) != inode) return false;
+  return TRY(base_.slot(place)) == inode ? base_.is_new_name(place, inode) : Result<bool>(true);
+}
+
 Result<bool> Overlay::is_new(InodeId inode) {
   const NodeState* state = TRY(load(inode));
   if (!state->now) return false;

@@ -24,6 +24,7 @@ class Overlay final : public TreeView {
   Result<std::optional<Place>> last_place(InodeId inode) override;
   Result<std::vector<std::string>> children(InodeId directory, std::size_t limit) override;
   Result<bool> is_new(InodeId inode) override;
+  Result<bool> is_new_name(const Place& place, InodeId inode) override;
   Result<std::map<std::string, Bytes>> xattrs(InodeId inode) override;
 
   Status apply(const TreeEffect& effect);

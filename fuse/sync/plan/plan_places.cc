@@ -61,11 +61,15 @@ Result<std::optional<Place>> PlanRun::find_place(InodeId inode, const Place& wan
     if (TRY(tree_.slot(it->second)) == inode) return std::optional(it->second);
   }
   // Shown elsewhere by an earlier plan: wherever this one has put it is where the author saw it.
-  if (!TRY(tree_.is_new(inode))) return std::optional<Place>();
   auto places = TRY(tree_.places(inode));
-  for (Place& place : places)
-    if (place.directory == wanted.directory) return std::optional(std::move(place));
-  return places.empty() ? std::nullopt : std::optional(std::move(places.front()));
+  for (auto place = places.begin(); place != places.end();)
+    if (TRY(tree_.is_new_name(*place, inode))) ++place;
+    else place = places.erase(place);
+  if (places.empty()) return std::optional<Place>();
+  const auto beside = std::find_if(places.begin(), places.end(), [&](const Place& place) { return place.directory == wanted.directory; });
+  const Place found = beside != places.end() ? *beside : places.front();
+  plan_.aliases.moved[{wanted, inode}] = found;   // for when the server has it, and it is new no more
+  return std::optional(found);
 }
 
 Result<std::optional<Place>> PlanRun::any_place(InodeId inode) {

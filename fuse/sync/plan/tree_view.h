@@ -47,6 +47,11 @@ class TreeView {
     (void)inode;
     return false;
   }
+  /// Whether only what is being planned has given the inode this name.
+  virtual Result<bool> is_new_name(const Place& place, InodeId inode) {
+    (void)place, (void)inode;
+    return false;
+  }
 };
 
 }  // namespace skymoor::client

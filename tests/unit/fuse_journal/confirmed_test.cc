@@ -420,6 +420,47 @@ TEST_F(ConfirmedTest, TheDeadAreForgottenOnceTheirRecordsAreAcknowledged) {
   EXPECT_FALSE(confirmed()->inode(file)->has_value());
 }
 
+// Another device has put one of them over the other, and the one has pending changes: both show where they were until the re-plan.
+// Who wrote into the one that is dead by then wrote into a file that counted no name: nobody was to see that again.
+TEST_F(ConfirmedTest, WhatShowsCountsItsNames) {
+  InodeId moved = remote_file("b"), replaced = remote_file("d");
+  const Lsn pending = write(moved, {0, 10});
+  EXPECT_TRUE(feed({UnlinkEffect{kRootInode, "b", moved}, UnlinkEffect{kRootInode, "d", replaced}, LinkEffect{kRootInode, "d", moved}}).replan);
+  EXPECT_EQ(at("b"), moved);
+  EXPECT_EQ(at("d"), replaced);
+  EXPECT_EQ(row(replaced)->links, 1u);
+  EXPECT_EQ(row(moved)->links, 1u);
+  EXPECT_EQ((*confirmed()->inode(replaced))->links, 0u);
+  EXPECT_THAT(*store_->check(), testing::IsEmpty());
+  reopen();
+  EXPECT_EQ(row(replaced)->links, 1u);
+  const Lsn later = write(replaced, {0, 10});
+  feed({}, pending);
+  EXPECT_EQ(row(replaced)->links, 1u);
+  ASSERT_TRUE(store_->rebase([](const MutexLock&, const LogRecord&) { return Result<std::vector<RowChange>>({}); }).ok());
+  EXPECT_EQ(at("d"), moved);
+  EXPECT_FALSE(at("b"));
+  EXPECT_EQ((*confirmed()->inode(replaced))->links, 0u) << "the record about it needs to know what it was";
+  EXPECT_THAT(*store_->check(), testing::IsEmpty());
+  feed({}, later);
+}
+
+// Until the next re-plan it shows, and records are made about it: a link found nothing that it could be about, and stopped sending.
+TEST_F(ConfirmedTest, TheDeadStayReadableForRecordsThatAreMadeWhileTheyStillShow) {
+  InodeId file = remote_file("f");
+  Lsn first = write(file, {0, 10});
+  EXPECT_TRUE(feed({UnlinkEffect{kRootInode, "f", file}}).replan);
+  ASSERT_EQ(row(file)->links, 1u);
+  Lsn later = write(file, {20, 30});
+  feed({}, first);
+  EXPECT_TRUE(confirmed()->inode(file)->has_value());
+  ASSERT_TRUE(store_->rebase([](const MutexLock&, const LogRecord&) { return Result<std::vector<RowChange>>({}); }).ok());
+  EXPECT_TRUE(confirmed()->inode(file)->has_value());
+  EXPECT_TRUE(confirmed()->last_place(file)->has_value());
+  feed({}, later);
+  EXPECT_FALSE(confirmed()->inode(file)->has_value());
+}
+
 // A name that led to nothing was there until the next acknowledgement: opening it answered ESTALE.
 TEST_F(ConfirmedTest, ANameWaitsForTheInodeThatIsErasedHere) {
   InodeId file = remote_file("f");

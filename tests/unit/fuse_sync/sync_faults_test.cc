@@ -457,6 +457,51 @@ TEST_F(SyncFaultsTest, ACopyOfWhatIsDeletedAlreadyHoldsUpNothing) {
   EXPECT_EQ(volume_.tree().size(), 6u);
 }
 
+/// A rename comes to nothing when another device has moved the file first, and what it replaced stands: that it had become a conflict
+/// copy in between, whose bytes were let go of with the replaced file, made it a file without bytes, which nothing could send.
+TEST_F(SyncFaultsTest, WhatAConflictCopyHeldIsThereWhenItsReplacementIsUndone) {
+  SyncDevice& b = device("berta");
+  SyncDevice a(volume_, "anna", 9, directory_ + "/alone", {.stepped = true});
+  b.write("f", "0");
+  b.write("g", "replacement");
+  b.sync();
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(a.engine().step().ok());
+  ASSERT_EQ(a.read("f") + a.read("g"), "0replacement");
+  a.remote().set_offline(true);
+  a.write("f", std::string(6000, 'm'));
+  a.rename("g", "f");
+  a.write("large", noise(9000, 1));
+  b.write("f", "other");
+  b.sync();
+  a.remote().set_offline(false);
+  a.remote().carry = [](std::string_view call) { return call == "pack" ? Status(Error(Code::kOffline, "the line is cut")) : Status(); };
+  EXPECT_FALSE(a.engine().step().ok());   // hears of the other write
+  a.remote().carry = nullptr;
+  a.remote().set_offline(true);
+  a.stop();
+  a.start();
+  {
+    MutexLock lock(a.store().mutex());
+    const auto copy = a.store().inode(lock, make_inode_id(WriterId{9}, 1));
+    ASSERT_TRUE(copy.ok() && copy->links == 0) << "nothing has become a copy, or it is gone";
+    EXPECT_TRUE(a.store().may_come_back(lock, *copy));
+  }
+  b.rename("g", "h");
+  b.sync();
+  a.remote().set_offline(false);
+  for (int i = 0; i < 20 && (i < 3 || a.store().pending().records > 0); ++i) {
+    const Status stepped = a.engine().step();
+    ASSERT_TRUE(stepped.ok()) << stepped.error().to_string();
+  }
+  expect_converged();
+  EXPECT_EQ(a.tree(), b.tree());
+  std::map<std::string, int> contents;
+  for (const auto& [path, plain] : volume_.tree())
+    if (path != "large") ++contents[plain.bytes.substr(0, 5)];
+  EXPECT_EQ(contents, (std::map<std::string, int>{{"other", 1}, {"repla", 1}, {"mmmmm", 1}}));
+  a.check();
+}
+
 bool stops(SyncDevice& device) {
   for (int i = 0; i < 1000 && !device.engine().status().stopped; ++i) {
     device.engine().wake();
