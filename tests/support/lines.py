@@ -1,11 +1,22 @@
 """Lines between a device and the server: TCP proxies on loopback that can be cut, held, or made slow."""
 
 import contextlib
+import ctypes
 import queue
+import random
 import select
 import socket
 import threading
 import time
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def reset(connection):
+    """Ends it with RST, at once, whoever reads from it: connect(2) to nothing."""
+    nothing = (ctypes.c_char * 16)()
+    with contextlib.suppress(OSError):
+        LIBC.connect(connection.fileno(), nothing, 16)
 
 
 class Line:
@@ -95,11 +106,13 @@ class Line:
 
 class SlowLine:
     """A line that carries so many bytes a second each way, for all connections together, and takes so long from end to end.
-    As fast as loopback until it is told otherwise. While `moving` is clear nothing arrives at either end."""
+    As fast as loopback until it is told otherwise. While `moving` is clear nothing arrives at either end. `break_after`: each
+    connection is reset after some number of bytes within that range."""
 
     def __init__(self, server_port):
         self.server_port = server_port
         self.bytes_per_s, self.delay = None, 0.0
+        self.break_after, self.broken = None, 0
         self.carried = [0, 0]              # to the server, from it
         self.free_at = [0.0, 0.0]          # when the line has sent what it was given
         self.lock = threading.Lock()
@@ -140,17 +153,24 @@ class SlowLine:
             self.ends += [here, there]
             for way, (source, target) in enumerate(((here, there), (there, here))):
                 waiting = queue.Queue(64)
-                threading.Thread(target=self._take, args=(way, source, waiting), daemon=True).start()
+                threading.Thread(target=self._take, args=(way, source, target, waiting), daemon=True).start()
                 threading.Thread(target=self._give, args=(target, waiting), daemon=True).start()
 
-    def _take(self, way, source, waiting):
+    def _take(self, way, source, target, waiting):
         """Reads no more than the line can take: what is behind it stays with the sender."""
-        data = b"x"
+        data, left = b"x", random.randrange(*self.break_after) if self.break_after else None
         while data:
             try:
                 data = source.recv(2048)
             except OSError:
                 data = b""
+            if left is not None and data:
+                left -= len(data)
+                if left < 0:
+                    self.broken += 1
+                    reset(source)
+                    reset(target)
+                    data = b""
             with self.lock:
                 now = time.monotonic()
                 sent = max(now, self.free_at[way])

@@ -3,8 +3,13 @@ wire to a router, for troubles that only a real network has. They go with the la
 
 import contextlib
 import ctypes
+import fcntl
 import os
+import random
+import select
+import struct
 import subprocess
+import threading
 
 CLONE_NEWNET = 0x40000000
 OWN = "/proc/thread-self/ns/net"
@@ -171,6 +176,53 @@ class Routed:
     def close(self):
         """Nobody else can reach the wires then."""
         for machine in [wire.machine for wire in self.wires] + [self.router]:
+            machine.close()
+
+
+class LossyWay:
+    """Two machines that reach nothing but each other; of the packets between them that share is lost, each way, at random. While
+    `moving` is clear all are."""
+    addresses = ("10.78.0.1", "10.78.0.2")
+
+    def __init__(self, seed=1):
+        self.share, self.carried, self.lost = 0.0, [0, 0], [0, 0]     # packets from each end
+        self.moving = threading.Event()
+        self.moving.set()
+        self.machines = [Machine(), Machine()]
+        self.ends = [self._end(machine, address) for machine, address in zip(self.machines, self.addresses)]
+        self.wake_reader, self.wake_writer = os.pipe()
+        self.chance = random.Random(seed)
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    @staticmethod
+    def _end(machine, address):
+        with machine.place():
+            end = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+            fcntl.ioctl(end, 0x400454ca, struct.pack("16sH22x", b"way", 0x1001))   # TUNSETIFF: IFF_TUN, IFF_NO_PI
+        machine.do(f"ip addr add {address}/24 dev way", "ip link set way up")
+        return end
+
+    def _run(self):
+        while True:
+            for ready in select.select([*self.ends, self.wake_reader], [], [])[0]:
+                if ready == self.wake_reader:
+                    return
+                packet = os.read(ready, 65536)
+                way = self.ends.index(ready)
+                if not self.moving.is_set() or self.chance.random() < self.share:
+                    self.lost[way] += 1
+                    continue
+                self.carried[way] += 1
+                os.write(self.ends[1 - way], packet)
+
+    def close(self):
+        """Ends it; what still runs in the machines has no network."""
+        os.write(self.wake_writer, b"x")
+        self.thread.join(10)
+        for end in (*self.ends, self.wake_reader, self.wake_writer):
+            os.close(end)
+        for machine in self.machines:
             machine.close()
 
 

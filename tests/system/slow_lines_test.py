@@ -1,6 +1,7 @@
-"""A whole volume over lines that are slow, or long: local work goes on as ever, all of it arrives, and another device behind such
+"""A whole volume over lines that are slow, or long, or lose packets: local work goes on as ever, all of it arrives, and another device behind such
 a line sees the same."""
 
+import contextlib
 import os
 import threading
 import time
@@ -9,6 +10,7 @@ import pytest
 
 from harness import assert_same_tree, tree_of, wait_until, world
 from lines import SlowLine
+from network import LossyWay
 
 HELD_S = 10.0       # how long the line stands still for an operation that does not return
 
@@ -68,6 +70,29 @@ def waiting_for_the_line(drive, plain, line, rounds):
     return found, slowest
 
 
+def work_over(line, w, a, b, name):
+    """Both devices are on the line by now. Seconds until all was sent."""
+    left, right = w.root / "device-a" / "drive", w.root / "device-b" / "drive"
+    begin = time.monotonic()
+    fill(left)
+    expected = tree_of(left)
+    plain = w.root / "plain"
+    (plain / "folder").mkdir(parents=True)
+    waiting, slowest = waiting_for_the_line(left, plain, line, rounds=6)
+    assert not waiting, waiting
+    a.sync(left, timeout=120)
+    sent = time.monotonic() - begin
+    wait_until(lambda: sorted(os.listdir(left)) == sorted(os.listdir(right)), 120, "the names on the other device")
+    assert_same_tree(left, right)       # reads every byte over the line
+    assert tree_of(right) == expected
+    took = time.monotonic() - begin
+    print(f"{name}: sent in {sent:.1f} s, all there after {took:.1f} s, {line.carried} carried; slowest of "
+          f"{6 * len(OPERATIONS)} local operations {slowest * 1000:.0f} ms")
+    for device, point in ((a, left), (b, right)):
+        assert not device.status(point)["stopped"]
+    return sent
+
+
 @pytest.mark.parametrize("name, line_is", [("10 kB/s", {"bytes_per_s": 10_000}), ("2 s round trip", {"delay": 1.0})])
 def test_a_volume_over_a_slow_line(name, line_is):
     with world() as w:
@@ -78,26 +103,54 @@ def test_a_volume_over_a_slow_line(name, line_is):
             device.login(line)
         left, right = a.mount("home"), b.mount("home", "read-timeout=60s")
         line.slow(**line_is)
-        begin = time.monotonic()
-        fill(left)
-        expected = tree_of(left)
-        plain = w.root / "plain"
-        (plain / "folder").mkdir(parents=True)
-        waiting, slowest = waiting_for_the_line(left, plain, line, rounds=6)
-        assert not waiting, waiting
-        a.sync(left, timeout=120)
-        sent = time.monotonic() - begin
-        wait_until(lambda: sorted(os.listdir(left)) == sorted(os.listdir(right)), 120, "the names on the other device")
-        assert_same_tree(left, right)       # reads every byte over the line
-        assert tree_of(right) == expected
-        took = time.monotonic() - begin
-        print(f"{name}: sent in {sent:.1f} s, all there after {took:.1f} s, {line.carried} bytes; slowest of "
-              f"{6 * len(OPERATIONS)} local operations {slowest * 1000:.0f} ms")
+        sent = work_over(line, w, a, b, name)
         # The line was what it was meant to be.
         assert sent > 4 and max(line.carried) > 50_000
-        for device, point in ((a, left), (b, right)):
-            assert not device.status(point)["stopped"]
         line.slow()
         for device, point in ((a, left), (b, right)):
             device.umount(point)
         line.close()
+
+
+def test_a_volume_over_a_line_that_resets_every_connection():
+    """Within what is sent or answered, most of the time: after 2 to 6 MB. What a line must carry is a segment of 256 KiB, or, to us, a block."""
+    with world() as w:
+        w.one_device("setup")
+        line = SlowLine(w.server.port)
+        a, b = w.device("a"), w.device("b")
+        for device in (a, b):
+            device.login(line)
+        line.break_after = (2_000_000, 6_000_000)
+        left, right = a.mount("home"), b.mount("home", "read-timeout=60s")
+        for n in range(12):
+            (left / f"larger {n}").write_bytes(os.urandom(3_000_000))
+        work_over(line, w, a, b, "resets")
+        assert line.broken > 20, line.broken
+        print(f"{line.broken} connections reset")
+        line.break_after = None
+        for device, point in ((a, left), (b, right)):
+            device.umount(point)
+        line.close()
+        w.assert_in_order()
+
+
+def test_a_volume_over_a_line_that_loses_a_third_of_all_packets():
+    with world() as w, contextlib.closing(LossyWay()) as line:
+        w.server.address, w.server.place, w.server.scrypt_log_n = line.addresses[0], line.machines[0].place, 17
+        a, b = w.device("a"), w.device("b")
+        for device in (a, b):
+            device.place = line.machines[1].place
+            device.env["no_proxy"] = line.addresses[0]
+        w.server.start()
+        a.signup(w.server)
+        a.skymoor("volume", "create", "home")
+        b.login(w.server)
+        left, right = a.mount("home"), b.mount("home", "read-timeout=60s")
+        line.share, line.carried, line.lost = 0.3, [0, 0], [0, 0]
+        (left / "larger").write_bytes(os.urandom(300_000))
+        work_over(line, w, a, b, "30 % loss")
+        assert sum(line.lost) > 100 and sum(line.lost) > sum(line.carried) / 4, (line.lost, line.carried)
+        line.share = 0.0
+        for device, point in ((a, left), (b, right)):
+            device.umount(point)
+        w.assert_in_order()

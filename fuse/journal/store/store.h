@@ -340,7 +340,6 @@ class JournaledMetadataStore final : public MetadataStore {
   Mutex status_mutex_{kStatusRank, "sync position"};
   SyncPosition position_ GUARDED_BY(status_mutex_);
   std::optional<std::pair<Lsn, Timestamp>> oldest_ GUARDED_BY(status_mutex_);  // cached: a record and its time
-  // Guarded by housekeeper_mutex_.
   Mutex housekeeper_mutex_{kHousekeeperRank, "journal housekeeper"};
   CondVar housekeeper_wake_;
   bool checkpoint_due_ GUARDED_BY(housekeeper_mutex_) = false;

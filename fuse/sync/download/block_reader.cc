@@ -9,7 +9,7 @@
 
 namespace skymoor::client {
 namespace {
-constexpr int kMaxFruitless = 3;   // requests that brought nothing whole, before it is an error
+constexpr int kMaxFruitless = 3;   // requests that brought nothing whole, or met a broken line, before it is an error
 
 /// The segments of one block, in order, where they lie in the pack.
 using Segments = std::vector<std::span<std::uint8_t>>;
@@ -37,11 +37,12 @@ std::unordered_map<BlockId, Segments> whole_blocks(Bytes& pack, const block::Par
 
 Status BlockReader::read(std::span<const Chunk> chunks, const CallOptions& options, const Sink& sink) {
   std::vector<bool> done(chunks.size());
-  int fruitless = 0;
+  int fruitless = 0, broken = 0;
+  std::size_t at_once = chunks.size();
   while (true) {
     std::vector<BlockId> ids;
     std::uint64_t bytes = 0;
-    for (std::size_t i = 0; i < chunks.size(); ++i) {
+    for (std::size_t i = 0; i < chunks.size() && ids.size() < at_once; ++i) {
       if (done[i] || std::find(ids.begin(), ids.end(), chunks[i].block) != ids.end()) continue;
       ids.push_back(chunks[i].block);
       bytes += chunks[i].stored_bytes;
@@ -53,7 +54,13 @@ Status BlockReader::read(std::span<const Chunk> chunks, const CallOptions& optio
     // It is the block that is not there, not the file that is being read.
     if (!pack.ok() && pack.error().code() == Code::kNotFound)
       return Error(Code::kIo, "the server has lost block " + ids.front().hex());
+    // A line that breaks within the answer may carry a smaller one.
+    if (!pack.ok() && pack.error().code() == Code::kOffline && ++broken < kMaxFruitless && !options.stop.stop_requested()) {
+      at_once = std::max<std::size_t>(1, ids.size() / 2);
+      continue;
+    }
     if (!pack.ok()) return std::move(pack).error();
+    broken = 0;
     progress_.downloaded_bytes += pack->size();
     const std::size_t got = TRY(take(std::move(*pack), chunks, done, sink));
     if (got > 0) continue;

@@ -3,7 +3,6 @@
 #include <numeric>
 
 #include "fuse/sync/connection.h"
-#include "fuse/remote/backoff.h"
 #include "fuse/sync/waiting.h"
 #include "shared/base/log.h"
 #include "shared/base/must_finish.h"
@@ -13,6 +12,7 @@ namespace skymoor::client {
 namespace {
 
 constexpr int kQuickAttempts = 3;       // within one call; longer absences are the engine's business
+constexpr std::chrono::milliseconds kLeastPause{200}, kLongestPause{2000};   // between them
 constexpr int kMaxRepairs = 6;          // times that damaged or lost segments of one pack are sent again
 constexpr std::uint16_t kAllSegments = 0xffff;
 constexpr std::chrono::milliseconds kLook{100};   // between two things done meanwhile, when nothing moves
@@ -219,50 +219,76 @@ Status UploadRound::finish() {
   return {};
 }
 
-template <typename Call>
-auto UploadRound::attempt(Call call) -> decltype(call(CallOptions{})) {
-  Backoff backoff({std::chrono::milliseconds(200), std::chrono::seconds(2)}, context_.random);
-  for (int round = 1;; ++round) {
-    auto outcome = call(CallOptions{.stop = stop_, .patience = Patience::kWhileItMoves});
-    if (outcome.ok() || round == kQuickAttempts || !passing(outcome.error())) return outcome;
-    CondVar pause;
-    NotifyOnStop wake(stop_, mutex_, pause);
-    MutexLock lock(mutex_);
-    if (error_ || stop_.stop_requested()) return outcome;
-    pause.wait_for(lock, backoff.next());
+/// False: there is no more use in trying.
+bool UploadRound::pause(Backoff& backoff) {
+  CondVar pause;
+  NotifyOnStop wake(stop_, mutex_, pause);
+  MutexLock lock(mutex_);
+  if (error_ || stop_.stop_requested()) return false;
+  pause.wait_for(lock, backoff.next());
+  return true;
+}
+
+/// What the server lacks of the blocks: `left` has the segments of each.
+Status UploadRound::ask(const Blocks& blocks, Segments& left) {
+  std::vector<BlockId> ids;
+  for (const block::SealedBlock& block : blocks) ids.push_back(block.id);
+  Backoff backoff({kLeastPause, kLongestPause}, context_.random);
+  auto states = context_.remote.missing_blocks(ids, options());
+  for (int round = 1; !states.ok() && round < kQuickAttempts && passing(states.error()) && pause(backoff); ++round)
+    states = context_.remote.missing_blocks(ids, options());
+  if (!states.ok()) return std::move(states).error();
+  std::unordered_map<BlockId, const protocol::BlockStatus*> by_id;
+  for (const protocol::BlockStatus& state : *states) by_id[state.block] = &state;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    auto it = by_id.find(blocks[i].id);
+    if (it == by_id.end()) return Error(Code::kIo, "the server left a block out of its answer");
+    note(*it->second, left[i]);
+  }
+  return {};
+}
+
+void UploadRound::note(const protocol::BlockStatus& state, std::vector<std::uint16_t>& left) {
+  switch (state.state) {
+    case protocol::BlockState::kStored:
+      left.clear();
+      note_stored(state.block);
+      break;
+    case protocol::BlockState::kMissing: left = {kAllSegments}; break;
+    case protocol::BlockState::kPartial: left = state.missing_segments; break;
   }
 }
 
 Status UploadRound::send(Blocks& blocks) {
-  std::vector<BlockId> ids;
-  for (const block::SealedBlock& block : blocks) ids.push_back(block.id);
-  auto states = TRY(attempt([&](CallOptions options) { return context_.remote.missing_blocks(ids, options); }));
-  std::unordered_map<BlockId, const protocol::BlockStatus*> by_id;
-  for (const protocol::BlockStatus& state : states) by_id[state.block] = &state;
-
-  std::vector<std::vector<std::uint16_t>> segments(blocks.size());
-  for (std::size_t i = 0; i < blocks.size(); ++i) {
-    auto it = by_id.find(blocks[i].id);
-    if (it == by_id.end()) return Error(Code::kIo, "the server left a block out of its answer");
-    switch (it->second->state) {
-      case protocol::BlockState::kStored:
-        ++context_.progress.deduplicated_blocks;
-        note_stored(blocks[i].id);
-        break;
-      case protocol::BlockState::kMissing: segments[i] = {kAllSegments}; break;
-      case protocol::BlockState::kPartial: segments[i] = it->second->missing_segments; break;
+  const auto segments_of = [&](const Segments& left) {
+    std::size_t all = 0;
+    for (std::size_t i = 0; i < blocks.size(); ++i)
+      all += !left[i].empty() && left[i].front() == kAllSegments
+                 ? block::segment_count(static_cast<std::uint32_t>(blocks[i].bytes.size())) : left[i].size();
+    return all;
+  };
+  Segments left(blocks.size());
+  TRY(ask(blocks, left));
+  context_.progress.deduplicated_blocks += static_cast<std::uint64_t>(std::count_if(left.begin(), left.end(), [](const auto& s) { return s.empty(); }));
+  Backoff backoff({kLeastPause, kLongestPause}, context_.random);
+  for (int repair = 0, broken = 0; repair < kMaxRepairs;) {
+    const std::size_t before = segments_of(left);
+    if (before == 0) return {};
+    if (Status sent = send_packs(blocks, left); sent.ok()) {
+      if (++repair > 1) log_info("sync.upload.repair", {{"round", repair}});
+      continue;
+    } else if (!passing(sent.error()) || broken + 1 == kQuickAttempts || !pause(backoff)) {
+      return sent;
     }
-  }
-  for (int repair = 0; repair < kMaxRepairs; ++repair) {
-    if (std::all_of(segments.begin(), segments.end(), [](const auto& s) { return s.empty(); })) return {};
-    if (repair > 0) log_info("sync.upload.repair", {{"round", repair}});
-    TRY(send_packs(blocks, segments));
+    // The whole segments that came before the line broke are kept: as long as there are some, it is worth to go on.
+    TRY(ask(blocks, left));
+    broken = segments_of(left) < before ? 0 : broken + 1;
   }
   return Error(Code::kIo, "segments of a pack arrive damaged again and again");
 }
 
 /// Sends the segments asked for in as many packs as it takes, and notes in `segments` what is still missing.
-Status UploadRound::send_packs(Blocks& blocks, std::vector<std::vector<std::uint16_t>>& segments) {
+Status UploadRound::send_packs(Blocks& blocks, Segments& segments) {
   std::size_t total = 0;
   for (const block::SealedBlock& block : blocks) total += block.bytes.size();
   block::PackWriter pack(std::min(total, context_.pack_bytes));
@@ -271,21 +297,13 @@ Status UploadRound::send_packs(Blocks& blocks, std::vector<std::vector<std::uint
     if (in_pack.empty()) return {};
     const Bytes bytes = pack.take();
     TRY(context_.throttle.take(bytes.size(), stop_));
-    auto states = TRY(attempt([&](CallOptions options) { return context_.remote.upload_pack(bytes, options); }));
+    auto states = TRY(context_.remote.upload_pack(bytes, options()));
     context_.progress.uploaded_bytes += bytes.size();
     for (const protocol::BlockStatus& state : states) {
       auto it = in_pack.find(state.block);
       if (it == in_pack.end()) continue;
-      std::vector<std::uint16_t>& left = segments[it->second];
-      switch (state.state) {
-        case protocol::BlockState::kStored:
-          left.clear();
-          ++context_.progress.uploaded_blocks;
-          note_stored(state.block);
-          break;
-        case protocol::BlockState::kMissing: left = {kAllSegments}; break;
-        case protocol::BlockState::kPartial: left = state.missing_segments; break;
-      }
+      if (state.state == protocol::BlockState::kStored) ++context_.progress.uploaded_blocks;
+      note(state, segments[it->second]);
     }
     in_pack.clear();
     return {};

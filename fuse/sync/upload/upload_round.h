@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "fuse/remote/backoff.h"
 #include "fuse/remote/volume_remote.h"
 #include "fuse/sync/lock_ranks.h"
 #include "fuse/sync/progress.h"
@@ -67,13 +68,16 @@ class UploadRound {
   void add(block::SealedBlock block, std::size_t chunk_bytes, std::function<void()> stored);
   void note_stored(const BlockId& id);
   void dispatch(const MutexLock&) REQUIRES(mutex_);
+  using Segments = std::vector<std::vector<std::uint16_t>>;   ///< of each block, that the server lacks; kAllSegments: all
   Status send(Blocks& blocks);
-  Status send_packs(Blocks& blocks, std::vector<std::vector<std::uint16_t>>& segments);
+  Status ask(const Blocks& blocks, Segments& left);
+  void note(const protocol::BlockStatus& state, std::vector<std::uint16_t>& left);
+  Status send_packs(Blocks& blocks, Segments& segments);
+  bool pause(Backoff& backoff);
+  CallOptions options() const { return {.stop = stop_, .patience = Patience::kWhileItMoves}; }
   void fail(Error error);
   void release(std::size_t bytes);
   std::optional<Error> error();
-  template <typename Call>
-  auto attempt(Call call) -> decltype(call(CallOptions{}));
 
   UploadContext& context_;
   const std::stop_token stop_;

@@ -1,4 +1,5 @@
 // Whole devices under random use, cut lines, lost answers and restarts: in the end all trees are one, byte for byte.
+// SKYMOOR_SMALL_COMMITS=1: always in commits of a few records.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -20,9 +21,9 @@ class RandomUse {
     for (std::uint32_t i = 0; i < 2 + seed % 2; ++i)
       devices_.push_back(std::make_unique<SyncDevice>(volume_, "device" + std::to_string(i + 1), i + 1,
                                                       directory + "/" + std::to_string(i)));
-    // What waits never fits into one commit: contents go ahead of their records.
+    // In one run of three what waits never fits into one commit: contents go ahead of their records.
     for (auto& device : devices_) {
-      if (skymoor::testing::number_from("SKYMOOR_SMALL_COMMITS", 0) == 0) break;
+      if (seed % 3 != 0 && skymoor::testing::number_from("SKYMOOR_SMALL_COMMITS", 0) == 0) break;
       device->stop();
       device->options.max_batch_records = 1 + below(8);
       device->start();
