@@ -35,6 +35,7 @@ Result<std::optional<Manifest>> Engine::clonable(const MutexLock& lock, Request&
   extent.end = std::min(extent.end, row.attributes.size);
   if (extent.begin >= extent.end || content.valid.contains(extent)) return std::optional<Manifest>();
   const bool unknown = content.manifest.empty() && (content.manifest_content == OpId{} || content.manifest_content == row.content);
+  if (unknown && content.valid.intersects({extent.begin, extent.begin + 1})) return std::optional<Manifest>();   // some can be copied
   if (content.dirty.empty() && unknown && row.content != OpId{}) return lacks(request, Need::Kind::kInode, from.id);
   if (!content.dirty.empty() || content.manifest.empty() || content.manifest_content != row.content) return std::optional<Manifest>();
   Manifest manifest = TRY(decode_manifest(content.manifest));

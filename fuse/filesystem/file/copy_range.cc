@@ -8,6 +8,7 @@ namespace skymoor::client {
 namespace {
 
 constexpr std::size_t kMaxCopy = 64u << 20;     // one call must not keep its thread for long: it may answer less
+constexpr std::size_t kMaxAnswer = 0xfffff000;  // the kernel is told in 32 bits how much was copied
 constexpr std::size_t kBuffer = 256 * 1024;
 
 Result<std::size_t> copy_through_memory(File& from, std::uint64_t from_offset, File& to, std::uint64_t to_offset,
@@ -46,7 +47,7 @@ Result<std::size_t> copy_bytes(BackingFile& from, std::uint64_t from_offset, Bac
 Result<std::size_t> Engine::copy_range(Request& request, HandleId from_id, std::uint64_t from_offset, HandleId to_id,
                                        std::uint64_t to_offset, std::size_t length) {
   if (to_offset >= kMaxFileBytes) return Error(Code::kFileTooLarge, "past the largest file");
-  length = std::min<std::uint64_t>(length, kMaxFileBytes - to_offset);
+  length = std::min<std::uint64_t>({length, kMaxAnswer, kMaxFileBytes - to_offset});
   std::shared_ptr<OpenInode> from, to;
   {
     MutexLock lock(store_.mutex());

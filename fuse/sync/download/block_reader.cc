@@ -50,17 +50,18 @@ Status BlockReader::read(std::span<const Chunk> chunks, const CallOptions& optio
     if (ids.empty()) return {};
     TRY(throttle_.take(std::min<std::uint64_t>(bytes, block::kMaxPackBytes), options.stop));
     auto pack = remote_.fetch_pack(ids, options);
-    connection_.note(pack.ok() ? Status() : Status(pack.error()));
-    // It is the block that is not there, not the file that is being read.
-    if (!pack.ok() && pack.error().code() == Code::kNotFound)
-      return Error(Code::kIo, "the server has lost block " + ids.front().hex());
     // A line that breaks within the answer may carry a smaller one.
     if (!pack.ok() && pack.error().code() == Code::kOffline && ++broken < kMaxFruitless && !options.stop.stop_requested()) {
       at_once = std::max<std::size_t>(1, ids.size() / 2);
       continue;
     }
+    connection_.note(pack.ok() ? Status() : Status(pack.error()));
+    // It is the block that is not there, not the file that is being read.
+    if (!pack.ok() && pack.error().code() == Code::kNotFound)
+      return Error(Code::kIo, "the server has lost block " + ids.front().hex());
     if (!pack.ok()) return std::move(pack).error();
     broken = 0;
+    at_once = std::min(chunks.size(), 2 * at_once);
     progress_.downloaded_bytes += pack->size();
     const std::size_t got = TRY(take(std::move(*pack), chunks, done, sink));
     if (got > 0) continue;

@@ -32,9 +32,17 @@ void Applier::remove_merged(const Own& own) {
   }
 }
 
-/// Where there were conflicts, the records that are left may come to something else now that the server has the ones before them.
-void Applier::plan_the_rest(const Own& own) {
-  if (!state_.visible.empty() && own.up_to < state_.shown_up_to) rebase_needed_ = true;
+/// Of what conflicts are about, the records that are left may come to something else now that the server has the ones before them.
+void Applier::plan_the_rest(const Own& own, const std::vector<TreeEffect>& effects) {
+  if (rebase_needed_ || !state_.visible.conflicts() || own.up_to >= state_.shown_up_to) return;
+  const Aliases& visible = state_.visible;
+  std::unordered_set<InodeId> touched;
+  for (const auto& [from, to] : visible.inodes) touched.insert({from, to});
+  for (const auto& [from, copy] : visible.copies) touched.insert({from, copy.inode});
+  for (const auto& [from, to] : visible.moved) touched.insert({from.second, from.first.directory, to.directory});
+  rebase_needed_ = own.made.conflicts() || std::any_of(effects.begin(), effects.end(), [&](const TreeEffect& effect) {
+    return std::visit([&](const auto& one) { return touched.contains(one.inode); }, effect);
+  });
 }
 
 /// Records made after the last re-plan name what is visible: once the older ones are acknowledged, no alias is needed.
@@ -59,7 +67,7 @@ Status Applier::apply_own(Sequence sequence, const Hash256& hash, const std::vec
   history_.note(sequence, hash);
   progress_.conflicts += own.conflict_names;
   remove_merged(own);
-  plan_the_rest(own);
+  plan_the_rest(own, effects);
   return forget_aliases();
 }
 
@@ -68,7 +76,7 @@ Status Applier::acknowledge(const Own& own) {
   log_debug("sync.acknowledge", {{"writer", store_.identity().writer.value}, {"up_to", own.up_to.value}});
   show(TRY(claim_and_apply(store_, listener_, {}, [&] { return store_.acknowledge(own.up_to); })));
   remove_merged(own);
-  plan_the_rest(own);
+  plan_the_rest(own, {});
   return forget_aliases();
 }
 
@@ -85,11 +93,15 @@ Status Applier::apply_foreign(Sequence sequence, const Hash256& hash, const std:
                            [&] { return store_.apply_commit(sequence, hash, effects, Lsn{}); })));
   history_.note(sequence, hash);
   // Where conflicts were settled, the plan rests on things that no pending change touches.
-  if (!state_.visible.empty()) rebase_needed_ = true;
+  if (state_.visible.conflicts()) rebase_needed_ = true;
   return {};
 }
 
 Status Applier::adopt(const MetadataStore::Adoption& adoption) {
+  if (!state_.aliases.sent.empty()) {   // of a history that counts no more, perhaps
+    state_.aliases.sent.clear();
+    TRY(file_.save(state_));
+  }
   Coming coming;
   auto comes = [&](const MetadataStore::ListedRow& row) {
     if (row.inode.attributes.type == FileType::kFile) coming.emplace_back(row.inode.id, row.inode.content);

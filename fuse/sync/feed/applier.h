@@ -36,7 +36,7 @@ class Applier {
   void show(const VisibleChanges& changes);
 
  private:
-  void plan_the_rest(const Own& own);
+  void plan_the_rest(const Own& own, const std::vector<TreeEffect>& effects);
   Status remember(const Own& own, const std::vector<TreeEffect>& effects);
   void remove_merged(const Own& own);
   Status forget_aliases();

@@ -74,8 +74,8 @@ void Aliases::forget_sent(Lsn acknowledged) {
   std::erase_if(sent, [&](const auto& one) { return one.second.up_to <= acknowledged; });
 }
 
-bool Aliases::empty() const {
-  return inodes.empty() && copies.empty() && moved.empty() && shown.empty() && equals.empty() && sent.empty();
+bool Aliases::conflicts() const {
+  return !(inodes.empty() && copies.empty() && moved.empty() && shown.empty() && equals.empty());
 }
 
 void Aliases::merge(const Aliases& more) {

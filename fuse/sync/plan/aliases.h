@@ -62,7 +62,8 @@ struct Aliases {
   bool ends_in(InodeId inode, Lsn lsn, OpId theirs) const;
   /// The content whose bytes the writes up to `lsn` end in; nothing when they end elsewhere.
   std::optional<OpId> equal_at(InodeId inode, Lsn lsn) const;
-  bool empty() const;
+  bool empty() const { return !conflicts() && sent.empty(); }
+  bool conflicts() const;   ///< there is something that a conflict rule did
   /// The same of records that have become another writer's.
   Aliases renumbered(const Renumbering& numbers) const;
   /// Takes over the entries of `more`; they win over older ones.

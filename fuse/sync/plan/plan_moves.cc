@@ -13,7 +13,7 @@ Status PlanRun::on(const RenameIntent& intent) {
   const bool directory = node->directory();
   read_inode(inode);
   read_slot(wanted_from);
-  std::optional<Place> from = TRY(find_place(inode, wanted_from));
+  std::optional<Place> from = TRY(find_place(inode, wanted_from, had_one_name(intent.inode, *node)));
   if (!from && !directory)
     if (auto copy = TRY(own_copy(inode, seen)))
       if (auto place = TRY(any_place(*copy))) {
@@ -48,7 +48,8 @@ Status PlanRun::on(const RenameIntent& intent) {
   return emit(LinkEffect{to.directory, to.name, inode});
 }
 
-Result<bool> PlanRun::may_replace(const RenameIntent& intent, InodeId moving, Place& to) {
+Result<bool> PlanRun::may_replace(const RenameIntent& intent, InodeId moving, Place& place) {
+  Place to = place;
   InodeId occupant = *TRY(tree_.slot(to));
   read_inode(occupant);
   if (!context_.rules.replace_checks_inode) return true;
@@ -64,7 +65,7 @@ Result<bool> PlanRun::may_replace(const RenameIntent& intent, InodeId moving, Pl
   }
   if (occupant != expected) {
     if (expected == moving) return false;  // the two have become one: what is there is a third
-    const auto own = copy ? TRY(any_place(expected)) : TRY(find_place(expected, wanted));
+    const auto own = copy ? TRY(any_place(expected)) : TRY(find_place(expected, wanted, intent.replaced_last));
     const auto own_node = TRY(tree_.node(expected));
     if (!own || !own_node || own->directory != to.directory || own_node->content != seen) return false;
     to = *own;
@@ -77,10 +78,12 @@ Result<bool> PlanRun::may_replace(const RenameIntent& intent, InodeId moving, Pl
   if (!node || !moved || node->directory() != moved->directory()) return false;
   if (node->directory()) {
     read_children(occupant);
-    return TRY(tree_.children(occupant, 1)).empty();
+    if (!TRY(tree_.children(occupant, 1)).empty()) return false;
+  } else if (context_.rules.replace_checks_content && !(node->content == seen && intent.replaced_last) && node->names <= 1) {
+    return false;
   }
-  if (!context_.rules.replace_checks_content) return true;
-  return (node->content == seen && intent.replaced_last) || node->names > 1;
+  place = to;
+  return true;
 }
 
 Status PlanRun::exchange(const RenameIntent& intent) {
@@ -92,9 +95,11 @@ Status PlanRun::exchange(const RenameIntent& intent) {
   read_inode(b);
   read_slot(wanted_a);
   read_slot(wanted_b);
-  const auto place_a = TRY(find_place(a, wanted_a)), place_b = TRY(find_place(b, wanted_b));
+  if (!node_a || !node_b) return drop();
+  const auto place_a = TRY(find_place(a, wanted_a, had_one_name(intent.inode, *node_a)));
+  const auto place_b = TRY(find_place(b, wanted_b, had_one_name(intent.replaced, *node_b)));
   // One of the two was moved or deleted first: that stands, and nothing is lost by leaving the other where it is.
-  if (!node_a || !node_b || !place_a || !place_b || a == b) return drop();
+  if (!place_a || !place_b || a == b) return drop();
   read_slot(*place_a);
   read_slot(*place_b);
   if (node_a->directory() && TRY(is_under(place_b->directory, a))) return drop();

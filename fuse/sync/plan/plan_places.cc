@@ -52,7 +52,7 @@ Result<Place> PlanRun::conflict_place(InodeId directory, const std::string& name
   return place;
 }
 
-Result<std::optional<Place>> PlanRun::find_place(InodeId inode, const Place& wanted) {
+Result<std::optional<Place>> PlanRun::find_place(InodeId inode, const Place& wanted, bool only_name) {
   if (TRY(tree_.slot(wanted)) == inode) return std::optional(wanted);
   for (const Aliases* aliases : {static_cast<const Aliases*>(&plan_.aliases), &known_}) {
     auto it = aliases->moved.find({wanted, inode});
@@ -60,12 +60,12 @@ Result<std::optional<Place>> PlanRun::find_place(InodeId inode, const Place& wan
     read_slot(it->second);
     if (TRY(tree_.slot(it->second)) == inode) return std::optional(it->second);
   }
-  // Shown elsewhere by an earlier plan: wherever this one has put it is where the author saw it.
-  auto places = TRY(tree_.places(inode));
-  for (auto place = places.begin(); place != places.end();)
-    if (TRY(tree_.is_new_name(*place, inode))) ++place;
-    else place = places.erase(place);
-  if (places.empty()) return std::optional<Place>();
+  // Shown elsewhere by an earlier plan: wherever this one has put it is where the author saw it. Of one that others know, and
+  // may have moved, only if there is nothing that it could be mistaken for.
+  const auto places = TRY(tree_.places(inode));
+  const bool ours = TRY(tree_.is_new(inode)) ||
+                    (only_name && places.size() == 1 && TRY(tree_.is_new_name(places.front(), inode)));
+  if (!ours || places.empty()) return std::optional<Place>();
   const auto beside = std::find_if(places.begin(), places.end(), [&](const Place& place) { return place.directory == wanted.directory; });
   const Place found = beside != places.end() ? *beside : places.front();
   plan_.aliases.moved[{wanted, inode}] = found;   // for when the server has it, and it is new no more

@@ -34,9 +34,9 @@ class PlanRun {
   Status birth(InodeId inode, const InodeRow& row);
   /// Inode that merges with a new one of the same name; nothing when they stay apart.
   Result<bool> same_thing(const InodeRow& mine, InodeId theirs, const TreeNode& their_node);
-  /// What a rename of `moving` may replace at `to`: changes `to` to where this device's own object went, and answers
+  /// What a rename of `moving` may replace at `place`: changes it to where this device's own object went, and answers
   /// whether it may.
-  Result<bool> may_replace(const RenameIntent& intent, InodeId moving, Place& to);
+  Result<bool> may_replace(const RenameIntent& intent, InodeId moving, Place& place);
   Status put_attributes();
   Status put_attributes(const InodeRow& row, InodeId inode);
   Result<std::vector<InodeId>> set_on(InodeId named);
@@ -49,8 +49,13 @@ class PlanRun {
   /// A free place for `inode` asked for at `wanted`, in a live directory, under a conflict name if it must be.
   Result<Place> place_for(const Place& wanted, InodeId inode, bool directory);
   Result<Place> conflict_place(InodeId directory, const std::string& name, bool is_directory);
-  /// Where `inode` is, of what the author asked for at `wanted`.
-  Result<std::optional<Place>> find_place(InodeId inode, const Place& wanted);
+  /// Where `inode` is, of what the author asked for at `wanted`. `only_name`: it was the only one that he saw of it.
+  Result<std::optional<Place>> find_place(InodeId inode, const Place& wanted, bool only_name);
+  /// Whether the author saw one name of it.
+  bool had_one_name(InodeId named, const TreeNode& node) const {
+    const InodeRow* row = row_of(named);
+    return node.directory() || (row && row->links == 1);
+  }
   Result<bool> is_under(InodeId directory, InodeId ancestor);
   Result<std::optional<Place>> any_place(InodeId inode);
 

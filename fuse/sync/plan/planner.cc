@@ -139,7 +139,7 @@ Status PlanRun::on(const UnlinkIntent& intent) {
   const Place wanted{resolve(intent.directory), intent.name};
   auto node = TRY(tree_.node(inode));
   const auto copy = TRY(own_copy(inode, seen));
-  std::optional<Place> place = TRY(find_place(inode, wanted));
+  std::optional<Place> place = TRY(find_place(inode, wanted, intent.last));
   // The author's version lives in his conflict copy: that is what he deleted; the other side's edit stays.
   if (copy && (!place || (node && node->content != seen))) {
     inode = *copy;
@@ -163,7 +163,7 @@ Status PlanRun::on(const RmdirIntent& intent) {
   read_slot(wanted);
   read_inode(inode);
   if (context_.rules.rmdir_reads_children) read_children(inode);
-  const auto place = TRY(find_place(inode, wanted));
+  const auto place = TRY(find_place(inode, wanted, true));
   if (!place) return drop();
   if (context_.rules.rmdir_checks_children && !TRY(tree_.children(inode, 1)).empty()) return drop();
   return emit(UnlinkEffect{place->directory, place->name, inode});

@@ -86,6 +86,39 @@ TEST_F(PlannerCases, AFileThatWasMovedOverItsEqualIsNotItsOwnVictim) {
   EXPECT_EQ(tree.slot({kRootInode, "a"}).value(), third);
 }
 
+/// `ln f b; rm f`, and the other side has moved f: what was deleted is gone from there, and b is no name for it.
+TEST_F(PlannerCases, ANameThatAnotherHasMovedIsNotTheLinkBesideIt) {
+  InodeRow linked = row(b_, file_);
+  const OpId content = linked.content;
+  ++linked.links;
+  author(b_, LinkIntent{kRootInode, "b", file_, content}, linked);
+  author(b_, UnlinkIntent{kRootInode, "f", file_, false, content});
+  rename(a_, file_, "c");
+  a_.push(1, false);
+  b_.pull();
+  settle();
+  EXPECT_EQ(arbiter_.tree().slot({kRootInode, "b"}).value(), file_);
+  EXPECT_EQ(arbiter_.tree().slot({kRootInode, "c"}).value(), file_);
+}
+
+/// `ln f b; mv new f`, the other side has moved f and made another: the new one does not go over the link.
+TEST_F(PlannerCases, AReplacementDoesNotGoOverTheLinkBesideIt) {
+  InodeRow linked = row(b_, file_);
+  const OpId content = linked.content;
+  ++linked.links;
+  author(b_, LinkIntent{kRootInode, "b", file_, content}, linked);
+  const InodeId fresh = create(b_, kRootInode, "new", 7);
+  author(b_, RenameIntent{kRootInode, "new", kRootInode, "f", fresh, seen(b_, fresh), file_, content, false, false});
+  rename(a_, file_, "old");
+  create(a_, kRootInode, "f", 8);
+  a_.push(100, false);
+  b_.pull();
+  settle();
+  EXPECT_EQ(arbiter_.tree().slot({kRootInode, "b"}).value(), file_);
+  EXPECT_EQ(names_with(7), 1);
+  EXPECT_EQ(names_with(8), 1);
+}
+
 /// The author saw the other side's version and wrote over that: its bytes say nothing of what he wrote before.
 TEST_F(PlannerCases, EqualBytesInALaterWriteDoNotStandForAnEarlierOne) {
   write(b_, 2);
