@@ -70,6 +70,16 @@ def waiting_for_the_line(drive, plain, line, rounds):
     return found, slowest
 
 
+def two_on_a_line(w):
+    """The line, and two devices of an account that has a volume."""
+    w.one_device("setup")
+    line = SlowLine(w.server.port)
+    devices = w.device("a"), w.device("b")
+    for device in devices:
+        device.login(line)
+    return (line, *devices)
+
+
 def work_over(line, w, a, b, name):
     """Both devices are on the line by now. Seconds until all was sent."""
     left, right = w.root / "device-a" / "drive", w.root / "device-b" / "drive"
@@ -96,11 +106,7 @@ def work_over(line, w, a, b, name):
 @pytest.mark.parametrize("name, line_is", [("10 kB/s", {"bytes_per_s": 10_000}), ("2 s round trip", {"delay": 1.0})])
 def test_a_volume_over_a_slow_line(name, line_is):
     with world() as w:
-        w.one_device("setup")
-        line = SlowLine(w.server.port)
-        a, b = w.device("a"), w.device("b")
-        for device in (a, b):
-            device.login(line)
+        line, a, b = two_on_a_line(w)
         left, right = a.mount("home"), b.mount("home", "read-timeout=60s")
         line.slow(**line_is)
         sent = work_over(line, w, a, b, name)
@@ -115,11 +121,7 @@ def test_a_volume_over_a_slow_line(name, line_is):
 def test_a_volume_over_a_line_that_resets_every_connection():
     """Within what is sent or answered, most of the time: after 2 to 6 MB. What a line must carry is a segment of 256 KiB, or, to us, a block."""
     with world() as w:
-        w.one_device("setup")
-        line = SlowLine(w.server.port)
-        a, b = w.device("a"), w.device("b")
-        for device in (a, b):
-            device.login(line)
+        line, a, b = two_on_a_line(w)
         line.break_after = (2_000_000, 6_000_000)
         left, right = a.mount("home"), b.mount("home", "read-timeout=60s")
         for n in range(12):

@@ -76,17 +76,22 @@ void ContentChange::mark(const MutexLock& lock, Change& change, const InodeRow& 
   change.mark_content(row.id, dirty, true, true);
 }
 
+/// The record of a new content, and the row as it leaves it.
+std::pair<Change, InodeRow> ContentChange::begin_record(const MutexLock& lock, const InodeRow& row, std::uint64_t size) {
+  Change change = engine_.store_.begin(lock, row.links == 0 ? Intent(LocalIntent{}) : Intent(WriteIntent{row.id, row.content}));
+  InodeRow after = row;
+  after.content = engine_.content_id(change);
+  after.attributes.size = size;
+  after.attributes.mtime = after.attributes.ctime = change.time();
+  return {std::move(change), std::move(after)};
+}
+
 Status ContentChange::record(const MutexLock& lock, InodeRow& row, Extent written, std::uint64_t size) {
   TRY(engine_.load_view(lock, *inode_, row));
   const std::uint64_t old_size = row.attributes.size;
   if (row.content == OpId{} && old_size == 0 && !inode_->watched.load(std::memory_order_relaxed))
     inode_->unsynced.all_synced();   // a new file: there is nothing that could be missing
-  Intent intent = row.links == 0 ? Intent(LocalIntent{}) : Intent(WriteIntent{row.id, row.content});
-  Change change = engine_.store_.begin(lock, std::move(intent));
-  InodeRow after = row;
-  after.content = engine_.content_id(change);
-  after.attributes.size = size;
-  after.attributes.mtime = after.attributes.ctime = change.time();
+  auto [change, after] = begin_record(lock, row, size);
   if (inode_->watched.load(std::memory_order_relaxed)) {
     // Others write past us: the backing file is the truth, and all of it may have changed.
     after.attributes.size = TRY(stamp_unseen(*file_, inode_->unseen, after.attributes.mtime));
@@ -113,12 +118,7 @@ Status ContentChange::record(const MutexLock& lock, InodeRow& row, Extent writte
 }
 
 Status ContentChange::record_clone(const MutexLock& lock, InodeRow& row, Bytes manifest, std::uint64_t size) {
-  Intent intent = row.links == 0 ? Intent(LocalIntent{}) : Intent(WriteIntent{row.id, row.content});
-  Change change = engine_.store_.begin(lock, std::move(intent));
-  InodeRow after = row;
-  after.content = engine_.content_id(change);
-  after.attributes.size = size;
-  after.attributes.mtime = after.attributes.ctime = change.time();
+  auto [change, after] = begin_record(lock, row, size);
   change.put_manifest(row.id, after.content, std::move(manifest));
   TRY(commit(lock, std::move(change), after));
   inode_->view.forget();

@@ -43,6 +43,7 @@ class ContentChange {
   const std::shared_ptr<OpenInode>& inode() const { return inode_; }
 
  private:
+  std::pair<Change, InodeRow> begin_record(const MutexLock& lock, const InodeRow& row, std::uint64_t size);
   Status hold_file();
   Status trim();
   Status commit(const MutexLock& lock, Change change, InodeRow& after);
