@@ -191,8 +191,12 @@ class Engine final : public Filesystem, private EvictionJudge, private ContentWi
   Status sync_whoever_has(BackingFile& file);
   Result<Lsn> log_unsynced(OpenInode& inode);
   Status sync_to_server(Lsn target);
-  Result<std::optional<Manifest>> clonable(const MutexLock&, Request&, OpenInode& from, Extent extent);
-  Result<std::optional<Manifest>> clone_target(const MutexLock&, Request&, OpenInode& to, std::uint64_t offset);
+  struct Listed {
+    OpId content;
+    Bytes manifest;   ///< encoded
+  };
+  Result<std::optional<Listed>> clonable(const MutexLock&, Request&, OpenInode& from, Extent extent);
+  Result<std::optional<Listed>> clone_target(const MutexLock&, Request&, OpenInode& to, std::uint64_t offset);
   Result<std::size_t> clone_range(Request&, const std::shared_ptr<OpenInode>& from, std::uint64_t from_offset,
                                   const std::shared_ptr<OpenInode>& to, std::uint64_t to_offset, std::size_t length);
   Result<std::size_t> copyable(Request&, OpenInode& from, std::uint64_t offset, std::size_t length);

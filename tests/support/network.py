@@ -11,6 +11,8 @@ import struct
 import subprocess
 import threading
 
+from faults import lacking
+
 CLONE_NEWNET = 0x40000000
 OWN = "/proc/thread-self/ns/net"
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -198,7 +200,10 @@ class LossyWay:
     @staticmethod
     def _end(machine, address):
         with machine.place():
-            end = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+            try:
+                end = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+            except OSError as error:
+                lacking("tun", f"/dev/net/tun: {error}")
             fcntl.ioctl(end, 0x400454ca, struct.pack("16sH22x", b"way", 0x1001))   # TUNSETIFF: IFF_TUN, IFF_NO_PI
         machine.do(f"ip addr add {address}/24 dev way", "ip link set way up")
         return end

@@ -12,7 +12,7 @@ import threading
 import time
 
 import pytest
-from harness import world
+from harness import wait_until, world
 from system_calls import KEEP_SIZE, PUNCH_HOLE, fallocate
 
 SIZES = {"tiny": 200, "inline": 1024, "largest inline": 4096, "one chunk": 100_000, "many chunks": 24 << 20}
@@ -254,8 +254,8 @@ def test_a_copy_of_what_is_not_here_moves_nothing():
         moved = b.status(right)
         assert moved["downloaded"]["bytes"] == 0 and moved["uploaded"]["bytes"] == 0, moved
         assert (right / "copy").stat().st_mtime_ns == (left / "film").stat().st_mtime_ns
-        a.sync(left)
         for name in ("copy", "without a network"):
+            wait_until((left / name).exists, 60, f"'{name}' on the other device")
             assert (left / name).read_bytes() == content, name
             assert (right / name).read_bytes() == content, name
         w.assert_in_order()

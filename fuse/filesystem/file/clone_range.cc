@@ -26,58 +26,67 @@ std::uint64_t append_chunks(const Manifest& source, std::uint64_t offset, std::u
 
 }  // namespace
 
-/// Of a source that the server has as it is: the manifest that tells its blocks. Nothing: it is here, or differs from the server's.
-/// Errors: NotPresent (listings leave out the manifests of larger files).
-Result<std::optional<Manifest>> Engine::clonable(const MutexLock& lock, Request& request, OpenInode& from,
-                                                 Extent extent) {
+/// Of a source that the server has as it is: which of its contents that is, and the manifest that tells its blocks. Nothing: it is
+/// here, or differs from the server's. Errors: NotPresent (listings leave out the manifests of larger files).
+Result<std::optional<Engine::Listed>> Engine::clonable(const MutexLock& lock, Request& request, OpenInode& from, Extent extent) {
   const InodeRow row = TRY(row_of(lock, request, from.id));
-  const ContentRow content = TRY(store_.content(lock, from.id));
   extent.end = std::min(extent.end, row.attributes.size);
-  if (extent.begin >= extent.end || content.valid.contains(extent)) return std::optional<Manifest>();
-  const bool unknown = content.manifest.empty() && (content.manifest_content == OpId{} || content.manifest_content == row.content);
-  if (unknown && content.valid.intersects({extent.begin, extent.begin + 1})) return std::optional<Manifest>();   // some can be copied
-  if (content.dirty.empty() && unknown && row.content != OpId{}) return lacks(request, Need::Kind::kInode, from.id);
-  if (!content.dirty.empty() || content.manifest.empty() || content.manifest_content != row.content) return std::optional<Manifest>();
-  Manifest manifest = TRY(decode_manifest(content.manifest));
-  if (manifest.chunks.empty() || manifest.size != row.attributes.size) return std::optional<Manifest>();
-  return std::optional(std::move(manifest));
+  if (extent.begin >= extent.end) return std::optional<Listed>();
+  TRY(load_view(lock, from, row));
+  if (from.view.valid(extent)) return std::optional<Listed>();
+  ContentRow content = TRY(store_.content(lock, from.id));
+  if (content.valid.contains(extent) || !content.dirty.empty()) return std::optional<Listed>();
+  const bool current = content.manifest_content == row.content;
+  if (content.manifest.empty() && (current || content.manifest_content == OpId{}) && row.content != OpId{}) {
+    if (content.valid.intersects({extent.begin, extent.begin + 1})) return std::optional<Listed>();   // some of it can be copied
+    return lacks(request, Need::Kind::kInode, from.id);
+  }
+  if (!current || content.manifest.empty()) return std::optional<Listed>();
+  return std::optional(Listed{row.content, std::move(content.manifest)});
 }
 
-/// What the copy is to grow by. Nothing unless it is empty, or as a manifest says, and ends where the range is to go. What the kernel
-/// reads or writes by itself must be in the backing file.
-Result<std::optional<Manifest>> Engine::clone_target(const MutexLock& lock, Request& request, OpenInode& to, std::uint64_t offset) {
+/// What the copy is to grow by: its content, and what it consists of (no manifest: it is empty). Nothing unless a manifest says all of
+/// it, and it ends where the range is to go. What the kernel reads or writes by itself must be in the backing file.
+Result<std::optional<Engine::Listed>> Engine::clone_target(const MutexLock& lock, Request& request, OpenInode& to, std::uint64_t offset) {
   const InodeRow row = TRY(row_of(lock, request, to.id));
   if (row.attributes.size != offset || to.mode == IoMode::kPassthrough || to.watched.load(std::memory_order_acquire))
-    return std::optional<Manifest>();
-  if (offset == 0) return std::optional(Manifest{});
-  const ContentRow content = TRY(store_.content(lock, to.id));
-  if (!content.dirty.empty() || content.manifest.empty() || content.manifest_content != row.content) return std::optional<Manifest>();
-  Manifest manifest = TRY(decode_manifest(content.manifest));
-  if (manifest.chunks.empty() || manifest.size != offset) return std::optional<Manifest>();
-  return std::optional(std::move(manifest));
+    return std::optional<Listed>();
+  if (offset == 0) return std::optional(Listed{row.content, {}});
+  ContentRow content = TRY(store_.content(lock, to.id));
+  if (!content.dirty.empty() || content.manifest.empty() || content.manifest_content != row.content) return std::optional<Listed>();
+  return std::optional(Listed{row.content, std::move(content.manifest)});
 }
 
 /// How many bytes were cloned: 0 when they have to be copied. Less than `length` where that ends within a block.
 Result<std::size_t> Engine::clone_range(Request& request, const std::shared_ptr<OpenInode>& from, std::uint64_t from_offset,
                                         const std::shared_ptr<OpenInode>& to, std::uint64_t to_offset, std::size_t length) {
   if (from == to) return std::size_t{0};
+  const Extent wanted{from_offset, from_offset + length};
+  std::optional<Listed> source, target;
   {
     MutexLock lock(store_.mutex());
-    if (!TRY(clone_target(lock, request, *to, to_offset))) return std::size_t{0};
-    if (!TRY(clonable(lock, request, *from, {from_offset, from_offset + length}))) return std::size_t{0};
+    target = TRY(clone_target(lock, request, *to, to_offset));
+    if (target) source = TRY(clonable(lock, request, *from, wanted));
   }
+  if (!source) return std::size_t{0};
+  const Manifest blocks = TRY(decode_manifest(source->manifest));
+  Manifest grown;
+  if (!target->manifest.empty()) grown = TRY(decode_manifest(target->manifest));
+  if (blocks.chunks.empty() || grown.size != to_offset || !grown.inline_data.empty()) return std::size_t{0};
+  const std::uint64_t cloned = append_chunks(blocks, from_offset, length, grown);
+  if (cloned == 0 || grown.size <= kMaxInlineBytes) return std::size_t{0};
+  Bytes manifest = encode_manifest(grown);
+  if (manifest.size() > kMaxClonedManifest) return std::size_t{0};
+
   ContentChange change(*this, to);
   TRY(change.begin(request));
   change.takes_privileges(request, request.uid == 0);
   MutexLock lock(store_.mutex());
-  const auto source = TRY(clonable(lock, request, *from, {from_offset, from_offset + length}));
-  auto target = TRY(clone_target(lock, request, *to, to_offset));
-  if (!source || !target) return std::size_t{0};
-  const std::uint64_t cloned = append_chunks(*source, from_offset, length, *target);
-  Bytes manifest = encode_manifest(*target);
-  if (cloned == 0 || target->size <= kMaxInlineBytes || manifest.size() > kMaxClonedManifest) return std::size_t{0};
+  // Neither has changed meanwhile.
+  const auto source_now = TRY(clonable(lock, request, *from, wanted)), target_now = TRY(clone_target(lock, request, *to, to_offset));
+  if (!source_now || !target_now || source_now->content != source->content || target_now->content != target->content) return std::size_t{0};
   InodeRow row = TRY(row_of(lock, request, to->id));
-  TRY(change.record_clone(lock, row, std::move(manifest), target->size));
+  TRY(change.record_clone(lock, row, std::move(manifest), grown.size));
   return static_cast<std::size_t>(cloned);
 }
 

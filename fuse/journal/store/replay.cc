@@ -152,7 +152,9 @@ Status JournaledMetadataStore::find_replaced() {
     if (frame.kind != FrameKind::kRecord) return true;
     const LogRecord record = TRY(decode_record(frame.body));
     note_replaced(lock, record);
-    if (const InodeId copy = copy_of(record); copy && (memory_lsn_ > applied_ || orphans.contains(copy))) copies_.insert(copy);
+    const InodeId copy = copy_of(record);
+    const auto* entry = copy ? inodes_.peek(copy) : nullptr;   // what the database has not heard of yet
+    if (entry ? entry->row && entry->row->links == 0 : orphans.contains(copy)) copies_.insert(copy);
     return true;
   });
 }

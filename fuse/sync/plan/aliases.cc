@@ -59,7 +59,7 @@ void Aliases::note_commit(const std::vector<TreeEffect>& effects, WriterId write
     if (const auto* put = std::get_if<PutEffect>(&effect);
         put && put->content.writer == writer && put->content.counter > up_to.value)
       sent[put->inode] = {up_to, Lsn{put->content.counter}};
-    if (const auto* link = std::get_if<LinkEffect>(&effect)) linked.emplace(link->inode, Place{link->directory, link->name});
+    if (const auto* link = std::get_if<LinkEffect>(&effect); link && !visible.moved.empty()) linked.emplace(link->inode, Place{link->directory, link->name});
   }
   for (const auto& [from, to] : visible.moved)
     if (linked.contains({from.second, to})) moved[from] = to;

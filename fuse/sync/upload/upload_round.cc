@@ -221,37 +221,39 @@ Status UploadRound::finish() {
 
 /// False: there is no more use in trying.
 bool UploadRound::pause(Backoff& backoff) {
-  CondVar pause;
-  NotifyOnStop wake(stop_, mutex_, pause);
+  CondVar stopped;
+  NotifyOnStop wake(stop_, mutex_, stopped);
   MutexLock lock(mutex_);
   if (error_ || stop_.stop_requested()) return false;
-  pause.wait_for(lock, backoff.next());
+  stopped.wait_for(lock, backoff.next());
   return true;
 }
 
-/// What the server lacks of the blocks: `left` has the segments of each.
-Status UploadRound::ask(const Blocks& blocks, Segments& left) {
+/// Which of the segments in `left` the server lacks still. Blocks that it has are counted in `stored`.
+Status UploadRound::ask(const Blocks& blocks, Segments& left, std::atomic<std::uint64_t>& stored) {
   std::vector<BlockId> ids;
-  for (const block::SealedBlock& block : blocks) ids.push_back(block.id);
+  std::unordered_map<BlockId, std::size_t> asked;
+  for (std::size_t i = 0; i < blocks.size(); ++i)
+    if (!left[i].empty() && asked.emplace(blocks[i].id, i).second) ids.push_back(blocks[i].id);
   Backoff backoff({kLeastPause, kLongestPause}, context_.random);
   auto states = context_.remote.missing_blocks(ids, options());
   for (int round = 1; !states.ok() && round < kQuickAttempts && passing(states.error()) && pause(backoff); ++round)
     states = context_.remote.missing_blocks(ids, options());
   if (!states.ok()) return std::move(states).error();
-  std::unordered_map<BlockId, const protocol::BlockStatus*> by_id;
-  for (const protocol::BlockStatus& state : *states) by_id[state.block] = &state;
-  for (std::size_t i = 0; i < blocks.size(); ++i) {
-    auto it = by_id.find(blocks[i].id);
-    if (it == by_id.end()) return Error(Code::kIo, "the server left a block out of its answer");
-    note(*it->second, left[i]);
-  }
+  for (const protocol::BlockStatus& state : *states)
+    if (auto it = asked.find(state.block); it != asked.end()) {
+      note(state, left[it->second], stored);
+      asked.erase(it);
+    }
+  if (!asked.empty()) return Error(Code::kIo, "the server left a block out of its answer");
   return {};
 }
 
-void UploadRound::note(const protocol::BlockStatus& state, std::vector<std::uint16_t>& left) {
+void UploadRound::note(const protocol::BlockStatus& state, std::vector<std::uint16_t>& left, std::atomic<std::uint64_t>& stored) {
   switch (state.state) {
     case protocol::BlockState::kStored:
       left.clear();
+      ++stored;
       note_stored(state.block);
       break;
     case protocol::BlockState::kMissing: left = {kAllSegments}; break;
@@ -267,9 +269,8 @@ Status UploadRound::send(Blocks& blocks) {
                  ? block::segment_count(static_cast<std::uint32_t>(blocks[i].bytes.size())) : left[i].size();
     return all;
   };
-  Segments left(blocks.size());
-  TRY(ask(blocks, left));
-  context_.progress.deduplicated_blocks += static_cast<std::uint64_t>(std::count_if(left.begin(), left.end(), [](const auto& s) { return s.empty(); }));
+  Segments left(blocks.size(), {kAllSegments});
+  TRY(ask(blocks, left, context_.progress.deduplicated_blocks));
   Backoff backoff({kLeastPause, kLongestPause}, context_.random);
   for (int repair = 0, broken = 0; repair < kMaxRepairs;) {
     const std::size_t before = segments_of(left);
@@ -281,7 +282,7 @@ Status UploadRound::send(Blocks& blocks) {
       return sent;
     }
     // The whole segments that came before the line broke are kept: as long as there are some, it is worth to go on.
-    TRY(ask(blocks, left));
+    TRY(ask(blocks, left, context_.progress.uploaded_blocks));
     broken = segments_of(left) < before ? 0 : broken + 1;
   }
   return Error(Code::kIo, "segments of a pack arrive damaged again and again");
@@ -302,8 +303,7 @@ Status UploadRound::send_packs(Blocks& blocks, Segments& segments) {
     for (const protocol::BlockStatus& state : states) {
       auto it = in_pack.find(state.block);
       if (it == in_pack.end()) continue;
-      if (state.state == protocol::BlockState::kStored) ++context_.progress.uploaded_blocks;
-      note(state, segments[it->second]);
+      note(state, segments[it->second], context_.progress.uploaded_blocks);
     }
     in_pack.clear();
     return {};

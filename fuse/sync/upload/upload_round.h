@@ -70,8 +70,8 @@ class UploadRound {
   void dispatch(const MutexLock&) REQUIRES(mutex_);
   using Segments = std::vector<std::vector<std::uint16_t>>;   ///< of each block, that the server lacks; kAllSegments: all
   Status send(Blocks& blocks);
-  Status ask(const Blocks& blocks, Segments& left);
-  void note(const protocol::BlockStatus& state, std::vector<std::uint16_t>& left);
+  Status ask(const Blocks& blocks, Segments& left, std::atomic<std::uint64_t>& stored);
+  void note(const protocol::BlockStatus& state, std::vector<std::uint16_t>& left, std::atomic<std::uint64_t>& stored);
   Status send_packs(Blocks& blocks, Segments& segments);
   bool pause(Backoff& backoff);
   CallOptions options() const { return {.stop = stop_, .patience = Patience::kWhileItMoves}; }
