@@ -1,5 +1,7 @@
 #include "fuse/sync/engine.h"
 
+#include "fuse/journal/ancestry.h"
+#include "fuse/sync/lost_files.h"
 #include "fuse/sync/plan/conflict_name.h"
 #include "shared/base/log.h"
 
@@ -10,34 +12,8 @@ Executor::Options pool(const char* name, std::size_t threads, int nice) {
   return {.name = name, .threads = threads, .queue_limit = 1u << 16, .nice = nice};
 }
 
-/// Of a file that nobody had synced a power cut may leave nothing at all. As one that it cut short it is zeros where it was
-/// changed; or it could neither be read nor sent, and what comes after it in the log neither.
-Status make_anew_what_is_gone(MetadataStore& store, BackingStore& backing) {
-  if (store.pending().files == 0) return {};
-  for (InodeId inode : TRY(store.dirty_inodes())) {
-    if (backing.exists(inode)) continue;
-    log_error("sync.content.gone", {{"inode", inode.value}});
-    TRY(backing.open_file(inode, true));
-  }
-  return {};
-}
-
 /// How long a status waits for names; a thread that holds them longer may be stuck.
 constexpr std::chrono::milliseconds kNamesPatience{100};
-
-std::string path_of(const MutexLock& lock, MetadataStore& store, InodeId inode) {
-  auto links = store.links(lock, inode);
-  if (!links.ok() || links->empty()) return {};
-  std::string path = links->front().name;
-  InodeId up = links->front().directory;
-  for (int depth = 0; up != kRootInode && depth < 256; ++depth) {
-    auto parents = store.links(lock, up);
-    if (!parents.ok() || parents->empty()) break;
-    path = parents->front().name + "/" + path;
-    up = parents->front().directory;
-  }
-  return path;
-}
 
 }  // namespace
 
@@ -52,7 +28,7 @@ Result<std::vector<ContentMove>> SyncEngine::recover(MetadataStore& store, Backi
   SyncStateFile file(&disk, state_directory);
   const SyncState state = TRY(file.load());
   auto moved = TRY(Rebaser::finish_moves(store, backing, state));
-  TRY(make_anew_what_is_gone(store, backing));
+  TRY(settle_lost_files(store, backing));
   return moved;
 }
 
@@ -284,7 +260,7 @@ SyncStatus RunningSync::status() {
   for (TransferProgress& transfer : status.transfers) {
     MutexLock lock(d_.store.mutex(), kNamesPatience);
     if (!lock.held()) break;
-    transfer.path = path_of(lock, d_.store, transfer.inode);
+    transfer.path = path_of(d_.store, lock, transfer.inode);
   }
   return status;
 }

@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "fuse/journal/ancestry.h"
 #include "shared/base/log.h"
 
 namespace skymoor::client {
@@ -12,6 +13,9 @@ constexpr std::uint64_t kLargeBytes = 8u << 20;
 constexpr std::chrono::milliseconds kRest{200}, kRestLook{50};
 constexpr std::chrono::seconds kLongestWait{3};
 constexpr std::size_t kRowsAtOnce = 200;  // looked at without letting go of the store's lock
+
+bool of_the_file(const Error& error) { return error.code() == Code::kIo || error.code() == Code::kCorrupt; }
+
 }  // namespace
 
 std::vector<BatchContents::Wanted> BatchContents::wanted(Batch& batch) const {
@@ -111,6 +115,16 @@ Status BatchContents::look_up(Batch& batch, Instant began, const CallOptions& op
   return {};
 }
 
+/// Its bytes, or blocks that the server was to have, are gone or damaged: until somebody decides what is to become of it, this
+/// file's content, and the records behind it, stay here.
+Error BatchContents::cannot_be_sent(InodeId inode, const Error& why) {
+  stuck_ = true;
+  MutexLock lock(store_.mutex());
+  const std::string path = path_of(store_, lock, inode);
+  return why.wrap((path.empty() ? "inode " + std::to_string(inode.value) : "'" + path + "'") +
+                  " cannot be sent, and what was changed after it waits until it is written anew or deleted");
+}
+
 Result<bool> BatchContents::prepare_all(Batch& batch, const std::vector<Wanted>& wanted, ContentPreparer::Stillness stillness,
                                         const CallOptions& options) {
   make_room(wanted);
@@ -121,7 +135,9 @@ Result<bool> BatchContents::prepare_all(Batch& batch, const std::vector<Wanted>&
   for (const Wanted& want : wanted) {
     if (TRY(is_kept(want))) continue;
     if (old_ && !TRY(still_wanted(want))) continue;
-    auto content = TRY(preparer_.prepare(want.inode, want.content, stillness, round, options));
+    auto made = preparer_.prepare(want.inode, want.content, stillness, round, options);
+    if (!made.ok() && of_the_file(made.error()) && !round.error()) return cannot_be_sent(want.inode, made.error());
+    auto content = TRY(std::move(made));
     if (content && content->content.counter >= want.content.counter && content->content.writer == writer_)
       prepared.emplace_back(want.inode, std::move(*content));
     else all = false;
@@ -135,7 +151,7 @@ Result<bool> BatchContents::prepare_all(Batch& batch, const std::vector<Wanted>&
 Result<BatchContents::Outcome> BatchContents::settle(Batch& batch, const Batch::Limits& limits,
                                                      const CallOptions& options) {
   bool rested = false;
-  old_ = false;
+  old_ = stuck_ = false;
   forget_stand_ins();   // of a commit that was refused: the file may be there again
   if (auto outcome = TRY(take_ready(batch, limits))) return *outcome;
   for (int attempt = attempts_;; ++attempt) {

@@ -38,6 +38,8 @@ class BatchContents {
   Result<Outcome> settle(Batch& batch, const Batch::Limits& limits, const CallOptions& options);
   /// Puts the manifests into the batch's net effects. Only after `settle`.
   Status fill_in(std::vector<TreeEffect>& effects);
+  /// `settle` failed because of one file: a shorter batch may do without it.
+  bool stuck() const { return stuck_; }
   /// Where the next batch is to be cut: a batch became old, and every content up to there is ready.
   std::optional<Lsn> ready_up_to() const {
     return ready_up_to_ > store_.position().acknowledged ? std::optional(ready_up_to_) : std::nullopt;
@@ -63,6 +65,7 @@ class BatchContents {
   Result<Lsn> needed_cut(const std::vector<Wanted>& wanted, Lsn cut, bool& out_of_date);
   Result<bool> prepare_all(Batch& batch, const std::vector<Wanted>& wanted, ContentPreparer::Stillness stillness,
                            const CallOptions& options);
+  Error cannot_be_sent(InodeId inode, const Error& why);
   Result<bool> still_wanted(const Wanted& wanted);
   Result<bool> is_kept(const Wanted& wanted);
   Status look_up(Batch& batch, Instant began, const CallOptions& options);
@@ -82,7 +85,7 @@ class BatchContents {
   const WriterId writer_;
   const Options options_;
   const TakeNews take_news_;
-  bool old_ = false;               ///< the batch that is being settled
+  bool old_ = false, stuck_ = false;   ///< the batch that is being settled
   int attempts_ = 0;               ///< since a batch was ready, through those that became old
   Lsn ready_up_to_;                ///< 0: nothing of an old batch
   std::unordered_map<InodeId, PreparedContent> kept_;

@@ -43,6 +43,10 @@ Result<Pusher::Outcome> Pusher::settle(Batch& batch, const CallOptions& options)
     lacking_ = *batch.lacking();
     return Outcome::kFetch;
   }
+  if (!settled.ok() && d_.contents.stuck() && batch.records() > 1) {   // what comes before that file need not wait
+    record_limit_ = batch.records() / 2;
+    return Outcome::kAgain;
+  }
   const auto contents = TRY(std::move(settled));
   if (contents == BatchContents::Outcome::kOld) return Outcome::kOld;
   if (contents == BatchContents::Outcome::kOutOfDate) return Outcome::kReplan;

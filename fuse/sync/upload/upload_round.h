@@ -55,6 +55,8 @@ class UploadRound {
   Status seal(Bytes chunk, Told told);
   /// Sends what is left and waits until every block is stored. Errors: Offline, TimedOut, NoSpace, QuotaExceeded, ...
   Status finish();
+  /// What has ended the round, if anything has.
+  std::optional<Error> error();
 
  private:
   using Blocks = std::vector<block::SealedBlock>;
@@ -77,7 +79,6 @@ class UploadRound {
   CallOptions options() const { return {.stop = stop_, .patience = Patience::kWhileItMoves}; }
   void fail(Error error);
   void release(std::size_t bytes);
-  std::optional<Error> error();
 
   UploadContext& context_;
   const std::stop_token stop_;
