@@ -92,7 +92,8 @@ class BackingStore {
   /// Opens, or with `create` makes (as dirty), an inode's backing file. Errors: NotFound, NoSpace, TooManyOpenFiles,
   /// Io.
   virtual Result<std::shared_ptr<BackingFile>> open_file(InodeId inode, bool create) = 0;
-  /// Moves it to the state directory, before the first local change. Idempotent; creates it when there is none.
+  /// Moves it to the state directory, before the first local change. Idempotent; creates it when there is none, or somebody has
+  /// removed it: who has it open then has one that serves nobody.
   virtual Status make_dirty(InodeId inode) = 0;
   /// The server has it all: moves it to the cache directory and counts it as evictable. Idempotent. The caller holds
   /// the file frozen and has seen, since then, that its content row is clean. Stays where it is while set_unseen.

@@ -140,7 +140,15 @@ Status DiskBackingStore::make_dirty(InodeId inode) {
     TRY(open_locked(lock, inode, true));
     return {};
   }
-  if (!split_) TRY(disk_.rename(path_of(inode, false), path_of(inode, true)));
+  Status moved = move_to(lock, inode, true);
+  if (!moved.ok() && moved.error().code() == Code::kNotFound) {
+    log_warn("cache.file.vanished", {{"inode", inode.value}, {"dirty", false}});
+    drop_entry(lock, inode);
+    detach(lock, inode);
+    TRY(open_locked(lock, inode, true));
+    return {};
+  }
+  TRY(std::move(moved));
   needs_sync(lock, inode);
   entry->dirty = entry->directory_unsynced = true;
   if (auto it = open_.find(inode); it != open_.end()) entry->allocated_bytes = allocated_bytes_of(*it->second.file);
@@ -153,7 +161,7 @@ Status DiskBackingStore::make_clean(InodeId inode) {
   wait_settled(lock, inode);
   auto entry = locate(lock, inode);
   if (!entry || !entry->dirty || unseen_->contains(name_of(inode))) return {};
-  if (!split_) TRY(disk_.rename(path_of(inode, true), path_of(inode, false)));
+  TRY(move_to(lock, inode, false));
   entry->dirty = entry->directory_unsynced = false;
   if (auto it = open_.find(inode); it != open_.end()) entry->allocated_bytes = allocated_bytes_of(*it->second.file);
   set_entry(lock, *entry);

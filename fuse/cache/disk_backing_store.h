@@ -69,6 +69,7 @@ class DiskBackingStore final : public BackingStore {
   std::string path_of(InodeId inode, bool dirty) const REQUIRES(mutex_);    // where its file lies
   std::string shard_of(InodeId inode, bool dirty) const REQUIRES(mutex_);
   Status make_shards(const std::string& root);
+  Status move_to(const MutexLock&, InodeId inode, bool dirty) REQUIRES(mutex_);
 
   // Under mutex_.
   void wait_settled(MutexLock& lock, InodeId inode) REQUIRES(mutex_);

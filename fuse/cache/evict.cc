@@ -97,10 +97,14 @@ Result<std::uint64_t> DiskBackingStore::evict_batch(EvictionJudge& judge, std::u
 Result<std::uint64_t> DiskBackingStore::evict(EvictionJudge& judge, std::uint64_t target_bytes) {
   std::uint64_t target = std::min(target_bytes, options_.clean_limit_bytes), freed = 0;
   std::uint64_t clean = usage().clean_bytes;
-  for (bool more = true; clean > target && more;) {
-    std::uint64_t batch = TRY(evict_batch(judge, clean - target, more));
-    if (batch == 0) break;
-    freed += batch;
+  std::size_t rounds = 0;
+  {
+    MutexLock lock(mutex_);
+    rounds = table_.size() / kBatch + 1;
+  }
+  // Those that stay (pinned, open) are behind all others in the next round.
+  for (bool more = true; clean > target && more && rounds > 0; --rounds) {
+    freed += TRY(evict_batch(judge, clean - target, more));
     clean = usage().clean_bytes;
   }
   // Still short, or asked for room whatever the limit says: look where clean files may have been left behind.

@@ -70,6 +70,15 @@ Status DiskBackingStore::make_shards(const std::string& root) {
   return disk_.sync_directory(root + "/..");
 }
 
+/// Into the folder of dirty or of clean files, which is made again where somebody has wiped the cache. NotFound: so was the file.
+Status DiskBackingStore::move_to(const MutexLock&, InodeId inode, bool dirty) {
+  if (split_) return {};
+  Status moved = disk_.rename(path_of(inode, !dirty), path_of(inode, dirty));
+  if (moved.ok() || moved.error().code() != Code::kNotFound) return moved;
+  TRY(make_shards(root_of(dirty)));
+  return disk_.rename(path_of(inode, !dirty), path_of(inode, dirty));
+}
+
 Status DiskBackingStore::start() {
   std::string data = options_.data_directory + "/backing", cache = options_.cache_directory + "/backing";
   TRY(make_shards(data));

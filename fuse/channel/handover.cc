@@ -13,7 +13,7 @@ constexpr std::size_t kMaxInit = 512;
 /// Requests in flight have numbers close to each other: far fewer than these are unanswered at a time.
 constexpr std::size_t kNotes = 1u << 16;
 
-enum FileFlags : std::uint32_t { kRead = 1, kWrite = 2, kSync = 4, kPassthrough = 8, kAppend = 16, kUnnamed = 32 };
+enum FileFlags : std::uint32_t { kRead = 1, kWrite = 2, kSync = 4, kPassthrough = 8, kAppend = 16, kUnnamed = 32, kFailed = 64 };
 
 thread_local std::uint64_t serving_request = 0;
 
@@ -100,7 +100,7 @@ void Handover::opened(const OpenFile& open) {
   file.backing_id = open.backing_id;
   file.flags = (open.file.read ? kRead : 0u) | (open.file.write ? kWrite : 0u) | (open.file.sync ? kSync : 0u) |
                (open.file.passthrough ? kPassthrough : 0u) | (open.file.append ? kAppend : 0u) |
-               (open.file.unnamed ? kUnnamed : 0u);
+               (open.file.unnamed ? kUnnamed : 0u) | (open.file.failed ? kFailed : 0u);
   file.handle.store(handle, std::memory_order_release);
 }
 
@@ -110,6 +110,13 @@ void Handover::closed(HandleId id) {
   if (index >= kMaxOpenFiles) return;
   std::uint64_t expected = handle;   // the slot may be another handle's by now
   memory_->files[index].handle.compare_exchange_strong(expected, 0);
+}
+
+void Handover::failed(HandleId id) {
+  const auto handle = static_cast<std::uint64_t>(id);
+  const std::size_t index = handle & 0xffffffffu;
+  if (index < kMaxOpenFiles && memory_->files[index].handle.load() == handle)
+    std::atomic_ref(memory_->files[index].flags).fetch_or(kFailed);
 }
 
 std::vector<OpenFile> Handover::open_files() const {
@@ -125,7 +132,7 @@ std::vector<OpenFile> Handover::open_files() const {
     OpenFile open;
     open.file = {HandleId{handle}, InodeId{file.inode},          (file.flags & kRead) != 0, (file.flags & kWrite) != 0,
                  (file.flags & kAppend) != 0, (file.flags & kSync) != 0, (file.flags & kPassthrough) != 0,
-                 (file.flags & kUnnamed) != 0};
+                 (file.flags & kUnnamed) != 0,               (file.flags & kFailed) != 0};
     open.backing_id = file.backing_id;
     open.request = file.request;
     all.push_back(open);
@@ -151,9 +158,14 @@ std::optional<Lsn> Handover::commit_of(std::uint64_t request) const {
   return Lsn{note.lsn};
 }
 
+void Handover::forget_commits_after(Lsn recovered) {
+  for (Memory::Note& note : memory_->notes)
+    if (note.request.load(std::memory_order_acquire) != 0 && note.lsn > recovered.value) note.request.store(0, std::memory_order_release);
+}
+
 void Handover::notice_queued() { memory_->notices_queued.fetch_add(1, std::memory_order_acq_rel); }
-void Handover::notice_told() { memory_->notices_told.fetch_add(1, std::memory_order_acq_rel); }
-bool Handover::notices_missing() const { return memory_->notices_queued.load() != memory_->notices_told.load(); }
+void Handover::notices_told(std::uint64_t count) { memory_->notices_told.fetch_add(count, std::memory_order_acq_rel); }
+std::uint64_t Handover::notices_missing() const { return memory_->notices_queued.load() - memory_->notices_told.load(); }
 
 ServiceRecord& Handover::service() { return memory_->service; }
 

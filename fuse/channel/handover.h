@@ -55,6 +55,8 @@ class Handover {
   /// the kernel then sends that open again.
   void opened(const OpenFile& file);
   void closed(HandleId handle);
+  /// A sync of the file failed, which is to stay so. Call before it is answered.
+  void failed(HandleId handle);
   std::vector<OpenFile> open_files() const;
   /// The newest id that the kernel gave out for passthrough.
   void note_backing_id(std::int32_t id);
@@ -63,11 +65,14 @@ class Handover {
   /// The request that this thread works on commits the record `lsn` next. Whether it did is for the log to say.
   void about_to_commit(Lsn lsn);
   std::optional<Lsn> commit_of(std::uint64_t request) const;
+  /// Before the first record after `recovered`: what was about to be made and is not in the log must not be taken for one that
+  /// another request makes under the same number.
+  void forget_commits_after(Lsn recovered);
 
-  /// Changes from elsewhere that the kernel is still to be told: unequal numbers are what a crash swallowed.
+  /// Changes from elsewhere that the kernel is still to be told. Missing when a process begins: what a crash swallowed.
   void notice_queued();
-  void notice_told();
-  bool notices_missing() const;
+  void notices_told(std::uint64_t count);
+  std::uint64_t notices_missing() const;
 
   ServiceRecord& service();
 

@@ -29,6 +29,7 @@ Invalidator::Invalidator() : mutex_(kInvalidatorRank, "invalidator") {}
 void Invalidator::start(fuse_session* session, std::shared_ptr<Handover> handover) {
   session_ = session;
   handover_ = std::move(handover);
+  missing_before_ = handover_ ? handover_->notices_missing() : 0;
   thread_ = std::thread([this] {
     set_thread_name("invalidate");
     NoticesMayWait by_the_notifier;
@@ -72,7 +73,7 @@ void Invalidator::run() {
     changed_.notify_all();
     lock.unlock();
     notify(changes);
-    if (handover_) handover_->notice_told();
+    if (handover_) handover_->notices_told(1);
     lock.lock();
   }
 }
@@ -106,13 +107,12 @@ void Invalidator::notify_doubt(Filesystem& filesystem) {
   const bool names = ::write(fuse_session_fd(session_), &header, sizeof header) == static_cast<ssize_t>(sizeof header);
   for (const OpenFile& open : handover_->open_files())
     if (!open.file.passthrough) (void)fuse_lowlevel_notify_inval_inode(session_, open.file.inode.value, 0, 0);
-  const bool missing = handover_->notices_missing();
-  if (missing) notify_tree(filesystem, !names);
-  log_info("channel.kernel_caches_doubted", {{"names", names}, {"everything", missing}});
+  if (missing_before_ > 0 && notify_tree(filesystem, !names)) handover_->notices_told(missing_before_);
+  log_info("channel.kernel_caches_doubted", {{"names", names}, {"everything", missing_before_ > 0}});
 }
 
-/// All that the kernel may know, from the root down through the directories that are listed here.
-void Invalidator::notify_tree(Filesystem& filesystem, bool names) {
+/// All that the kernel may know, from the root down through the directories that are listed here. False: stopped on the way.
+bool Invalidator::notify_tree(Filesystem& filesystem, bool names) {
   constexpr std::size_t kAtOnce = 512;
   std::vector<InodeId> directories{kRootInode};
   while (!directories.empty()) {
@@ -123,7 +123,7 @@ void Invalidator::notify_tree(Filesystem& filesystem, bool names) {
     for (bool more = true; more;) {
       {
         MutexLock lock(mutex_);
-        if (stopping_) return;
+        if (stopping_) return false;
       }
       Request nobody;
       auto entries = filesystem.read_directory(nobody, directory, after, kAtOnce, false);
@@ -138,6 +138,7 @@ void Invalidator::notify_tree(Filesystem& filesystem, bool names) {
       more = entries->size() == kAtOnce;
     }
   }
+  return true;
 }
 
 void Invalidator::stop() {

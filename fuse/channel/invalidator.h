@@ -42,7 +42,7 @@ class Invalidator {
   void run();
   void notify(const VisibleChanges& changes);
   void notify_doubt(Filesystem& filesystem);
-  void notify_tree(Filesystem& filesystem, bool names);
+  bool notify_tree(Filesystem& filesystem, bool names);
 
   Mutex mutex_;
   CondVar changed_;
@@ -52,6 +52,7 @@ class Invalidator {
   // Constant after start.
   fuse_session* session_ = nullptr;
   std::shared_ptr<Handover> handover_;
+  std::uint64_t missing_before_ = 0;   ///< notices that earlier processes of the mount did not come to
   std::thread thread_;
 };
 

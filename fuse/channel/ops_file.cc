@@ -34,7 +34,7 @@ fuse_open_out open_out(FuseChannel& channel, const Opened& opened, const Opening
   }
   if (Handover* handover = channel.options().handover.get())
     handover->opened({{opened.handle, opening.inode, opening.flags.read, opening.flags.write, opening.flags.append,
-                       opening.flags.sync, opened.passthrough != nullptr, opened.unnamed},
+                       opening.flags.sync, opened.passthrough != nullptr, opened.unnamed, opened.failed},
                       backing_id, opening.request & ~kResent});
   return out;
 }

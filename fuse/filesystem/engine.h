@@ -189,6 +189,7 @@ class Engine final : public Filesystem, private EvictionJudge, private ContentWi
   Status sync_inode(const std::shared_ptr<OpenInode>& inode, bool data_only = false);
   Status sync_bytes(OpenInode& inode);
   Status sync_whoever_has(BackingFile& file);
+  void note_failed(const MutexLock&, OpenInode& inode, const Error& error);
   Result<Lsn> log_unsynced(OpenInode& inode);
   Status sync_to_server(Lsn target);
   struct Listed {

@@ -55,6 +55,7 @@ struct OpenBefore {
   InodeId inode;
   bool read = true, write = false, append = false, sync = false, passthrough = false;
   bool unnamed = false;   ///< made by O_TMPFILE: `link` may name it
+  bool failed = false;    ///< a sync of the file failed
 };
 
 /// `append`: each write of a program goes to the end of the file, whatever its offset: the kernel's may be of a size that another
@@ -70,6 +71,7 @@ struct Opened {
   std::shared_ptr<BackingFile> passthrough;  ///< set: the kernel may use this file itself
   bool wants_flush = false;                  ///< each close is to be told: there may be unseen writes to take in
   bool unnamed = false;                      ///< `link` may name it
+  bool failed = false;                       ///< a sync of the file failed, and stays failed
 };
 
 struct SetAttributesRequest {
@@ -158,6 +160,8 @@ class Filesystem {
     std::optional<std::vector<OpenBefore>> open_before;
     /// Told of every record about names or xattrs just before it is committed, on the caller's thread.
     std::function<void(Lsn)> before_commit;
+    /// Told of each handle of a file whose sync failed, before anybody hears of it.
+    std::function<void(HandleId)> sync_failed;
   };
   static Result<std::unique_ptr<Filesystem>> open(MetadataStore& store, BackingStore& backing, Fetcher& fetcher,
                                                   Disk& disk, Clock& clock, Options options);

@@ -21,13 +21,13 @@ Result<HandleId> HandleTable::add(Handle handle) {
   std::uint32_t index;
   if (free_.empty()) {
     index = static_cast<std::uint32_t>(slots_.size());
-    slots_.emplace_back();
+    slots_.push_back({first_use_, {}});
   } else {
     index = free_.back();
     free_.pop_back();
   }
   Slot& slot = slots_[index];
-  ++slot.uses;
+  if (++slot.uses == 0) ++slot.uses;
   slot.handle = std::move(handle);
   ++used_;
   return HandleId{static_cast<std::uint64_t>(slot.uses) << 32 | index};
@@ -45,9 +45,18 @@ bool HandleTable::restore(HandleId id, Handle handle) {
   return true;
 }
 
-void HandleTable::end_restore() {
+void HandleTable::end_restore(std::uint32_t salt) {
+  first_use_ = salt;
   for (std::size_t index = slots_.size(); index-- > 0;)
-    if (!slots_[index].handle) free_.push_back(static_cast<std::uint32_t>(index));
+    if (!slots_[index].handle) {
+      slots_[index].uses = first_use_;
+      free_.push_back(static_cast<std::uint32_t>(index));
+    }
+}
+
+void HandleTable::for_each(const std::function<void(HandleId, const Handle&)>& visit) const {
+  for (std::size_t index = 0; index < slots_.size(); ++index)
+    if (const Slot& slot = slots_[index]; slot.handle) visit(HandleId{static_cast<std::uint64_t>(slot.uses) << 32 | index}, *slot.handle);
 }
 
 HandleTable::Slot* HandleTable::slot_of(HandleId id) {

@@ -99,8 +99,10 @@ class HandleTable {
   /// Gives the handle the id it had in another table. For an empty table's first handles, ids as `add` makes them.
   /// False: no id of this table.
   bool restore(HandleId id, Handle handle);
-  /// After the last `restore`: the slots between them are free.
-  void end_restore();
+  /// After the last `restore`: the slots between them are free. The ids that come next are others than those that the earlier
+  /// table may have given: requests about these may come yet. `salt`: another one each time.
+  void end_restore(std::uint32_t salt);
+  void for_each(const std::function<void(HandleId, const Handle&)>& visit) const;
   Handle* find(HandleId id);      ///< null: no such handle; valid until the handle is taken
   std::optional<Handle> take(HandleId id);
   std::size_t size() const { return used_; }
@@ -113,6 +115,7 @@ class HandleTable {
   Slot* slot_of(HandleId id);
 
   const std::size_t limit_;
+  std::uint32_t first_use_ = 0;
   std::deque<Slot> slots_;
   std::vector<std::uint32_t> free_;
   std::size_t used_ = 0;

@@ -19,7 +19,7 @@ Status Engine::take_over(const std::vector<OpenBefore>& before) {
     }
   {
     MutexLock lock(store_.mutex());
-    handles_.end_restore();
+    handles_.end_restore(static_cast<std::uint32_t>(clock_.now().time_since_epoch().count() >> 10));   // about microseconds
   }
   log_info("filesystem.taken_over", {{"open_files", before.size() - lost}, {"lost", lost}});
   settle_unseen(Look::kSigned);
@@ -55,6 +55,7 @@ Status Engine::restore_handle(const OpenBefore& before) {
     if (!row.ok()) return std::move(row).error();
     inode = enter(lock, before.inode);
     if (before.unnamed && row->links == 0) inode->unnamed = true;
+    if (before.failed) inode->failed = Error(Code::kIo, "a sync failed before the mount was taken over");
     Handle handle{.inode = inode,
                   .read = before.read,
                   .write = before.write,

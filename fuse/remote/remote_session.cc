@@ -3,6 +3,7 @@
 #include "fuse/remote/lock_ranks.h"
 #include "shared/base/executor.h"
 #include "shared/base/log.h"
+#include "shared/base/must_finish.h"
 #include "shared/base/watchdog.h"
 #include "shared/protocol/accounts.h"
 #include "shared/protocol/failure.h"
@@ -65,29 +66,34 @@ Result<std::string> RemoteSession::access_token(const CallOptions& options) {
     if (options.stop.stop_requested()) return Error(Code::kCancelled, "cancelled while renewing the login");
     if (std::chrono::steady_clock::now() >= deadline)
       return Error(Code::kTimedOut, "the login could not be renewed in time");
-    if (!refreshing_) start_refresh(lock);
+    if (!refreshing_) TRY(start_refresh(lock));
     Watchdog::progress();
     changed_.wait_for(lock, kStopCheck);
   }
   return tokens_.access_token;
 }
 
-void RemoteSession::start_refresh(const MutexLock&) {
+Status RemoteSession::start_refresh(const MutexLock&) {
   if (refresher_.joinable()) refresher_.join();  // has ended: it let go of the lock with its last step
-  refreshing_ = true;
-  refresher_ = std::thread([this, refused = refused_] {
-    set_thread_name("login");
-    auto tokens = refresh(refused, {kRefreshTimeout, closing_.get_token()});
-    MutexLock lock(mutex_);
-    failure_.reset();
-    if (tokens.ok())
-      tokens_ = std::move(*tokens);
-    else
-      failure_ = tokens.error();
-    ++refreshes_;
-    refreshing_ = false;
-    changed_.notify_all();
-  });
+  refresher_ = TRY(contained([this, refused = refused_]() -> Result<std::thread> {
+    return std::thread([this, refused] { renew(refused); });
+  }));
+  refreshing_ = true;   // it cannot have ended: that takes the lock
+  return {};
+}
+
+void RemoteSession::renew(const std::string& refused) {
+  set_thread_name("login");
+  auto tokens = refresh(refused, {kRefreshTimeout, closing_.get_token()});
+  MutexLock lock(mutex_);
+  failure_.reset();
+  if (tokens.ok())
+    tokens_ = std::move(*tokens);
+  else
+    failure_ = tokens.error();
+  ++refreshes_;
+  refreshing_ = false;
+  changed_.notify_all();
 }
 
 Result<SessionTokens> RemoteSession::refresh(const std::string& refused, const CallOptions& options) {

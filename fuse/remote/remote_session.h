@@ -58,7 +58,8 @@ class RemoteSession {
 
  private:
   bool usable(const SessionTokens& tokens) const REQUIRES(mutex_);
-  void start_refresh(const MutexLock&) REQUIRES(mutex_);
+  Status start_refresh(const MutexLock&) REQUIRES(mutex_);
+  void renew(const std::string& refused);
   Result<SessionTokens> refresh(const std::string& refused, const CallOptions& options);
   Result<SessionTokens> ask_server(const SessionTokens& old, const CallOptions& options);
 

@@ -2,6 +2,7 @@
 a line sees the same."""
 
 import contextlib
+import errno
 import os
 import threading
 import time
@@ -113,6 +114,31 @@ def test_a_volume_over_a_slow_line(name, line_is):
         # The line was what it was meant to be.
         assert sent > 4 and max(line.carried) > 50_000
         line.slow()
+        for device, point in ((a, left), (b, right)):
+            device.umount(point)
+        line.close()
+
+
+def test_a_block_that_takes_longer_than_a_reader_waits_comes_all_the_same():
+    """A reader gives up after his time; what was asked for goes on coming, and is there when it is asked for again."""
+    with world() as w:
+        line, a, b = two_on_a_line(w)
+        left, right = a.mount("home"), b.mount("home", "read-timeout=2s")
+        content = os.urandom(4_000_000)
+        (left / "film").write_bytes(content)
+        a.sync(left)
+        wait_until((right / "film").exists, 60, "the name on the other device")
+        line.slow(bytes_per_s=80_000)   # 50 s for all of it: no request may take less than its blocks do
+        begin = time.monotonic()
+        with pytest.raises(OSError) as gave_up:
+            (right / "film").read_bytes()
+        assert gave_up.value.errno == errno.ETIMEDOUT and time.monotonic() - begin < 20
+        b.skymoor("pin", right / "film", "--wait", "--timeout", "150s")
+        took = time.monotonic() - begin
+        line.slow()
+        assert (right / "film").read_bytes() == content
+        print(f"4 MB over 80 kB/s: {took:.0f} s")
+        assert took > 40 and max(line.carried) < 6_000_000, (took, line.carried)
         for device, point in ((a, left), (b, right)):
             device.umount(point)
         line.close()

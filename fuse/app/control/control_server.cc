@@ -9,6 +9,7 @@
 #include "fuse/app/control/socket_address.h"
 #include "shared/base/executor.h"
 #include "shared/base/log.h"
+#include "shared/base/must_finish.h"
 
 namespace skymoor::client {
 namespace {
@@ -98,6 +99,7 @@ void ControlServer::accept_loop() {
     reap();
     if (!(p.revents & POLLIN)) continue;
     UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!fd) std::this_thread::sleep_for(std::chrono::milliseconds(kStopCheckMs));   // no descriptor left: the asker stays in the queue
     if (!fd || !may_ask(fd.get())) continue;
     if (connections_.size() >= kMaxConnections) {
       send_line(fd.get(), R"({"ok":false,"code":"busy","message":"too many requests at this mount"})", stop_.get_token());
@@ -105,15 +107,23 @@ void ControlServer::accept_loop() {
     }
     auto connection = std::make_unique<Connection>();
     connection->fd = std::move(fd);
-    Connection& made = *connection;
-    connections_.push_back(std::move(connection));
-    made.thread = std::thread([this, &made] {
-      set_thread_name("control-call");
-      serve(made);
-      ::shutdown(made.fd.get(), SHUT_RDWR);
-      made.done = true;
-    });
+    const Status begun = contained([&] { return begin(std::move(connection)); });
+    if (!begun.ok()) log_warn("control.refused", {{"error", begun.error()}});
   }
+}
+
+Status ControlServer::begin(std::unique_ptr<Connection> connection) {
+  Connection& made = *connection;
+  std::list<std::unique_ptr<Connection>> kept;
+  kept.push_back(std::move(connection));
+  made.thread = std::thread([this, &made] {
+    set_thread_name("control-call");
+    serve(made);
+    ::shutdown(made.fd.get(), SHUT_RDWR);
+    made.done = true;
+  });
+  connections_.splice(connections_.end(), kept);
+  return {};
 }
 
 void ControlServer::reap() {

@@ -283,7 +283,7 @@ Result<std::optional<WorkerPart>> Supervisor::ended(int status) {
   const bool exited = WIFEXITED(status);
   const int code = exited ? WEXITSTATUS(status) : kSignalExit + WTERMSIG(status);
   if (!is_mounted()) return over(code);
-  if (exited && code == kHandedOverExit) {
+  if (exited && code == kHandedOverExit && !asked_to_end_) {
     upgrading_ = !program_.empty();
     handover_->service().upgrades += upgrading_;   // before the worker that tells of it
     return start_worker();

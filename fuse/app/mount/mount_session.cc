@@ -209,6 +209,7 @@ Status MountSession::open_store() {
   }
   store_ = std::move(*store);
   recovered_ = store_->last_lsn();
+  if (options_.worker) options_.worker->handover->forget_commits_after(recovered_);
   const auto moved = TRY(SyncEngine::recover(*store_, *backing_, disk_, paths.volume(volume_.id)));
   if (taken_over_) nodes_before_ = TRY(StableNodes::load(disk_, paths.nodes_file(volume_.id), moved));
   else if (disk_.exists(paths.nodes_file(volume_.id))) TRY(disk_.unlink(paths.nodes_file(volume_.id)));
@@ -234,6 +235,7 @@ Status MountSession::start_engine() {
   filesystem.reserve_bytes = static_cast<std::uint64_t>(settings.number("reserve"));
   if (options_.worker) {
     filesystem.before_commit = [handover = options_.worker->handover](Lsn lsn) { handover->about_to_commit(lsn); };
+    filesystem.sync_failed = [handover = options_.worker->handover](HandleId handle) { handover->failed(handle); };
     if (options_.worker_takes_over()) {
       filesystem.open_before.emplace();
       for (const OpenFile& open : options_.worker->handover->open_files()) {

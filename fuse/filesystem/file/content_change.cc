@@ -19,7 +19,8 @@ Status ContentChange::hold_file() {
   for (int i = 0; i < kMaxTakeovers; ++i) {
     file_ = TRY(engine_.backing_of(inode_, true));
     modification_.emplace(*file_);
-    if (file_->serves(inode_->id)) return engine_.backing_.make_dirty(inode_->id);
+    if (file_->serves(inode_->id)) TRY(engine_.backing_.make_dirty(inode_->id));
+    if (file_->serves(inode_->id)) return {};
     modification_.reset();
   }
   return Error(Code::kBusy, "the file keeps changing hands");

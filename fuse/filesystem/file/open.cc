@@ -84,6 +84,7 @@ Result<Opened> Engine::finish_open(Request& request, std::shared_ptr<OpenInode> 
   }
   opened.handle = *handle;
   opened.unnamed = inode->unnamed;
+  opened.failed = inode->failed.has_value();
   // The kernel may serve all reads itself: opening for reading is the access that is seen for certain.
   if (flags.read && !flags.write && !flags.no_access_time) opened.accessed = note_access(lock, inode->id);
   opened.keep_cache = !trust_no_pages_ && changed_elsewhere_.erase(inode->id) == 0;

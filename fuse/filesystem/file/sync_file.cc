@@ -47,7 +47,7 @@ Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode, bool data_onl
   {
     MutexLock lock(store_.mutex());
     if (!done.ok()) {
-      inode->failed = done.error();
+      note_failed(lock, *inode, done.error());
       return done;
     }
     inode->synced = std::max(inode->synced, target);
@@ -55,6 +55,14 @@ Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode, bool data_onl
   TRY(sync_to_server(target));
   if (data_only && watched && !vouched) begin_vouching(inode);
   return {};
+}
+
+void Engine::note_failed(const MutexLock&, OpenInode& inode, const Error& error) {
+  inode.failed = error;
+  if (!options_.sync_failed) return;
+  handles_.for_each([&](HandleId id, const Handle& handle) {
+    if (handle.inode.get() == &inode) options_.sync_failed(id);
+  });
 }
 
 /// Syncs the backing file without keeping writers out.

@@ -183,7 +183,7 @@ Status Engine::record_unseen(BackingFile& file, const UnseenStamp& stamp) {
   if (!goes_on) it->second->settled_base = lsn;
   it->second->view.cut(row->content, size);
   it->second->view.written(row->content, {0, size});
-  if (too_large) it->second->failed = Error(Code::kFileTooLarge, "what was written past the largest file is gone");
+  if (too_large) note_failed(lock, *it->second, Error(Code::kFileTooLarge, "what was written past the largest file is gone"));
   return {};
 }
 

@@ -256,8 +256,8 @@ Status JournaledMetadataStore::release_segments(Lsn first_needed) {
   }
   // Without synchronous: the WAL moves into the database when there is something to move; readers do not wait.
   constexpr std::uint64_t kWalBytes = 8u << 20;
+  if (!wal_is_long() && TRY(wal_file_->size()) < kWalBytes) return {};   // what is in it goes on counting
   unfolded_ = 0;
-  if (TRY(wal_file_->size()) < kWalBytes) return {};
   MutexLock writer(writer_mutex_);
   Status moved = writer_->db().execute("PRAGMA wal_checkpoint(PASSIVE)");
   if (moved.ok()) return {};

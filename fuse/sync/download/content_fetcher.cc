@@ -179,11 +179,12 @@ void ContentFetcher::land(const Wanted& wanted, const std::vector<std::size_t>& 
 }
 
 Status ContentFetcher::launch(const Wanted& wanted, const std::vector<std::size_t>& chunks) {
-  // The request outlives an interrupted or impatient caller: others may wait for it, and the bytes are wanted anyway.
+  // The request outlives an interrupted or impatient caller: others may wait for it, and the bytes are wanted anyway. On a slow
+  // line it takes what it takes: one that ended with the caller's patience would begin anew each time.
   Status queued = contained([&] {
     return d_.pool.submit([this, wanted, chunks] {
       Status done = stopping_.stop_requested() ? Status(Error(Code::kInterrupted, "stopping")) : contained([&] {
-        return run(wanted.inode, *wanted.layout, chunks, {.stop = stopping_.get_token()});
+        return run(wanted.inode, *wanted.layout, chunks, {.stop = stopping_.get_token(), .patience = Patience::kWhileItMoves});
       });
       land(wanted, chunks, done);
     });
@@ -274,8 +275,11 @@ Status ContentFetcher::write(InodeId inode, const Layout& layout, Extent range, 
       for (const Extent& part : missing) TRY(d_.store.note_content(lock, inode, part, true));
     }
     // The server has all that is in it: it may be evicted.
-    if (clean) TRY(d_.backing.make_clean(inode));
-    else d_.backing.note_fetched(inode);
+    if (!clean) {
+      d_.backing.note_fetched(inode);
+    } else if (Status cleaned = d_.backing.make_clean(inode); !cleaned.ok()) {   // the bytes are here all the same
+      log_warn("sync.make_clean.failed", {{"inode", inode.value}, {"error", cleaned.error()}});
+    }
     return {};
   }
   return Error(Code::kBusy, "the file keeps changing hands");

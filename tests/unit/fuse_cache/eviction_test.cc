@@ -42,6 +42,17 @@ TEST_F(EvictionTest, DirtyFilesAndThoseInUseStay) {
   EXPECT_TRUE(store->exists(InodeId{2}));
 }
 
+/// As when a large tree is pinned: each of its files is asked about once or twice, and what lies behind them goes.
+TEST_F(EvictionTest, FilesThatStayDoNotHideThoseThatMayGo) {
+  constexpr std::uint64_t kPinned = 9000;   // more than are looked at in two passes
+  for (std::uint64_t i = 1; i <= kPinned; ++i) judge.keep.insert(i);
+  for (std::uint64_t i = 1; i <= kPinned + 10; ++i) fill_clean(InodeId{i}, i > kPinned ? 4096 : 1);
+  EXPECT_EQ(store->evict(judge, 0).value(), 10 * 4096u);
+  EXPECT_LT(judge.asked.size(), kPinned + 10 + 4096);   // what fills the last pass is asked about again
+  EXPECT_TRUE(store->exists(InodeId{1}));
+  EXPECT_FALSE(store->exists(InodeId{kPinned + 1}));
+}
+
 TEST_F(EvictionTest, UnseenFilesStay) {
   fill_clean(InodeId{1}, 4096);
   ASSERT_TRUE(store->set_unseen(InodeId{1}, true).ok());

@@ -79,6 +79,33 @@ TEST(Handover, TellsWhichRecordARequestWasAboutToMake) {
   EXPECT_FALSE(second->commit_of(0));
 }
 
+/// The process after the next may find another record under that number.
+TEST(Handover, ARecordThatWasNotMadeIsForgotten) {
+  auto first = *Handover::create();
+  for (std::uint64_t request : {42, 44}) {
+    Handover::Serving serving(request);
+    first->about_to_commit(Lsn{request});
+  }
+  auto second = again(*first);
+  second->forget_commits_after(Lsn{42});
+  EXPECT_EQ(second->commit_of(42), Lsn{42});
+  EXPECT_FALSE(second->commit_of(44));
+}
+
+TEST(Handover, TellsWhoseSyncFailed) {
+  auto first = *Handover::create();
+  for (std::uint64_t n : {0, 1, 2}) first->opened(file(kUse | n, 10 + n, 2));
+  first->failed(HandleId{kUse | 1});
+  first->failed(HandleId{2 * kUse | 2});   // another file's by now
+  const auto open = again(*first)->open_files();
+  ASSERT_EQ(open.size(), 3u);
+  EXPECT_FALSE(open[0].file.failed);
+  EXPECT_TRUE(open[1].file.failed);
+  EXPECT_FALSE(open[2].file.failed);
+  first->opened(file(2 * kUse | 1, 11, 4));
+  EXPECT_FALSE(first->open_files()[1].file.failed);
+}
+
 TEST(Handover, WhatWasNegotiatedIsKept) {
   auto first = *Handover::create();
   EXPECT_TRUE(first->init().empty());
@@ -90,11 +117,13 @@ TEST(Handover, WhatWasNegotiatedIsKept) {
 
 TEST(Handover, MissingNoticesShow) {
   auto first = *Handover::create();
-  EXPECT_FALSE(first->notices_missing());
-  first->notice_queued();
-  EXPECT_TRUE(again(*first)->notices_missing());
-  first->notice_told();
-  EXPECT_FALSE(again(*first)->notices_missing());
+  EXPECT_EQ(first->notices_missing(), 0u);
+  for (int i = 0; i < 3; ++i) first->notice_queued();
+  first->notices_told(1);
+  auto second = again(*first);
+  EXPECT_EQ(second->notices_missing(), 2u);
+  second->notices_told(2);   // by way of all that the kernel may know
+  EXPECT_EQ(again(*second)->notices_missing(), 0u);
 }
 
 TEST(Handover, RefusesWhatIsNotOne) {

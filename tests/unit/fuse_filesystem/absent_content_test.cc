@@ -293,6 +293,23 @@ TEST_F(AbsentContentTest, AWipedCacheOfASmallFileIsReadFromItsManifest) {
   EXPECT_EQ(stack.content(file), "a small file");
 }
 
+/// By a cleaner that does not ask who uses it: folders and all, while the file's descriptor is still kept.
+TEST_F(AbsentContentTest, ACacheThatIsWipedUnderAMountIsMadeAgain) {
+  const InodeId file = id("big");
+  EXPECT_EQ(stack.content(file), big);
+  ASSERT_OK(stack.backing->make_clean(file));
+  std::filesystem::remove_all(stack.directory() + "/cache/backing");
+  HandleId handle = stack.open_file(file, FsStack::rw());
+  ASSERT_TRUE(stack.write(handle, 10, "changed").ok());
+  big.replace(10, 7, "changed");
+  EXPECT_EQ(*stack.read(handle, 0, big.size()), big);
+  stack.fs->release(handle);
+  const InodeId other = id("sparse");
+  std::filesystem::remove_all(stack.directory() + "/cache/backing");
+  EXPECT_EQ(stack.content(other), sparse);
+  ASSERT_OK(stack.backing->make_clean(other));
+}
+
 TEST_F(AbsentContentTest, ACacheFileCutByAPowerCutIsFetchedAgain) {
   InodeId file = id("big");
   EXPECT_EQ(stack.content(file), big);

@@ -13,7 +13,7 @@ class TakeOverTest : public FsTest {
   /// The handover list's entry of an open file.
   static OpenBefore before(const Opened& opened, InodeId inode, OpenFlags flags = FsStack::rw()) {
     return {opened.handle, inode, flags.read, flags.write, flags.append, flags.sync, opened.passthrough != nullptr,
-            opened.unnamed};
+            opened.unnamed, opened.failed};
   }
   void take_over(std::vector<OpenBefore> open) {
     stack.options.open_before = std::move(open);
@@ -44,6 +44,43 @@ TEST_F(TakeOverTest, OpenFilesKeepTheirHandles) {
   EXPECT_CODE(stack.write(first.opened.handle, 0, "x"), Code::kBadHandle);
   EXPECT_EQ(stack.content(first.node.id), "first");
   stack.expect_sound();
+}
+
+/// A release may come a second time, and a program may hold a handle that could not be restored.
+TEST_F(TakeOverTest, HandlesOfBeforeAreNeverGivenOutAnew) {
+  auto first = stack.create("a"), second = stack.create("b");
+  take_over({before(second.opened, second.node.id)});
+  auto third = stack.create("c"), fourth = stack.create("d");
+  EXPECT_NE(third.opened.handle, first.opened.handle);
+  EXPECT_NE(fourth.opened.handle, first.opened.handle);
+  stack.fs->release(first.opened.handle);
+  EXPECT_OK(stack.write(third.opened.handle, 0, "x"));
+  EXPECT_OK(stack.write(fourth.opened.handle, 0, "x"));
+}
+
+TEST_F(TakeOverTest, AFailedSyncStaysFailed) {
+  std::vector<HandleId> told;
+  stack.options.sync_failed = [&](HandleId handle) { told.push_back(handle); };
+  stack.options.passthrough = stack.options.log_small_syncs = false;
+  stack.reopen();
+  auto made = stack.create("a");
+  ASSERT_OK(stack.write(made.opened.handle, 0, "x"));
+  Opened other = open(made.node.id);
+  stack.hook = [](const FaultPoint& point) {
+    return point.name == "file.sync" && point.detail.find("/backing/") != point.detail.npos ? EIO : 0;
+  };
+  EXPECT_CODE(stack.fs->sync_file(r, made.opened.handle, false), Code::kIo);
+  stack.hook = nullptr;
+  EXPECT_EQ(told, (std::vector<HandleId>{made.opened.handle, other.handle}));
+  Opened later = open(made.node.id);
+  EXPECT_TRUE(later.failed);
+  take_over({before(later, made.node.id)});
+  EXPECT_CODE(stack.fs->sync_file(r, later.handle, false), Code::kIo);
+  EXPECT_CODE(stack.fs->flush(r, later.handle), Code::kIo);
+  stack.fs->release(later.handle);
+  Opened fresh = open(made.node.id);
+  EXPECT_FALSE(fresh.failed);
+  EXPECT_OK(stack.fs->sync_file(r, fresh.handle, false));
 }
 
 TEST_F(TakeOverTest, AHandleOfNothingIsDropped) {
