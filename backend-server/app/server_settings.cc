@@ -26,7 +26,7 @@ constexpr Setting kTable[] = {
     {"access-token-lifetime", SettingType::kDuration, "10m", kMinute, 60 * kMinute, "how long an access token is good"},
     {"refresh-retry", SettingType::kDuration, "10m", 0, 7 * kDay,
      "how long a device that lost the answer to a renewal of its login may ask again, unless the new one was used; 0: never"},
-    {"logins-per-network", SettingType::kInteger, "100", 1, 1'000'000,
+    {"logins-per-network", SettingType::kInteger, "100", 1, 1'000,
      "logins and signups per hour from one IPv4 /24 or IPv6 /64"},
     {"io-threads", SettingType::kInteger, "0", 0, 64, "threads for connections; 0: by the number of processors"},
     {"worker-threads", SettingType::kInteger, "0", 0, 512, "threads for requests; 0: by the number of processors"},

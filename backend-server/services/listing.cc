@@ -63,7 +63,7 @@ Result<InodePage> NamespaceService::inodes(const Caller& caller, const VolumeId&
       std::size_t manifest_bytes = fits ? row->manifest_bytes : 0;
       page.inodes.push_back(TRY(record_of(tables.names, access.volume.number, *std::move(row), manifest_bytes)));
       bytes += size_of(page.inodes.back());
-      if (bytes > kGiveUpFactor * max_bytes)
+      if (page.inodes.size() > 1 && bytes > kGiveUpFactor * max_bytes)
         return Error(Code::kTooLarge, "the inodes' attributes do not fit one page: ask for fewer");
     }
     return page;

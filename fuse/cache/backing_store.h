@@ -11,6 +11,7 @@
 #include "shared/base/file.h"
 #include "shared/base/ids.h"
 #include "shared/base/mutex.h"
+#include "shared/model/extents.h"
 
 namespace skymoor::client {
 
@@ -25,6 +26,8 @@ class BackingFile {
   bool serves(InodeId inode) const { return !detached_.load(std::memory_order_acquire) && this->inode() == inode; }
   File& file() { return *file_; }
   int fd() const { return file_->fd(); }
+  /// Zeros there, as a hole where the disk can. What of the range lies beyond the file's end may stay so. Errors: NoSpace, Io.
+  Status zero(Extent range);
 
   /// Held around every change of the bytes, from before the first byte until the record is committed. Several may be
   /// held at once.

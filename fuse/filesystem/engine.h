@@ -154,6 +154,7 @@ class Engine final : public Filesystem, private EvictionJudge, private ContentWi
   Change begin_attributes(const MutexLock&, const InodeRow& row, unsigned fields);
   Status change_attributes(const MutexLock&, Request&, InodeRow& row, const SetAttributesRequest& wanted);
   Status put_acl_for_mode(const MutexLock&, Change& change, const InodeRow& row, std::uint32_t mode);
+  Status check_xattr_room(const MutexLock&, const InodeRow& row, std::string_view name, std::size_t size);
   Status put_xattr(const MutexLock&, InodeRow row, std::string_view name, ByteView value);
   Status erase_xattr(const MutexLock&, InodeRow row, std::string_view name);
   Status set_acl(const MutexLock&, InodeRow row, std::string_view name, ByteView value, bool kill_sgid);
@@ -189,6 +190,7 @@ class Engine final : public Filesystem, private EvictionJudge, private ContentWi
   Status sync_inode(const std::shared_ptr<OpenInode>& inode, bool data_only = false);
   Status sync_bytes(OpenInode& inode);
   Status sync_whoever_has(BackingFile& file);
+  bool log_is_short();
   void note_failed(const MutexLock&, OpenInode& inode, const Error& error);
   Result<Lsn> log_unsynced(OpenInode& inode);
   Status sync_to_server(Lsn target);
@@ -204,11 +206,6 @@ class Engine final : public Filesystem, private EvictionJudge, private ContentWi
   Result<std::size_t> copy_into(Request&, BackingFile& source, std::uint64_t from_offset,
                                 const std::shared_ptr<OpenInode>& to, std::uint64_t to_offset, std::size_t length);
   Status allocate_in(Request&, ContentChange& change, int mode, Extent extent);
-  struct Segment {
-    bool data = false;
-    std::uint64_t end = 0;
-  };
-  Segment segment_at(const OpenInode& inode, const Manifest* manifest, std::uint64_t at, std::uint64_t size);
 
   // ---- unseen/passthrough.cc ----
   Result<bool> may_pass_through(const MutexLock&, Request&, OpenInode& inode, const InodeRow& row, OpenFlags flags,

@@ -6,13 +6,12 @@
 namespace skymoor::client {
 namespace {
 
-/// What the server has of the file. Nothing: it has none, or its list of blocks is not here.
+/// What the server has of the file. Nothing: it has none. An empty manifest: its list of blocks is not here.
 Result<std::optional<InodeRow>> at_server(MetadataStore::Confirmed& confirmed, InodeId inode, Bytes& manifest) {
   auto row = TRY(confirmed.inode(inode));
   if (!row || row->links == 0 || row->content == OpId{}) return std::optional<InodeRow>();
   ContentRow content = TRY(confirmed.content(inode));
-  if (content.manifest.empty() || content.manifest_content != row->content) return std::optional<InodeRow>();
-  manifest = std::move(content.manifest);
+  if (content.manifest_content == row->content) manifest = std::move(content.manifest);
   return row;
 }
 
@@ -41,11 +40,11 @@ Status settle_lost_files(MetadataStore& store, BackingStore& backing) {
     if (!confirmed) confirmed = TRY(store.confirmed());
     Bytes manifest;
     const auto before = TRY(at_server(*confirmed, inode, manifest));
-    const char* became = "nothing";
-    if (before) {
+    const char* became = "an error when it is read";
+    if (before && !manifest.empty()) {
       TRY(go_back(store, *before, std::move(manifest)));
       became = "what the server has";
-    } else if (store.power_was_lost()) {
+    } else if (!before && store.power_was_lost()) {
       TRY(backing.open_file(inode, true));
       became = "zeros";
     }

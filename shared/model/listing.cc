@@ -2,12 +2,12 @@
 
 #include "shared/model/codec.h"
 #include "shared/model/inode_record.h"
+#include "shared/model/xattr_limits.h"
 
 namespace skymoor {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
-constexpr std::size_t kMaxXattrs = 4096;
 
 }  // namespace
 
@@ -39,7 +39,7 @@ InodeRecord decode_inode_record(ByteReader& in) {
   r.sealed_target = to_bytes(in.bytes(kMaxSealedTargetBytes));
   r.sealed_manifest = to_bytes(in.bytes(kMaxCommitBytes));
   r.manifest_left_out = in.u8() != 0;
-  std::size_t xattrs = in.count(kMaxXattrs, 33);
+  std::size_t xattrs = in.count(kMaxStoredXattrs, 33);
   for (std::size_t i = 0; i < xattrs && !in.failed(); ++i) {
     SetXattr x;
     x.inode = r.inode;

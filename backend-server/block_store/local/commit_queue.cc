@@ -1,12 +1,14 @@
 #include "backend-server/block_store/local/commit_queue.h"
 
 #include <algorithm>
+#include <array>
 
 namespace skymoor::server {
 namespace {
 
 /// Bounds how long a turn takes, and with it how long the first in the queue waits.
 constexpr std::size_t kTurnBytes = 64 * 1024 * 1024;
+constexpr std::size_t kMostInTurn = 256;
 /// What is copied while the processor's cache has it from its checksum.
 constexpr std::size_t kPieceBytes = 32 * 1024;
 
@@ -50,24 +52,25 @@ Status CommitQueue::submit(CommitRequest& request) {
 
 void CommitQueue::lead(MutexLock& lock) {
   committing_ = true;
-  std::vector<Waiting*> turn;
-  std::vector<CommitRequest*> requests;
-  std::size_t bytes = 0;
-  while (!queue_.empty() && bytes < kTurnBytes) {
+  // Nothing is allocated here: an exception would leave those who wait waiting.
+  std::array<Waiting*, kMostInTurn> turn;
+  std::array<CommitRequest*, kMostInTurn> requests;
+  std::size_t bytes = 0, count = 0;
+  while (!queue_.empty() && bytes < kTurnBytes && count < kMostInTurn) {
     Waiting* next = queue_.front();
     // A move checks the index before it is written, so that nothing may be on its way there: it gets its own turn.
     const bool alone = next->request->kind == CommitRequest::Kind::kMove;
-    if (alone && !turn.empty()) break;
+    if (alone && count > 0) break;
     queue_.pop_front();
-    turn.push_back(next);
-    requests.push_back(next->request);
+    turn[count] = next;
+    requests[count++] = next->request;
     bytes += next->request->encoded.size();
     if (alone) break;
   }
   lock.unlock();
-  commit_(requests);
+  commit_(std::span(requests).first(count));
   lock.lock();
-  for (Waiting* w : turn) w->done = true;
+  for (Waiting* w : std::span(turn).first(count)) w->done = true;
   committing_ = false;
   changed_.notify_all();
 }

@@ -87,7 +87,9 @@ Status SegmentBlockStore::finish_segment(std::uint32_t number, bool last, std::u
   }
   if (!contents.closed) {
     const Bytes hint = segment::encode_hint(number, contents.header.salt, scan.end, true, scan.entries);
-    TRY(write_file_durably(disk_, segment::hint_path(options_.directory, number), hint));
+    // Without it the segment is only slower to open: a full disk keeps nobody from reading.
+    if (Status written = write_file_durably(disk_, segment::hint_path(options_.directory, number), hint); !written.ok())
+      log_warn("block_store.hint_not_written", {{"segment", number}, {"error", written.error()}});
   }
   catalogue_.seal_segment(number, scan.end);
   return {};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "shared/base/log.h"
+#include "shared/base/must_finish.h"
 
 namespace skymoor::server {
 
@@ -12,7 +13,21 @@ using segment::RecordKind;
 SegmentWriter::SegmentWriter(Disk& disk, Random& random, Catalogue& catalogue, Options options)
     : disk_(disk), random_(random), catalogue_(catalogue), options_(std::move(options)) {}
 
+/// Where memory runs out on the way all of the turn is refused, what is durable of it too: who sends that again finds it.
 void SegmentWriter::commit(std::span<CommitRequest* const> requests) {
+  const Status done = contained([&]() -> Status {
+    TRY(MustFinish::ready());
+    write(requests);
+    return {};
+  });
+  if (done.ok()) return;
+  const MustFinish finishing;
+  for (CommitRequest* request : requests) request->result = done;
+  pending_.clear();
+  if (active_) abandon(done.error());
+}
+
+void SegmentWriter::write(std::span<CommitRequest* const> requests) {
   for (CommitRequest* request : requests) {
     if (request->kind == CommitRequest::Kind::kMove) drop_outdated(*request);
     if (request->records.empty()) continue;
@@ -30,8 +45,8 @@ Status SegmentWriter::append(CommitRequest& request) {
     cut_back();
     return written;
   }
-  active_->end += request.encoded.size();
   pending_.push_back(std::move(pending));
+  active_->end += request.encoded.size();
   return {};
 }
 
@@ -98,6 +113,7 @@ void SegmentWriter::settle() {
     pending_.clear();
     return;
   }
+  const MustFinish finishing;   // the hint has to name what the catalogue does
   active_->durable_end = active_->end;
   for (Pending& p : pending_) {
     p.request->removed = catalogue_.apply(active_->number, p.entries, active_->end);

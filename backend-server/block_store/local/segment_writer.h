@@ -54,6 +54,7 @@ class SegmentWriter {
     std::vector<segment::Entry> entries;
   };
 
+  void write(std::span<CommitRequest* const> requests);
   Status append(CommitRequest& request);
   Status make_room(const CommitRequest& request);
   Status create_segment();

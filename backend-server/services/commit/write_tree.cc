@@ -2,11 +2,11 @@
 #include <algorithm>
 
 #include "backend-server/services/commit/steps.h"
+#include "shared/model/xattr_limits.h"
 
 namespace skymoor::server {
 namespace {
 
-constexpr std::uint32_t kMaxXattrs = 1024;
 constexpr std::uint64_t kMaxContentBytes = 1ull << 62;  // sizes are what devices say: the sum must stay a number
 
 Status write_content(const CommitContext& context, WorkingInode& inode, VolumeState& state) {
@@ -39,7 +39,7 @@ Status write_xattrs(const CommitContext& context, WorkingInode& inode) {
     TRY(names.put_xattr(context.volume.number, *xattr, context.next()));
     inode.row.xattrs += static_cast<std::uint32_t>(has) - static_cast<std::uint32_t>(had);
   }
-  if (inode.row.xattrs > kMaxXattrs) return unprocessable("an inode has at most 1024 extended attributes");
+  if (inode.row.xattrs > kMaxStoredXattrs) return unprocessable("too many extended attributes of one inode");
   return {};
 }
 

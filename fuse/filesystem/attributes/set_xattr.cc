@@ -3,6 +3,7 @@
 #include "fuse/filesystem/attributes/posix_acl.h"
 #include "fuse/filesystem/attributes/xattr_names.h"
 #include "fuse/filesystem/engine.h"
+#include "shared/model/xattr_limits.h"
 
 namespace skymoor::client {
 
@@ -22,7 +23,19 @@ Status Engine::set_xattr(Request& request, InodeId inode, std::string_view name,
   }
   if (name == kAccessAclName || name == kDefaultAclName)
     return set_acl(lock, std::move(row), name, value, kill_sgid);
+  TRY(check_xattr_room(lock, row, name, value.size()));
   return put_xattr(lock, std::move(row), name, value);
+}
+
+Status Engine::check_xattr_room(const MutexLock& lock, const InodeRow& row, std::string_view name, std::size_t size) {
+  if (!row.has_xattrs) return {};
+  const auto names = TRY(store_.xattr_names(lock, row.id));
+  const bool replaces = std::find(names.begin(), names.end(), name) != names.end();
+  if (!replaces && names.size() >= kMaxXattrs) return Error(Code::kNoSpace, "a file can have no more attributes");
+  if (size <= kSmallXattrBytes) return {};
+  for (const std::string& other : names)
+    if (other != name) size += TRY(store_.xattr(lock, row.id, other)).size();
+  return size <= kMaxXattrsBytes ? Status() : Error(Code::kNoSpace, "the file's attributes are too large together");
 }
 
 Status Engine::put_xattr(const MutexLock& lock, InodeRow row, std::string_view name, ByteView value) {

@@ -71,8 +71,7 @@ Status Engine::allocate_in(Request& request, ContentChange& change, int mode, Ex
   }
   std::uint64_t size = (mode & FALLOC_FL_KEEP_SIZE) != 0 ? old_size : std::max(old_size, extent.end);
   if (!zeroes) {
-    if (size == old_size) return {};
-    extent.begin = std::max(extent.begin, old_size);
+    return size == old_size ? Status() : change.record(lock, row, {size, size}, size);
   }
   extent.end = std::min(extent.end, size);
   extent.begin = std::min(extent.begin, extent.end);

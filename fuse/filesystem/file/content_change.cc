@@ -56,9 +56,17 @@ Status ContentChange::begin(Request& request) {
   TRY(begin());
   MutexLock lock(engine_.store_.mutex());
   InodeRow row = TRY(engine_.row_of(lock, request, inode_->id));
+  TRY(engine_.load_view(lock, *inode_, row));
+  while (inode_->trim_wanted && !inode_->watched.load(std::memory_order_relaxed)) {   // another device's content came in between
+    lock.unlock();
+    TRY(trim());
+    lock.lock();
+    row = TRY(engine_.row_of(lock, request, inode_->id));
+    TRY(engine_.load_view(lock, *inode_, row));
+  }
+  began_with_ = row.content;
   auto known = [&] { return inode_->view.has_manifest() || inode_->view.wholly_valid(row.attributes.size); };
   if (row.content == OpId{} || row.attributes.size == 0) return {};
-  TRY(engine_.load_view(lock, *inode_, row));
   if (known()) return {};
   TRY(engine_.reload_view(lock, *inode_, row));  // fetched, perhaps, since it was loaded
   if (known()) return {};
@@ -92,6 +100,11 @@ Status ContentChange::record(const MutexLock& lock, InodeRow& row, Extent writte
   const std::uint64_t old_size = row.attributes.size;
   if (row.content == OpId{} && old_size == 0 && !inode_->watched.load(std::memory_order_relaxed))
     inode_->unsynced.all_synced();   // a new file: there is nothing that could be missing
+  // Another device's content came in since `begin` cut the file: what is beyond its end is still that of before.
+  if (size > old_size && began_with_ && *began_with_ != row.content && !inode_->watched.load(std::memory_order_relaxed)) {
+    TRY(file_->zero({old_size, std::max(written.begin, old_size)}));
+    TRY(file_->zero({std::max(written.end, old_size), size}));
+  }
   auto [change, after] = begin_record(lock, row, size);
   if (inode_->watched.load(std::memory_order_relaxed)) {
     // Others write past us: the backing file is the truth, and all of it may have changed.

@@ -56,6 +56,7 @@ class ContentChange {
   bool plain_ = false;
   Request* takes_from_ = nullptr;
   bool may_keep_ids_ = true;
+  std::optional<OpId> began_with_;   ///< the content that the change was begun on
   std::optional<MutexLock> lock_;
   std::shared_ptr<BackingFile> file_;
   std::optional<BackingFile::Modification> modification_;

@@ -1,6 +1,9 @@
 #include "fuse/filesystem/engine.h"
 
 namespace skymoor::client {
+namespace {
+constexpr std::uint64_t kMaxWaitingForLoggedBytes = 8192;   // records: 256 MiB of logged bytes at most
+}
 
 Status Engine::sync_file(Request&, HandleId id, bool data_only) {
   // Data only or not, the size must survive with the data, and it stands in the record; only a file that vouches for itself
@@ -31,7 +34,7 @@ Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode, bool data_onl
       lock.unlock();
       return sync_to_server(target);
     }
-    small = inode->unsynced.known() && !watched && options_.log_small_syncs;
+    small = inode->unsynced.known() && !watched && options_.log_small_syncs && log_is_short();
     beside_old = small && store_.has_base(lock, inode->id);
     vouched = data_only && watched && inode->vouching && may_vouch(lock, *inode, *row);
     if (vouched) target = inode->settled_base;
@@ -55,6 +58,11 @@ Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode, bool data_onl
   TRY(sync_to_server(target));
   if (data_only && watched && !vouched) begin_vouching(inode);
   return {};
+}
+
+/// What waits for the server stays in the log, logged bytes with it: without a network it must not grow with each fsync.
+bool Engine::log_is_short() {
+  return store_.last_lsn().value - store_.position().acknowledged.value < kMaxWaitingForLoggedBytes;
 }
 
 void Engine::note_failed(const MutexLock&, OpenInode& inode, const Error& error) {

@@ -31,8 +31,7 @@ Status Engine::truncate(Request& request, const std::shared_ptr<OpenInode>& inod
     MutexLock lock(store_.mutex());
     InodeRow row = TRY(row_of(lock, request, inode->id));
     if (!cut_first) inode->trim_wanted = true;
-    Extent grown = size > old_size ? Extent{old_size, size} : Extent{size, size};
-    TRY(change.record(lock, row, grown, size));
+    TRY(change.record(lock, row, {size, size}, size));
   }
   if (cut_first) return {};
   // The record stands: a failure here only leaves bytes beyond the end, which the next change cuts off.

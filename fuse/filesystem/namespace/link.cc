@@ -47,8 +47,13 @@ Status Engine::announce_all(const MutexLock& lock, Change& change, InodeRow& row
     }
   }
   if (row.content == OpId{}) return {};
+  ContentRow content = TRY(store_.content(lock, row.id));
+  const bool listed = !content.manifest.empty() && content.manifest_content == row.content;
   row.content = content_id(change);
-  if (row.attributes.size != 0) change.mark_content(row.id, {0, row.attributes.size}, true, true);
+  // What was copied by its blocks alone (clone_range) is not here.
+  if (listed) change.put_manifest(row.id, row.content, std::move(content.manifest));
+  for (const Extent& here : content.valid.present({0, row.attributes.size}))
+    if (!listed || content.dirty.intersects(here)) change.mark_content(row.id, here, true, true);
   return {};
 }
 

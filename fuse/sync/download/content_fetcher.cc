@@ -1,6 +1,5 @@
 #include "fuse/sync/download/content_fetcher.h"
 
-#include <fcntl.h>
 
 #include "fuse/sync/upload/byte_source.h"
 #include "fuse/sync/waiting.h"
@@ -231,14 +230,7 @@ Status ContentFetcher::write_part(BackingFile& file, Extent part, std::uint64_t 
     if (here.begin < here.end) TRY(file.file().write_at(here.begin, piece.subspan(here.begin - begin, here.length())));
     begin += piece.size();
   }
-  if (!data.empty()) return {};
-  if (file.fd() >= 0 && ::fallocate(file.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(part.begin),
-                                    static_cast<off_t>(part.length())) == 0)
-    return {};
-  const Bytes zeros(1u << 20);
-  for (std::uint64_t at = part.begin; at < part.end; at += zeros.size())
-    TRY(file.file().write_at(at, ByteView(zeros).first(std::min<std::uint64_t>(zeros.size(), part.end - at))));
-  return {};
+  return data.empty() ? file.zero(part) : Status();
 }
 
 Status ContentFetcher::write(InodeId inode, const Layout& layout, Extent range, BlockReader::Pieces data) {

@@ -61,7 +61,16 @@ struct ContentPreparer::Reading {
   Bytes whole;                                     ///< a small file, read while it was frozen
   UniqueFd copy;                                   ///< the dirty parts of one that never rests
   bool hope = false;                               ///< it may have changed while it was read
+  struct stat before{};                            ///< of the file; the kernel may write it past everybody
 };
+
+/// By the times and size that the disk keeps, whoever wrote.
+bool ContentPreparer::written_meanwhile(const Reading& reading) {
+  struct stat now{};
+  if (!reading.file || reading.file->fd() < 0 || ::fstat(reading.file->fd(), &now) != 0) return false;
+  const timespec &was = reading.before.st_mtim, &is = now.st_mtim;
+  return was.tv_sec != is.tv_sec || was.tv_nsec != is.tv_nsec || reading.before.st_size != now.st_size;
+}
 
 Result<std::optional<PreparedContent>> ContentPreparer::prepare(InodeId inode, OpId wanted, Stillness stillness,
                                                                 UploadRound& round, const CallOptions& options) {
@@ -72,6 +81,7 @@ Result<std::optional<PreparedContent>> ContentPreparer::prepare(InodeId inode, O
   if (reading.file) {
     reading.frozen = reading.file->freeze();
     reading.generation = reading.file->generation();
+    if (reading.file->fd() >= 0 && ::fstat(reading.file->fd(), &reading.before) != 0) return Error::from_errno(errno, "stat backing file");
   }
   auto state = TRY(look(inode));
   if (!state) return std::optional<PreparedContent>();
@@ -92,6 +102,7 @@ Result<std::optional<PreparedContent>> ContentPreparer::prepare(InodeId inode, O
   } else {
     reading.hope = reading.file != nullptr;
   }
+  if (stillness == Stillness::kHope && !reading.hope && written_meanwhile(reading)) return std::optional<PreparedContent>();
   if (reading.frozen) reading.frozen.unlock();
   const OpId found = state->prepared.content;
   if (!state->named && found != wanted && found.writer == wanted.writer && TRY(made_without_a_name(found)))
@@ -99,7 +110,7 @@ Result<std::optional<PreparedContent>> ContentPreparer::prepare(InodeId inode, O
 
   if (size == 0) return std::optional(std::move(state->prepared));
   TRY(cut_all(*state, reading, round, options));
-  if (reading.hope && !TRY(unchanged(*state, *reading.file, reading.generation)))
+  if (reading.hope && (written_meanwhile(reading) || !TRY(unchanged(*state, *reading.file, reading.generation))))
     return std::optional<PreparedContent>();
   return std::optional(std::move(state->prepared));
 }

@@ -3,6 +3,7 @@
 
 #include "fuse/filesystem/attributes/posix_acl.h"
 #include "shared/model/change.h"
+#include "shared/model/xattr_limits.h"
 #include "tests/unit/fuse_filesystem/fs_stack.h"
 
 namespace skymoor::client {
@@ -127,6 +128,22 @@ TEST_F(AttributesTest, ThousandsOfXattrs) {
   for (int i = 0; i < 1500; ++i) ASSERT_OK(set_xattr(a, "user.n" + std::to_string(i), std::to_string(i)));
   EXPECT_EQ(stack.fs->list_xattrs(r, a)->size(), 1500u);
   EXPECT_EQ(as_text(stack.fs->get_xattr(r, a, "user.n777").value()), "777");
+}
+
+/// They travel in one message: what a device cannot send it does not take.
+TEST_F(AttributesTest, XattrsOfAFileAreBoundedTogether) {
+  InodeId a = stack.touch("a"), b = stack.touch("b");
+  for (std::size_t i = 0; i < kMaxXattrs; ++i) ASSERT_OK(set_xattr(a, "user.n" + std::to_string(i), "x"));
+  EXPECT_CODE(set_xattr(a, "user.more", "x"), Code::kNoSpace);
+  EXPECT_OK(set_xattr(a, "user.n7", "other"));
+  ASSERT_OK(stack.fs->remove_xattr(r, a, "user.n8"));
+  EXPECT_OK(set_xattr(a, "user.more", "x"));
+  const std::string large(kMaxXattrValueBytes, 'x');
+  for (std::size_t i = 0; i < kMaxXattrsBytes / large.size(); ++i) ASSERT_OK(set_xattr(b, "user.n" + std::to_string(i), large));
+  EXPECT_CODE(set_xattr(b, "user.more", large), Code::kNoSpace);
+  EXPECT_OK(set_xattr(b, "user.n7", large));
+  EXPECT_OK(set_xattr(b, "user.more", "small"));
+  stack.expect_sound();
 }
 
 TEST_F(AttributesTest, XattrsMoveTheChangeTime) {

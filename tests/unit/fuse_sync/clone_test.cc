@@ -45,6 +45,28 @@ TEST_F(CloneTest, NothingMovesForACopyOfWhatIsNotHere) {
   expect_converged();
 }
 
+/// As `cp` does with O_TMPFILE: a name came to bytes that were never here, and they were zeros.
+TEST_F(CloneTest, ACopyThatGetsItsNameAfterwardsIsTheCopyStill) {
+  Request r;
+  const auto from = b.files().open(r, b.inode_of("big"), {.read = true, .write = false});
+  const auto made = b.files().create_unnamed(r, kRootInode, 0600, {.read = true, .write = true});
+  ASSERT_TRUE(from.ok() && made.ok());
+  const auto before = moved();
+  for (std::size_t done = 0; done < big.size();) {
+    const auto step = b.files().copy_range(r, from->handle, done, made->opened.handle, done, big.size() - done);
+    ASSERT_TRUE(step.ok() && *step > 0) << step.error().to_string();
+    done += *step;
+  }
+  ASSERT_TRUE(b.files().link(r, made->node.id, kRootInode, "copy").ok());
+  b.files().release(made->opened.handle);
+  b.files().release(from->handle);
+  b.sync();
+  EXPECT_EQ(moved(), before);
+  EXPECT_TRUE(of_server().at("copy") == big);
+  EXPECT_TRUE(b.read("copy") == big);
+  expect_converged();
+}
+
 TEST_F(CloneTest, ACopyThatIsWrittenOnAndMetByARestartSendsWhatWasWritten) {
   b.remote().set_offline(true);
   b.copy("big", "copy");

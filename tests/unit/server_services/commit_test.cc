@@ -1,4 +1,6 @@
 // What commits do to the tree: effects, usage, retention, idempotency.
+#include "shared/model/listing.h"
+#include "shared/model/xattr_limits.h"
 #include "tests/unit/server_services/test_writer.h"
 
 namespace skymoor::server {
@@ -144,6 +146,22 @@ TEST_F(CommitTest, sets_attributes_field_by_field) {
   EXPECT_EQ(record.attributes.mode, 0644u);
   EXPECT_EQ(record.attributes.mtime, effect.values.mtime);
   EXPECT_EQ(record.version, writer_->base());
+}
+
+TEST_F(CommitTest, takes_as_many_xattrs_as_two_devices_may_set) {
+  InodeId file = make_file("f");
+  for (std::size_t begin = 0; begin < kMaxStoredXattrs; begin += 512) {
+    std::vector<Effect> effects;
+    for (std::size_t i = begin; i < begin + 512; ++i) effects.push_back(set_xattr(file, "x" + std::to_string(i), Bytes(40, 1)));
+    value_of(writer_->submit(std::move(effects)));
+  }
+  EXPECT_EQ(find(file)->xattrs.size(), kMaxStoredXattrs);
+  InodePage page;   // as a device gets it
+  page.inodes.push_back(*find(file));
+  const auto read = decode_inode_page(encode_inode_page(page));
+  ASSERT_TRUE(read.ok()) << read.error().to_string();
+  EXPECT_EQ(read->inodes[0].xattrs.size(), kMaxStoredXattrs);
+  EXPECT_FALSE(writer_->submit({set_xattr(file, "one more", Bytes(40, 1))}).ok());
 }
 
 TEST_F(CommitTest, sets_replaces_and_removes_xattrs) {

@@ -1,4 +1,5 @@
 // Every commit that would break the tree is refused with its own code and leaves every row as it was.
+#include "shared/model/xattr_limits.h"
 #include "tests/unit/server_services/test_writer.h"
 
 namespace skymoor::server {
@@ -249,7 +250,7 @@ TEST_F(RefusalTest, malformed_effects) {
 TEST_F(RefusalTest, too_many_xattrs) {
   InodeId a = make_file("a");
   std::vector<Effect> effects;
-  for (int i = 0; i < 1025; ++i) effects.push_back(set_xattr(a, std::to_string(i), Bytes(40, 1)));
+  for (std::size_t i = 0; i <= kMaxStoredXattrs; ++i) effects.push_back(set_xattr(a, std::to_string(i), Bytes(40, 1)));
   expect_refused(std::move(effects), Code::kUnprocessable);
 }
 
