@@ -8,6 +8,7 @@ namespace skymoor::client {
 namespace {
 
 constexpr std::size_t kBatch = 4096;          // candidates looked at in one pass over the table
+constexpr std::size_t kMostBatches = 32;      // of one call: a full disk asks again, and goes on behind those that stay
 constexpr std::size_t kMisfiledBatch = 1024;
 constexpr std::chrono::milliseconds kUsagePatience{50};
 
@@ -100,9 +101,9 @@ Result<std::uint64_t> DiskBackingStore::evict(EvictionJudge& judge, std::uint64_
   std::size_t rounds = 0;
   {
     MutexLock lock(mutex_);
-    rounds = table_.size() / kBatch + 1;
+    rounds = std::min(table_.size() / kBatch + 1, kMostBatches);
   }
-  // Those that stay (pinned, open) are behind all others in the next round.
+  // Those that stay (pinned) are behind all others in the next round.
   for (bool more = true; clean > target && more && rounds > 0; --rounds) {
     freed += TRY(evict_batch(judge, clean - target, more));
     clean = usage().clean_bytes;

@@ -207,7 +207,7 @@ Result<std::vector<protocol::BlockStatus>> FakeVolumeRemote::upload_pack(ByteVie
 }
 
 Result<Bytes> FakeVolumeRemote::fetch_pack(const std::vector<BlockId>& ids, CallOptions) {
-  TRY(line());
+  TRY(line("fetch"));
   ++fetches;
   const auto hostile = tampering();
   std::lock_guard lock(server_.mutex_);

@@ -15,14 +15,15 @@ SegmentWriter::SegmentWriter(Disk& disk, Random& random, Catalogue& catalogue, O
 
 /// Where memory runs out on the way all of the turn is refused, what is durable of it too: who sends that again finds it.
 void SegmentWriter::commit(std::span<CommitRequest* const> requests) {
-  const Status done = contained([&]() -> Status {
-    TRY(MustFinish::ready());
+  const Status ready = MustFinish::ready();
+  const Status done = !ready.ok() ? ready : contained([&]() -> Status {
     write(requests);
     return {};
   });
   if (done.ok()) return;
   const MustFinish finishing;
   for (CommitRequest* request : requests) request->result = done;
+  if (!ready.ok()) return;   // nothing was begun
   pending_.clear();
   if (active_) abandon(done.error());
 }

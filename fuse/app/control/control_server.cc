@@ -105,17 +105,15 @@ void ControlServer::accept_loop() {
       send_line(fd.get(), R"({"ok":false,"code":"busy","message":"too many requests at this mount"})", stop_.get_token());
       continue;
     }
-    auto connection = std::make_unique<Connection>();
-    connection->fd = std::move(fd);
-    const Status begun = contained([&] { return begin(std::move(connection)); });
+    const Status begun = contained([&] { return begin(std::move(fd)); });
     if (!begun.ok()) log_warn("control.refused", {{"error", begun.error()}});
   }
 }
 
-Status ControlServer::begin(std::unique_ptr<Connection> connection) {
-  Connection& made = *connection;
+Status ControlServer::begin(UniqueFd fd) {
   std::list<std::unique_ptr<Connection>> kept;
-  kept.push_back(std::move(connection));
+  Connection& made = *kept.emplace_back(std::make_unique<Connection>());
+  made.fd = std::move(fd);
   made.thread = std::thread([this, &made] {
     set_thread_name("control-call");
     serve(made);

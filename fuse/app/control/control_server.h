@@ -40,7 +40,7 @@ class ControlServer {
   struct Connection;
   ControlServer(UniqueFd directory, UniqueFd listener, ControlHandler& handler);
   void accept_loop();
-  Status begin(std::unique_ptr<Connection> connection);
+  Status begin(UniqueFd fd);
   void serve(Connection& connection);
   void reap();
 

@@ -300,7 +300,7 @@ Result<std::optional<WorkerPart>> Supervisor::ended(int status) {
   // It was to end, and left the mount behind.
   abort_waiting();
   (void)unmount_left();
-  return over(code);
+  return over(exited && code == kHandedOverExit ? 0 : code);
 }
 
 std::size_t Supervisor::crashes_lately() const {

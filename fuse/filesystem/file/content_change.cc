@@ -56,6 +56,8 @@ Status ContentChange::begin(Request& request) {
   TRY(begin());
   MutexLock lock(engine_.store_.mutex());
   InodeRow row = TRY(engine_.row_of(lock, request, inode_->id));
+  began_with_ = row.content;
+  if (row.content == OpId{}) return {};   // a new file
   TRY(engine_.load_view(lock, *inode_, row));
   while (inode_->trim_wanted && !inode_->watched.load(std::memory_order_relaxed)) {   // another device's content came in between
     lock.unlock();
@@ -63,11 +65,10 @@ Status ContentChange::begin(Request& request) {
     lock.lock();
     row = TRY(engine_.row_of(lock, request, inode_->id));
     TRY(engine_.load_view(lock, *inode_, row));
+    began_with_ = row.content;
   }
-  began_with_ = row.content;
   auto known = [&] { return inode_->view.has_manifest() || inode_->view.wholly_valid(row.attributes.size); };
-  if (row.content == OpId{} || row.attributes.size == 0) return {};
-  if (known()) return {};
+  if (row.attributes.size == 0 || known()) return {};
   TRY(engine_.reload_view(lock, *inode_, row));  // fetched, perhaps, since it was loaded
   if (known()) return {};
   return engine_.lacks(request, Need::Kind::kInode, inode_->id);

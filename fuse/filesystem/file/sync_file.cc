@@ -2,7 +2,7 @@
 
 namespace skymoor::client {
 namespace {
-constexpr std::uint64_t kMaxWaitingForLoggedBytes = 8192;   // records: 256 MiB of logged bytes at most
+constexpr std::uint64_t kMostWaitingRecords = 8192;   // with logged bytes: 256 MiB
 }
 
 Status Engine::sync_file(Request&, HandleId id, bool data_only) {
@@ -62,7 +62,7 @@ Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode, bool data_onl
 
 /// What waits for the server stays in the log, logged bytes with it: without a network it must not grow with each fsync.
 bool Engine::log_is_short() {
-  return store_.last_lsn().value - store_.position().acknowledged.value < kMaxWaitingForLoggedBytes;
+  return store_.last_lsn().value - store_.position().acknowledged.value < kMostWaitingRecords;
 }
 
 void Engine::note_failed(const MutexLock&, OpenInode& inode, const Error& error) {

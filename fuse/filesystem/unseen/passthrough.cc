@@ -161,6 +161,7 @@ Status Engine::record_unseen(BackingFile& file, const UnseenStamp& stamp) {
   const std::uint64_t size = std::min(stamp.size, kMaxFileBytes);
   if (too_large) TRY(file.file().truncate(size));
   TRY(backing_.make_dirty(id));
+  if (!file.serves(id)) return Error(Code::kIo, "somebody has removed the file that a program writes");
   MutexLock lock(store_.mutex());
   auto row = store_.inode(lock, id);
   if (!row.ok()) return row.error().code() == Code::kNotFound ? Status() : Status(row.error());

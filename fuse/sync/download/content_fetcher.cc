@@ -1,6 +1,5 @@
 #include "fuse/sync/download/content_fetcher.h"
 
-
 #include "fuse/sync/upload/byte_source.h"
 #include "fuse/sync/waiting.h"
 #include "shared/base/log.h"
@@ -155,6 +154,7 @@ std::size_t ContentFetcher::gather(const Wanted& wanted, const std::vector<std::
       requests.back().push_back(chunks[next]);
     }
     flights.push_back(it->second);
+    ++it->second->waiters;
   }
   return next;
 }
@@ -182,6 +182,7 @@ Status ContentFetcher::launch(const Wanted& wanted, const std::vector<std::size_
   // line it takes what it takes: one that ended with the caller's patience would begin anew each time.
   Status queued = contained([&] {
     return d_.pool.submit([this, wanted, chunks] {
+      if (drop_unawaited(wanted, chunks)) return;
       Status done = stopping_.stop_requested() ? Status(Error(Code::kInterrupted, "stopping")) : contained([&] {
         return run(wanted.inode, *wanted.layout, chunks, {.stop = stopping_.get_token(), .patience = Patience::kWhileItMoves});
       });
@@ -190,6 +191,17 @@ Status ContentFetcher::launch(const Wanted& wanted, const std::vector<std::size_
   });
   if (!queued.ok()) land(wanted, chunks, queued);
   return queued;
+}
+
+/// Before a request is made: true if nobody waits for it any more. On a slow line what nobody wants would hold up what somebody does.
+bool ContentFetcher::drop_unawaited(const Wanted& wanted, const std::vector<std::size_t>& chunks) {
+  MutexLock lock(mutex_);
+  auto flight_of = [&](std::size_t chunk) { return flights_.find(FlightKey{wanted.inode, wanted.layout->content, chunk}); };
+  for (std::size_t chunk : chunks)
+    if (auto it = flight_of(chunk); it != flights_.end() && it->second->waiters > 0) return false;
+  for (std::size_t chunk : chunks)
+    if (auto it = flight_of(chunk); it != flights_.end()) flights_.erase(it);
+  return true;
 }
 
 Status ContentFetcher::run(InodeId inode, const Layout& layout, const std::vector<std::size_t>& chunks,
@@ -212,15 +224,19 @@ Status ContentFetcher::wait(const std::vector<std::shared_ptr<Flight>>& flights,
                             const std::stop_token& stop) {
   NotifyOnStop wake(stop, mutex_, landed_);
   MutexLock lock(mutex_);
-  for (const auto& flight : flights) {
-    while (!flight->done) {
-      if (stop.stop_requested() || stopping_.stop_requested()) return Error(Code::kInterrupted, "interrupted");
-      if (d_.clock.monotonic() >= deadline) return Error(Code::kTimedOut, "the server did not answer in time");
-      wait_a_while(landed_, lock, d_.clock, deadline, stop);
+  const Status outcome = [&]() -> Status {
+    for (const auto& flight : flights) {
+      while (!flight->done) {
+        if (stop.stop_requested() || stopping_.stop_requested()) return Error(Code::kInterrupted, "interrupted");
+        if (d_.clock.monotonic() >= deadline) return Error(Code::kTimedOut, "the server did not answer in time");
+        wait_a_while(landed_, lock, d_.clock, deadline, stop);
+      }
+      if (!flight->outcome.ok()) return flight->outcome;
     }
-    if (!flight->outcome.ok()) return flight->outcome;
-  }
-  return {};
+    return {};
+  }();
+  for (const auto& flight : flights) --flight->waiters;
+  return outcome;
 }
 
 /// Writes what of `data`, which begins at `begin` of the file, lies in `part`. No data: zeros.

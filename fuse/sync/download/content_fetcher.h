@@ -42,6 +42,7 @@ class ContentFetcher {
   };
   struct Flight {
     bool done = false;
+    int waiters = 0;   ///< those in `wait`, or about to be; too many where memory ran out, which keeps a request that nobody wants
     Status outcome;
   };
   using FlightKey = std::tuple<InodeId, OpId, std::size_t>;  // inode, content, chunk
@@ -54,6 +55,7 @@ class ContentFetcher {
                      std::vector<std::vector<std::size_t>>& requests, std::vector<std::shared_ptr<Flight>>& flights,
                      std::vector<std::size_t>& fresh);
   Status launch(const Wanted& wanted, const std::vector<std::size_t>& chunks);
+  bool drop_unawaited(const Wanted& wanted, const std::vector<std::size_t>& chunks);
   void land(const Wanted& wanted, const std::vector<std::size_t>& chunks, const Status& outcome);
   Status run(InodeId inode, const Layout& layout, const std::vector<std::size_t>& chunks, const CallOptions& options);
   Status wait(const std::vector<std::shared_ptr<Flight>>& flights, Instant deadline, const std::stop_token& stop);

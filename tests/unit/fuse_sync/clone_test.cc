@@ -1,4 +1,6 @@
 // Copies of files whose bytes are not here: nothing is fetched for them, nothing is sent, and nothing of them gets lost.
+#include <unistd.h>
+
 #include "tests/unit/fuse_sync/sync_fixture.h"
 
 namespace skymoor::client {
@@ -64,6 +66,26 @@ TEST_F(CloneTest, ACopyThatGetsItsNameAfterwardsIsTheCopyStill) {
   EXPECT_EQ(moved(), before);
   EXPECT_TRUE(of_server().at("copy") == big);
   EXPECT_TRUE(b.read("copy") == big);
+  expect_converged();
+}
+
+TEST_F(CloneTest, ACopyThatIsWrittenOnBeforeItGetsItsNameIsBoth) {
+  Request r;
+  const auto from = b.files().open(r, b.inode_of("big"), {.read = true, .write = false});
+  const auto made = b.files().create_unnamed(r, kRootInode, 0600, {.read = true, .write = true});
+  ASSERT_TRUE(from.ok() && made.ok());
+  ASSERT_EQ(b.files().copy_range(r, from->handle, 0, made->opened.handle, 0, big.size()).value_or(0), big.size());
+  ASSERT_TRUE(b.files().write(r, made->opened.handle, 3u << 20, 5, [](int fd, std::uint64_t at) -> Result<std::size_t> {
+    return static_cast<std::size_t>(::pwrite(fd, "patch", 5, static_cast<off_t>(at)));
+  }).ok());
+  ASSERT_TRUE(b.files().link(r, made->node.id, kRootInode, "copy").ok());
+  b.files().release(made->opened.handle);
+  b.files().release(from->handle);
+  std::string expected = big;
+  expected.replace(3u << 20, 5, "patch");
+  b.sync();
+  EXPECT_TRUE(of_server().at("copy") == expected);
+  EXPECT_TRUE(b.read("copy") == expected);
   expect_converged();
 }
 

@@ -690,5 +690,36 @@ TEST_F(SyncEngineTest, FetchesFailFastAndInTimeWhenTheServerIsAway) {
   EXPECT_EQ(b.engine().state_of(inode), "synced");
 }
 
+/// A line that stands still for a moment is not kept busy afterwards with what its readers have given up on.
+TEST_F(SyncEngineTest, WhatNobodyWaitsForAnyMoreIsNotFetched) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  b.stop();
+  b.options.parallel_transfers = 1;
+  const auto held = std::make_shared<std::atomic<bool>>(false);
+  b.remote().carry = [held](std::string_view call) -> Status {
+    while (*held && call == "fetch") std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return {};
+  };
+  b.start();
+  constexpr int kFiles = 20;
+  for (int i = 0; i < kFiles; ++i) a.write("f" + std::to_string(i), noise(100000, 20 + i));
+  a.sync();
+  b.catch_up();
+  b.paths();
+  *held = true;
+  SystemClock clock;
+  for (int i = 0; i < kFiles; ++i) {
+    const Status fetched = b.engine().fetch_content(b.inode_of("f" + std::to_string(i)), {0, 100000},
+                                                    clock.monotonic() + std::chrono::milliseconds(20), {});
+    ASSERT_FALSE(fetched.ok());
+    EXPECT_EQ(fetched.error().code(), Code::kTimedOut);
+  }
+  *held = false;
+  EXPECT_TRUE(b.read("f" + std::to_string(kFiles - 1)) == noise(100000, 20 + kFiles - 1));
+  EXPECT_LE(b.remote().fetches, 3u) << "what was on its way, and what is read now";
+  expect_converged();
+}
+
 }  // namespace
 }  // namespace skymoor::client
