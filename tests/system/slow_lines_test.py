@@ -153,7 +153,7 @@ def test_a_volume_over_a_line_that_resets_every_connection():
         for n in range(12):
             (left / f"larger {n}").write_bytes(os.urandom(3_000_000))
         work_over(line, w, a, b, "resets")
-        assert line.broken > 20, line.broken
+        assert line.broken >= 12, line.broken      # 72 MB, up to 6 MB to a connection
         print(f"{line.broken} connections reset")
         line.break_after = None
         for device, point in ((a, left), (b, right)):
