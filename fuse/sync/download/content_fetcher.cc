@@ -196,11 +196,10 @@ Status ContentFetcher::launch(const Wanted& wanted, const std::vector<std::size_
 /// Before a request is made: true if nobody waits for it any more. On a slow line what nobody wants would hold up what somebody does.
 bool ContentFetcher::drop_unawaited(const Wanted& wanted, const std::vector<std::size_t>& chunks) {
   MutexLock lock(mutex_);
-  auto flight_of = [&](std::size_t chunk) { return flights_.find(FlightKey{wanted.inode, wanted.layout->content, chunk}); };
+  const OpId content = wanted.layout->content;
   for (std::size_t chunk : chunks)
-    if (auto it = flight_of(chunk); it != flights_.end() && it->second->waiters > 0) return false;
-  for (std::size_t chunk : chunks)
-    if (auto it = flight_of(chunk); it != flights_.end()) flights_.erase(it);
+    if (auto it = flights_.find(FlightKey{wanted.inode, content, chunk}); it != flights_.end() && it->second->waiters > 0) return false;
+  for (std::size_t chunk : chunks) flights_.erase(FlightKey{wanted.inode, content, chunk});
   return true;
 }
 
