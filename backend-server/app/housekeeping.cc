@@ -5,12 +5,12 @@
 
 namespace skymoor::server {
 
-Housekeeping::Housekeeping(Options options, BlockStore& blocks, PartialBlocks& partial, const Clock& clock)
-    : options_(options),
+Housekeeping::Housekeeping(Options options, Disk& disk, BlockStore& blocks, PartialBlocks& partial, const Clock& clock)
+    : options_(std::move(options)),
+      disk_(disk),
       blocks_(blocks),
       partial_(partial),
       clock_(clock),
-      next_pass_(clock.monotonic() + options.scrub_every),
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 void Housekeeping::stop() {
@@ -20,6 +20,7 @@ void Housekeeping::stop() {
 
 void Housekeeping::run(const std::stop_token& stop) {
   set_thread_name("housekeeping");
+  load_progress();
   while (!stop.stop_requested()) {
     try {
       partial_.drop_idle();
@@ -31,6 +32,7 @@ void Housekeeping::run(const std::stop_token& stop) {
     std::unique_lock lock(sleep_mutex_);
     sleep_.wait_for(lock, stop, options_.round, [] { return false; });
   }
+  if (pass_.under_way()) save_progress();
 }
 
 void Housekeeping::compact(const std::stop_token& stop) {
@@ -41,21 +43,37 @@ void Housekeeping::compact(const std::stop_token& stop) {
   }
 }
 
+void Housekeeping::load_progress() {
+  auto kept = load_scrub_progress(disk_, options_.progress_file);
+  if (kept.ok()) pass_ = std::move(*kept);
+  else log_warn("scrub.begins_anew", {{"file", options_.progress_file}, {"error", kept.error()}});
+  saved_ = clock_.monotonic();
+}
+
+void Housekeeping::save_progress() {
+  Status saved = save_scrub_progress(disk_, options_.progress_file, pass_);
+  if (!saved.ok()) log_warn("scrub.progress_not_saved", {{"error", saved.error()}});
+  saved_ = clock_.monotonic();
+}
+
 void Housekeeping::scrub() {
-  if (!in_pass_ && clock_.monotonic() < next_pass_) return;
-  if (!in_pass_) pass_ = {};
-  in_pass_ = true;
-  auto step = blocks_.scrub({scrubbed_, options_.scrub_step_bytes});
+  if (!pass_.due(clock_.now(), options_.scrub_every)) return;
+  if (!pass_.under_way()) pass_ = {.done = pass_.done};
+  auto step = blocks_.scrub({pass_.after, options_.scrub_step_bytes});
   if (!step.ok()) return log_warn("housekeeping.scrub_failed", {{"error", step.error()}});
   pass_.blocks += step->blocks;
   pass_.bytes += step->bytes;
+  pass_.damaged += step->damaged.size();
   for (const BlockName& name : step->damaged)
     log_error("scrub.block_damaged", {{"volume", name.volume.hex()}, {"block", name.block.hex()}});
-  scrubbed_ = step->next;
-  if (scrubbed_) return;
-  in_pass_ = false;
-  next_pass_ = clock_.monotonic() + options_.scrub_every;
-  log_info("scrub.pass_done", {{"blocks", pass_.blocks}, {"bytes", pass_.bytes}});
+  pass_.after = step->next;
+  if (!pass_.under_way()) {
+    pass_.done = clock_.now();
+    log_info("scrub.pass_done", {{"blocks", pass_.blocks}, {"bytes", pass_.bytes}, {"damaged", pass_.damaged}});
+  } else if (clock_.monotonic() - saved_ < options_.save_every) {
+    return;
+  }
+  save_progress();
 }
 
 }  // namespace skymoor::server

@@ -6,13 +6,13 @@
 #include <optional>
 #include <thread>
 
-#include "backend-server/block_store/block_store.h"
+#include "backend-server/app/scrub_progress.h"
 #include "backend-server/block_store/partial_blocks.h"
 
 namespace skymoor::server {
 
 /// Compacts the block store, re-reads its blocks in passes, and drops abandoned uploads, in small steps on one thread
-/// of its own. Owns the thread. Failure: what fails is logged and tried again at the next round.
+/// of its own. How far a pass has come is kept in a file: it goes on after a restart. Owns the thread. Failure: what fails is logged and tried again at the next round.
 class Housekeeping {
  public:
   struct Options {
@@ -20,8 +20,10 @@ class Housekeeping {
     std::chrono::milliseconds scrub_every{std::chrono::hours(24 * 30)};
     std::uint64_t scrub_step_bytes = 16u << 20;   ///< about 3 MiB/s, so that it does not show
     int compaction_steps = 8;                     ///< in one round, at most
+    std::string progress_file;                    ///< where a pass's progress is kept
+    std::chrono::milliseconds save_every{60000};  ///< what a pass may do again after a restart
   };
-  Housekeeping(Options options, BlockStore& blocks, PartialBlocks& partial, const Clock& clock);
+  Housekeeping(Options options, Disk& disk, BlockStore& blocks, PartialBlocks& partial, const Clock& clock);
   ~Housekeeping() { stop(); }
   /// Blocks: until the step under way is done. Idempotent.
   void stop();
@@ -29,18 +31,19 @@ class Housekeeping {
  private:
   void run(const std::stop_token& stop);
   void compact(const std::stop_token& stop);
+  void load_progress();
   void scrub();
+  void save_progress();
 
   // Constant after construction.
   const Options options_;
+  Disk& disk_;
   BlockStore& blocks_;
   PartialBlocks& partial_;
   const Clock& clock_;
   // Of the thread.
-  std::optional<BlockName> scrubbed_;
-  bool in_pass_ = false;
-  Instant next_pass_;
-  ScrubReport pass_;
+  ScrubProgress pass_;
+  Instant saved_;
   // Own synchronisation.
   std::mutex sleep_mutex_;
   std::condition_variable_any sleep_;

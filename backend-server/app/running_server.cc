@@ -37,8 +37,9 @@ Result<UniqueFd> take_directory(Disk& disk, const std::string& directory) {
   return lock;
 }
 
-bool is_loopback(const std::string& address) {
-  return address.starts_with("127.") || address == "::1" || address == "localhost";
+bool is_loopback(const std::string& listen) {
+  const auto address = IpAddress::parse(listen);
+  return listen == "localhost" || (address && address->is_loopback());
 }
 
 }  // namespace
@@ -132,8 +133,9 @@ Result<std::unique_ptr<RunningServer>> RunningServer::open(ServerConfig config) 
   TRY(state->open_http());
   Housekeeping::Options housekeeping;
   housekeeping.scrub_every = state->config.scrub_every;
-  state->housekeeping =
-      std::make_unique<Housekeeping>(housekeeping, *state->blocks, *state->partial, state->clock);
+  housekeeping.progress_file = state->config.directory + "/scrub.toml";
+  state->housekeeping = std::make_unique<Housekeeping>(std::move(housekeeping), state->disk, *state->blocks, *state->partial,
+                                                       state->clock);
   log_info("server.started", {{"version", SKYMOOR_VERSION},
                               {"address", state->config.http.address},
                               {"port", state->http->port()},

@@ -23,6 +23,9 @@ constexpr Setting kTable[] = {
     {"tls-certificate", SettingType::kText, "", 0, 0,
      "PEM file; empty: the server makes its own in the data directory"},
     {"tls-key", SettingType::kText, "", 0, 0, "PEM file of the certificate's private key"},
+    {"trusted-proxies", SettingType::kText, "", 0, 0,
+     "addresses and networks of proxies whose X-Forwarded-For says who asks, with commas between; behind a proxy that is not "
+     "named here all clients count as one network"},
     {"access-token-lifetime", SettingType::kDuration, "10m", kMinute, 60 * kMinute, "how long an access token is good"},
     {"refresh-retry", SettingType::kDuration, "10m", 0, 7 * kDay,
      "how long a device that lost the answer to a renewal of its login may ask again, unless the new one was used; 0: never"},
@@ -82,6 +85,9 @@ Result<ServerConfig> server_config_of(const Settings& settings) {
   config.tls_key_file = settings.text("tls-key");
   if (config.tls_certificate_file.empty() != config.tls_key_file.empty())
     return Error(Code::kInvalidArgument, "tls-certificate and tls-key belong together: give both or none");
+  auto proxies = TrustedProxies::parse(settings.text("trusted-proxies"));
+  if (!proxies.ok()) return Error(Code::kInvalidArgument, "trusted-proxies: " + proxies.error().message());
+  config.http.trusted_proxies = std::move(*proxies);
   if (!settings.is_default("server-name")) config.server_name = settings.text("server-name");
   if (settings.text("server-name").empty()) return Error(Code::kInvalidArgument, "server-name: must not be empty");
   if (!settings.is_default("scrypt-log-n"))

@@ -9,6 +9,7 @@
 
 #include "backend-server/http/event_stream.h"
 #include "backend-server/http/router.h"
+#include "backend-server/http/trusted_proxies.h"
 
 namespace skymoor::server {
 
@@ -30,13 +31,14 @@ struct HttpOptions {
   std::string address = "0.0.0.0";
   std::uint16_t port = 7443;               ///< 0: any free one, see `port()`
   std::optional<TlsIdentity> tls;          ///< TLS 1.3 only; none: plain HTTP (behind a proxy, tests)
+  TrustedProxies trusted_proxies;          ///< whose X-Forwarded-For says who asks
   std::size_t io_threads = 1;
   std::size_t worker_threads = 8;
   std::size_t worker_queue = 256;          ///< requests that may wait for a worker; more get 503
   std::size_t max_connections = 2000;      ///< more are closed at once
   std::size_t max_header_bytes = 16 * 1024;
   std::size_t max_headers = 100;
-  std::size_t max_body_memory = 512u << 20;  ///< of all bodies under way; more get 503
+  std::size_t max_body_memory = 512u << 20;  ///< of all bodies under way, in and (over 64 KiB) out; more get 503
   Milliseconds header_timeout{10'000};     ///< handshake, and from a request's first byte to the end of its head
   Milliseconds body_timeout{30'000};       ///< without a byte of it
   std::size_t min_body_bytes_per_second = 4096;  ///< over the whole body, after `body_timeout` of grace

@@ -1,5 +1,7 @@
 #include "backend-server/services/blocks.h"
 
+#include <algorithm>
+#include <limits>
 #include <map>
 
 #include "backend-server/block_store/partial_blocks.h"
@@ -36,7 +38,8 @@ Error over_quota() { return Error(Code::kQuotaExceeded, "the volume's quota is u
 /// One block of a pack on its way in.
 struct BlockService::UploadedBlock {
   BlockId id;
-  bool present = false;    ///< the volume has it already
+  bool registered = false; ///< the volume's database has it: it costs no quota
+  bool present = false;    ///< and the disks, too
   bool complete = false;   ///< `bytes` is the whole block, its hash checked
   ByteView bytes;          ///< in the pack, or in `assembled`
   Bytes assembled;
@@ -62,6 +65,13 @@ struct BlockService::Upload {
       if (is_new) blocks.push_back({segment.block});
       if (segment.intact) blocks[found->second].segments.push_back(&segment);
     }
+  }
+  /// What the blocks that are whole and new add to the volume.
+  std::uint64_t new_bytes() const {
+    std::uint64_t sum = 0;
+    for (const UploadedBlock& b : blocks)
+      if (b.complete && !b.registered) sum += b.bytes.size();
+    return sum;
   }
   std::vector<BlockId> ids() const {
     std::vector<BlockId> all;
@@ -93,19 +103,23 @@ Result<std::vector<BlockStatus>> BlockService::upload_pack(const Caller& caller,
   Upload upload{volume, TRY(block::parse_pack(pack))};
   upload.group();
   const auto ids = upload.ids();
+  std::uint64_t room = std::numeric_limits<std::uint64_t>::max();   // of the quota, before this upload
   auto known = read_from(store_, [&](const ReadTables& tables) -> Result<std::vector<bool>> {
     auto access = TRY(require_role(tables.volumes, caller, volume, protocol::Role::kWriter));
     const VolumeRow& row = access.volume;
     auto flags = TRY(registered(tables.blocks, row.number, ids));
-    bool any_new = std::find(flags.begin(), flags.end(), false) != flags.end();
-    if (any_new && row.quota_bytes > 0 && row.used_bytes() >= row.quota_bytes) return over_quota();
+    if (row.quota_bytes > 0) room = row.quota_bytes - std::min(row.quota_bytes, row.used_bytes());
+    if (room == 0 && std::find(flags.begin(), flags.end(), false) != flags.end()) return over_quota();
     return flags;
   });
   if (!known.ok()) return std::move(known).error();
   auto stored = TRY(blocks_.contains(volume, ids));
-  for (std::size_t i = 0; i < ids.size(); ++i) upload.blocks[i].present = (*known)[i] && stored[i];
-
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    upload.blocks[i].registered = (*known)[i];
+    upload.blocks[i].present = (*known)[i] && stored[i];
+  }
   TRY(take_segments(upload));
+  if (upload.new_bytes() > room) return over_quota();
   TRY(store_complete(upload));
   TRY(register_stored(caller, upload));
   if (upload.mismatch)
@@ -177,7 +191,8 @@ Status BlockService::store_complete(Upload& upload) const {
 }
 
 /// Enters what was stored into the volume. The quota is decided here, where uploads come one after the other; a block that
-/// it refuses stays in the block store without an owner until garbage collection.
+/// it refuses here though there was room for it before (uploads that race) stays in the block store without an owner until
+/// garbage collection.
 Status BlockService::register_stored(const Caller& caller, Upload& upload) const {
   if (std::none_of(upload.blocks.begin(), upload.blocks.end(), [](const auto& b) { return b.complete; })) return {};
   return store_.update([&](Tables& tables) -> Status {

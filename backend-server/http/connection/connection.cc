@@ -5,7 +5,6 @@
 namespace skymoor::server {
 namespace {
 
-constexpr std::size_t kSmallBodyBytes = 64 * 1024;  // larger ones are admitted before they are read
 
 Transport::Milliseconds until(Instant deadline, Instant now) {
   return std::max(Transport::Milliseconds(1), std::chrono::ceil<Transport::Milliseconds>(deadline - now));
@@ -115,8 +114,9 @@ Status HttpConnection::understand(std::string_view raw_head) {
   request_.path = std::move(target.path);
   request_.query = std::move(target.query);
   request_.headers = std::move(head_.headers);
-  request_.remote_address = transport_->remote_address();
-  request_.loopback = transport_->loopback();
+  request_.remote_address = core_.options.trusted_proxies.client_of(transport_->remote_address(), request_.headers);
+  const auto address = IpAddress::parse(request_.remote_address);
+  request_.loopback = address && address->is_loopback() && request_.header("x-forwarded-for").empty();
 
   Router::Match match = core_.router.match(request_.method, request_.path);
   if (!match.route && match.allowed.empty()) return Error(Code::kNotFound, "no such route");

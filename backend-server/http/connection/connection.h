@@ -6,6 +6,9 @@
 
 namespace skymoor::server {
 
+/// Larger bodies are admitted before they are read, and count against the memory of all.
+inline constexpr std::size_t kSmallBodyBytes = 64 * 1024;
+
 /// Serves one connection's requests one after the other.
 ///
 ///   handshake -> idle -> head -> [admit on a worker] -> [body] -> handler on a worker -> answer -> idle ...
@@ -42,7 +45,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void read_chunk();
   bool feed_chunks();
   void on_body(Body body, Status outcome);
-  bool reserve_body(std::size_t bytes);
+  [[nodiscard]] bool reserve_body(std::size_t bytes);
   void release_body();
 
   // connection_answer.cc

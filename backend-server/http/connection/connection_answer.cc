@@ -61,7 +61,13 @@ void HttpConnection::fail(const Error& error, int status) {
 
 void HttpConnection::answer(Result<Response> result) {
   if (phase_ == Phase::kClosed) return;
+  release_body();   // the request's: the handler is done with it
+  request_.body = {};
   if (!result.ok()) return fail(result.error());
+  // A client may take its time to read, and may be many: what waits to be sent counts like what comes in.
+  const std::size_t size = result->stream ? 0 : result->body_view().size();
+  if (size > kSmallBodyBytes && !reserve_body(size))
+    return fail(Error(Code::kBusy, "too many large answers are under way: try again in 1 s"));
   if (!result->stream) return send(std::move(*result));
   if (Status counted = core_.streams.add(result->stream_owner, core_.options); !counted.ok()) {
     result->stream->close();

@@ -9,7 +9,7 @@ constexpr std::size_t kChunkBufferBytes = 64 * 1024;
 
 }  // namespace
 
-/// Counts a body against the memory of all bodies under way.
+/// Counts a body, a request's or an answer's, against the memory of all bodies under way.
 bool HttpConnection::reserve_body(std::size_t bytes) {
   if (core_.body_memory.fetch_add(bytes) + bytes > core_.options.max_body_memory) {
     core_.body_memory.fetch_sub(bytes);

@@ -69,7 +69,6 @@ class AsioTransport final : public Transport, public std::enable_shared_from_thi
       peer = without_scope;
     }
     remote_address_ = peer.to_string();
-    loopback_ = peer.is_loopback();
     set_socket_options(lowest());
     if constexpr (std::is_same_v<Stream, TlsStream>)
       stream_.on_progress([this] {
@@ -150,7 +149,6 @@ class AsioTransport final : public Transport, public std::enable_shared_from_thi
 
   void post(std::function<void()> task) override { asio::post(watch_.get_executor(), std::move(task)); }
   const std::string& remote_address() const override { return remote_address_; }
-  bool loopback() const override { return loopback_; }
 
  private:
   Socket& lowest() {
@@ -217,7 +215,7 @@ class AsioTransport final : public Transport, public std::enable_shared_from_thi
   asio::steady_timer watch_, timer_;
   Stream stream_;
   std::string remote_address_;
-  bool loopback_ = false, watching_ = false, timed_out_ = false, finishing_ = false;
+  bool watching_ = false, timed_out_ = false, finishing_ = false;
   Deadline read_deadline_, write_deadline_;
   std::size_t drained_ = 0;
   std::array<std::uint8_t, 4096> scratch_;

@@ -40,7 +40,6 @@ class Transport {
   /// Runs `task` on the I/O thread. From any thread.
   virtual void post(std::function<void()> task) = 0;
   virtual const std::string& remote_address() const = 0;
-  virtual bool loopback() const = 0;
 };
 
 }  // namespace skymoor::server

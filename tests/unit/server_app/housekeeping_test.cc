@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <fstream>
+
+#include "tests/support/temp_dir.h"
 
 namespace skymoor::server {
 namespace {
 
-/// Counts the steps; a scrub pass has three, and so has a round of compaction. Holds no blocks.
+/// Counts the steps; a round of compaction has three. Holds no blocks.
 class CountingStore final : public BlockStore {
  public:
   Status put(const VolumeId&, std::span<const NewBlock>) override { return {}; }
@@ -23,13 +26,17 @@ class CountingStore final : public BlockStore {
   Status close() override { return {}; }
   Result<bool> maintain() override { return ++maintained % 3 != 0; }
   Result<ScrubReport> scrub(const ScrubRequest& request) override {
-    int step = ++scrubbed;
-    if (request.after.has_value() == (step % 3 == 1)) ++wrong_cursors;
+    const int place = scrubbed++ % steps;
+    BlockName expected;
+    expected.block.value[0] = static_cast<std::uint8_t>(place);
+    if (request.after != (place == 0 ? std::nullopt : std::optional(expected))) ++wrong_cursors;
     ScrubReport report;
     report.blocks = 1;
-    if (step % 3 != 0) report.next = BlockName{};
+    expected.block.value[0] = static_cast<std::uint8_t>(place + 1);
+    if (place + 1 < steps) report.next = expected;
     return report;
   }
+  int steps = 3;   ///< of a pass
   std::atomic<int> maintained{0}, scrubbed{0}, wrong_cursors{0};
 };
 
@@ -39,29 +46,90 @@ bool eventually(Condition condition) {
   return condition();
 }
 
-TEST(HousekeepingTest, CompactsAndScrubsInRounds) {
-  CountingStore store;
-  SystemClock clock;
-  PartialBlocks partial(clock);
-  Housekeeping::Options options;
-  options.round = std::chrono::milliseconds(5);
-  options.scrub_every = std::chrono::milliseconds(20);
-  Housekeeping housekeeping(options, store, partial, clock);
-  EXPECT_TRUE(eventually([&] { return store.scrubbed >= 6 && store.maintained >= 6; }));
+class HousekeepingTest : public ::testing::Test {
+ protected:
+  Housekeeping::Options options() {
+    Housekeeping::Options options;
+    options.round = std::chrono::milliseconds(5);
+    options.scrub_every = std::chrono::milliseconds(20);
+    options.progress_file = progress_file();
+    return options;
+  }
+  std::string progress_file() const { return directory_.path() + "/scrub.toml"; }
+  /// As one server that stops after `steps` steps of its scrub, or a few more.
+  void serve(Housekeeping::Options options, int steps) {
+    const int before = store_.scrubbed;
+    Housekeeping housekeeping(std::move(options), disk_, store_, partial_, clock_);
+    EXPECT_TRUE(eventually([&] { return store_.scrubbed >= before + steps; }));
+  }
+  ScrubProgress progress() {
+    auto kept = load_scrub_progress(disk_, progress_file());
+    EXPECT_TRUE(kept.ok());
+    return kept.value_or({});
+  }
+
+  testing::TempDir directory_;
+  PosixDisk disk_;
+  CountingStore store_;
+  SystemClock clock_;
+  PartialBlocks partial_{clock_};
+};
+
+TEST_F(HousekeepingTest, CompactsAndScrubsInRounds) {
+  Housekeeping housekeeping(options(), disk_, store_, partial_, clock_);
+  EXPECT_TRUE(eventually([&] { return store_.scrubbed >= 6 && store_.maintained >= 6; }));
   housekeeping.stop();
-  int after = store.scrubbed;
+  int after = store_.scrubbed;
   std::this_thread::sleep_for(std::chrono::milliseconds(30));
-  EXPECT_EQ(store.scrubbed, after);
-  EXPECT_EQ(store.wrong_cursors, 0);
+  EXPECT_EQ(store_.scrubbed, after);
+  EXPECT_EQ(store_.wrong_cursors, 0);
 }
 
-TEST(HousekeepingTest, StopsAtOnceInTheMiddleOfAPause) {
-  CountingStore store;
-  SystemClock clock;
-  PartialBlocks partial(clock);
+TEST_F(HousekeepingTest, StopsAtOnceInTheMiddleOfAPause) {
   auto start = std::chrono::steady_clock::now();
-  { Housekeeping housekeeping({.round = std::chrono::hours(1)}, store, partial, clock); }
+  Housekeeping::Options slow = options();
+  slow.round = std::chrono::hours(1);
+  { Housekeeping housekeeping(slow, disk_, store_, partial_, clock_); }
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+}
+
+/// A server that never runs as long as a pass takes comes to the end of it nevertheless.
+TEST_F(HousekeepingTest, APassGoesOnAfterARestart) {
+  store_.steps = 40;
+  Housekeeping::Options monthly = options();
+  monthly.scrub_every = std::chrono::hours(24 * 30);
+  int restarts = 0;
+  for (; restarts < 100 && !progress().done; ++restarts) serve(monthly, 1);
+  EXPECT_GE(restarts, 2);
+  EXPECT_EQ(store_.scrubbed, store_.steps);
+  EXPECT_EQ(store_.wrong_cursors, 0);
+  EXPECT_EQ(progress().blocks, 40u);
+}
+
+/// The month is the calendar's, not the server's.
+TEST_F(HousekeepingTest, TheNextPassIsDueAMonthAfterTheLast) {
+  const std::chrono::milliseconds month = std::chrono::hours(24 * 30);
+  const Timestamp now = clock_.now();
+  EXPECT_TRUE(ScrubProgress{}.due(now, month));
+  EXPECT_FALSE((ScrubProgress{.done = now - month / 2}).due(now, month));
+  EXPECT_TRUE((ScrubProgress{.done = now - month}).due(now, month));
+  EXPECT_TRUE((ScrubProgress{.done = now + std::chrono::hours(1)}).due(now, month));
+  Housekeeping::Options monthly = options();
+  monthly.scrub_every = month;
+  ASSERT_TRUE(save_scrub_progress(disk_, progress_file(), {.done = now - month / 2}).ok());
+  {
+    Housekeeping housekeeping(monthly, disk_, store_, partial_, clock_);
+    EXPECT_TRUE(eventually([&] { return store_.maintained >= 9; }));
+  }
+  EXPECT_EQ(store_.scrubbed, 0);
+  ASSERT_TRUE(save_scrub_progress(disk_, progress_file(), {.done = now - month * 2}).ok());
+  serve(monthly, 3);
+}
+
+TEST_F(HousekeepingTest, AfterAFileThatIsNoneAPassBegins) {
+  std::ofstream(progress_file()) << "after-block = \"a block\"\n";
+  serve(options(), 3);
+  EXPECT_EQ(store_.wrong_cursors, 0);
 }
 
 }  // namespace

@@ -204,5 +204,22 @@ TEST_F(Bodies, MemoryOfBodiesIsBounded) {
   EXPECT_TRUE(eventually([&] { return server->gauges().body_memory_bytes == 0; }));
 }
 
+TEST_F(Bodies, MemoryOfAnswersThatNobodyReadsIsBounded) {
+  auto with = options();
+  with.max_body_memory = 100u << 20;   // one answer of /flood
+  open(std::move(with));
+  RawHttp idle(server->port(), Security::kPlain, /*receive_buffer=*/8192);
+  idle.request("GET", "/flood");
+  ASSERT_TRUE(eventually([&] { return server->gauges().body_memory_bytes == 64u << 20; }));
+  RawHttp second = connect();
+  second.request("GET", "/flood");
+  EXPECT_EQ(second.answer()->status, 503);
+  RawHttp small = connect();
+  small.request("GET", "/hello");
+  EXPECT_EQ(small.answer()->status, 200);
+  EXPECT_EQ(idle.answer()->body.size(), 64u << 20);
+  EXPECT_TRUE(eventually([&] { return server->gauges().body_memory_bytes == 0; }));
+}
+
 }  // namespace
 }  // namespace skymoor::server

@@ -191,6 +191,7 @@ TEST_F(BlockQuotaTest, holds_exactly) {
   value_of(upload(make_block(600, 1)));
   EXPECT_EQ(info().free_bytes, 400u);
   EXPECT_EQ(code_of(upload(make_block(401, 2))), Code::kQuotaExceeded);
+  EXPECT_EQ(blocks_.stats().block_bytes, 600u);   // nor does it fill the disk
   value_of(upload(make_block(400, 3)));
   EXPECT_EQ(code_of(upload(make_block(1, 4))), Code::kQuotaExceeded);
   EXPECT_EQ(value_of(upload(make_block(600, 1))).at(0).state, BlockState::kStored);
