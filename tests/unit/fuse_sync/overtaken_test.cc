@@ -72,5 +72,38 @@ TEST_F(OvertakenTest, WhatIsWrittenPastUsWhileAFileIsReadIsSentWholeOrNotAtAll) 
   EXPECT_TRUE(volume_.tree().at("f").bytes == after);
 }
 
+/// The same for a small file, which is read at once while changes through us wait: what is seen to have been written beside it
+/// is read once more.
+TEST_F(OvertakenTest, WhatIsWrittenPastUsWhileASmallFileIsReadIsReadAgain) {
+  const std::string before = noise(100000, 1);
+  std::string after = before, backing;
+  after.replace(0, 5, "first");
+  std::atomic<bool> looking{false};
+  std::atomic<int> reads{0};
+  PosixDisk disk([&](const FaultPoint& point) {
+    if (point.name != "file.read" || !looking || point.detail != backing) return 0;
+    if (++reads == 1) {
+      UniqueFd other(::open(backing.c_str(), O_WRONLY | O_CLOEXEC));
+      EXPECT_EQ(::pwrite(other.get(), "first", 5, 0), 5);
+    }
+    return 0;
+  });
+  SyncDevice a(volume_, "anna", 1, directory_ + "/anna", {.disk = &disk});
+  a.sync();
+  a.paths();
+  a.remote().set_offline(true);
+  a.write("f", before);
+  {
+    const auto opened = a.backing().open_file(a.inode_of("f"), false);
+    ASSERT_TRUE(opened.ok());
+    backing = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string((*opened)->fd()));
+  }
+  looking = true;
+  a.remote().set_offline(false);
+  a.sync();
+  EXPECT_GE(reads, 2);
+  EXPECT_TRUE(volume_.tree().at("f").bytes == after);
+}
+
 }  // namespace
 }  // namespace skymoor::client
