@@ -455,6 +455,22 @@ def test_an_upgrade_does_not_unmount():
         a.umount(drive)
 
 
+def test_asked_to_end_during_an_upgrade_it_ends():
+    with world() as w:
+        a, _ = w.two_devices()
+        for delay_ms in (0, 20, 50, 100, 200, 400):
+            drive = a.mount("home")
+            before = a.status(drive)
+            (drive / "file").write_text(f"kept {delay_ms}")
+            with subprocess.Popen([SKYMOOR, "upgrade", drive], env=a.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as upgrade:
+                time.sleep(delay_ms / 1000)
+                os.kill(before["supervisor"]["pid"], signal.SIGTERM)
+                wait_until(lambda: not mounted(drive), 30, f"unmounted, {delay_ms} ms into an upgrade")
+                wait_until(lambda p=before["supervisor"]["pid"]: process_state(p) in ("", "Z"), 30, "the supervisor has ended")
+                upgrade.wait(60)
+        assert (a.mount("home") / "file").read_text() == "kept 400"
+
+
 def test_an_upgrade_that_fails_goes_back():
     with world(expect_clean=False) as w:
         a, _ = w.two_devices()
