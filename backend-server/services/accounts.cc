@@ -16,7 +16,7 @@ constexpr std::size_t kCredentialIdBytes = 32;
 constexpr std::size_t kKeyBytes = 32;
 constexpr std::size_t kMaxWrapBytes = 1024;
 constexpr std::size_t kMaxDeviceNameBytes = 64;
-constexpr std::string_view kLoginLabel("skymoor login 1\0", 16);
+constexpr std::string_view kLoginLabel("skymoor login 1\0", 16), kLoginStartLabel("skymoor login start 1\0", 22);
 
 Status require(bool right, const char* what) {
   if (!right) return Error(Code::kInvalidArgument, what);
@@ -46,6 +46,18 @@ bool signed_by(const protocol::DevicePublic& device, ByteView message, ByteView 
   crypto::PublicKey key;
   std::copy_n(device.signing_key.begin(), key.size(), key.begin());
   return crypto::ed25519_verify(key, message, signature);
+}
+
+/// Whether one of the user's devices asks.
+Result<bool> is_from_device(const ReadTables& tables, const UserId& user, const protocol::LoginStart& start, const std::string& name) {
+  if (start.device.is_zero()) return false;
+  const auto row = TRY(tables.accounts.find_device(start.device));
+  if (!row || row->revoked || row->user != user) return false;
+  Bytes message = to_bytes(kLoginStartLabel);
+  append(message, as_bytes(name));
+  message.push_back(0);
+  append(message, start.ke1);
+  return signed_by(row->device, message, start.device_signature);
 }
 
 UserSummary summary_of(const UserRow& user) { return {user.id, user.name, user.admin, user.created}; }
@@ -139,9 +151,13 @@ protocol::LoginParameters AccountService::login_parameters() const {
 Result<protocol::LoginChallenge> AccountService::login_start(const protocol::LoginStart& start,
                                                              const std::string& remote_address) {
   std::string name = TRY(protocol::normalize_user_name(start.user));
-  auto user = read_from(store_, [&](const ReadTables& tables) { return tables.accounts.find_user_by_name(name); });
-  if (!user.ok()) return std::move(user).error();
   KeyService::LoginRequest request;
+  auto user = read_from(store_, [&](const ReadTables& tables) -> Result<std::optional<UserRow>> {
+    auto row = TRY(tables.accounts.find_user_by_name(name));
+    if (row && TRY(is_from_device(tables, row->id, start, name))) request.known_device = start.device;
+    return row;
+  });
+  if (!user.ok()) return std::move(user).error();
   request.parameters = {options_.scrypt_log_n, options_.server_name, name};
   request.credential_id = *user ? (*user)->credential_id : keys_.credential_id_of_nobody(name);
   if (*user) request.record = (*user)->record;

@@ -121,7 +121,9 @@ Bytes KeyService::credential_id_of_nobody(const std::string& user_name) const {
 }
 
 Result<KeyService::LoginStarted> KeyService::start_login(const LoginRequest& request) {
-  std::int64_t guess = TRY(count_guess(request.parameters.user_name, request.remote_address));
+  // No user name has a slash in it.
+  const std::string whose = request.known_device.is_zero() ? request.parameters.user_name : "device/" + request.known_device.hex();
+  std::int64_t guess = TRY(count_guess(whose, request.remote_address));
   auto answer = TRY(crypto::opaque::server_login(secrets_, request.parameters, request.record, request.credential_id,
                                                  request.ke1, random_));
   Login login{request.parameters.user_name, answer.ke2,           std::move(answer.expected_ke3), guess,

@@ -50,6 +50,7 @@ class KeyService {
     Bytes credential_id;
     Bytes ke1;
     std::string remote_address;
+    DeviceId known_device{};               ///< one of the account's has proved to ask: it has the account's limits for itself
   };
   struct LoginStarted {
     std::string login_id;

@@ -214,6 +214,12 @@ void FuseChannel::serve(Readers::Reader& reader) {
     if ((leaves = readers_.may_leave(reader))) break;
     int rc = fuse_session_receive_buf(session_, &buffer);
     if (rc == -EINTR || rc == -EAGAIN) continue;
+    if (rc == -ENOMEM) {   // for a moment, one hopes
+      log_warn("channel.no_memory_to_read", {{"thread", reader.name()}});
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      continue;
+    }
+    if (rc < 0) log_error("channel.cannot_read", {{"error", Error::from_errno(-rc, "read requests of the kernel")}});
     if (rc <= 0) break;  // unmounted (ENODEV reads as 0) or broken
     Watchdog::Busy watched_busy(watched);
     Readers::Busy busy(reader);

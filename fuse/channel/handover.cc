@@ -22,6 +22,8 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 }  // namespace
 
 /// Version 1. Zeros where nothing was written yet; the memory is sparse.
+static_assert(sizeof(ServiceRecord) == 152);   // part of kFormat
+
 struct Handover::Memory {
   struct File {
     std::atomic<std::uint64_t> handle;   // 0: free; set last, cleared first
@@ -148,6 +150,7 @@ void Handover::about_to_commit(Lsn lsn) {
   Memory::Note& note = memory_->notes[serving_request / 2 % kNotes];   // the kernel's numbers are even
   note.request.store(0, std::memory_order_release);
   std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (lsn == Lsn{}) return;
   note.lsn = lsn.value;
   note.request.store(serving_request, std::memory_order_release);
 }

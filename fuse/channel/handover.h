@@ -25,6 +25,9 @@ struct ServiceRecord {
   std::uint32_t crashes = 0, upgrades = 0;
   std::int64_t crash_times_ns[kCrashesKept] = {};   ///< number n stands at n % kCrashesKept; wall clock
   std::int32_t last_status = 0;                     ///< of the last crash, as waitpid gives it
+  /// The kernel's number of the mount, found once by the process that made it: later something else may stand at its place.
+  /// 0: not known. (A version that did not write it left room for it.)
+  std::uint32_t mount_device = 0;
 };
 
 /// Role: shared memory (a memfd, kept open by the supervisor) that outlives the process that serves: the kernel's INIT
@@ -62,7 +65,8 @@ class Handover {
   void note_backing_id(std::int32_t id);
   std::int32_t last_backing_id() const;
 
-  /// The request that this thread works on commits the record `lsn` next. Whether it did is for the log to say.
+  /// The request that this thread works on commits the record `lsn` next, or, with 0, did not. Whether it did is for the log to
+  /// say.
   void about_to_commit(Lsn lsn);
   std::optional<Lsn> commit_of(std::uint64_t request) const;
   /// Before the first record after `recovered`: what was about to be made and is not in the log must not be taken for one that

@@ -105,6 +105,8 @@ void Invalidator::notify_doubt(Filesystem& filesystem) {
   header.len = sizeof header;
   header.error = kNotifyNewEpoch;
   const bool names = ::write(fuse_session_fd(session_), &header, sizeof header) == static_cast<ssize_t>(sizeof header);
+  // The one directory that is never looked up by a name.
+  (void)fuse_lowlevel_notify_inval_inode(session_, kRootInode.value, 0, 0);
   for (const OpenFile& open : handover_->open_files())
     if (!open.file.passthrough) (void)fuse_lowlevel_notify_inval_inode(session_, open.file.inode.value, 0, 0);
   if (missing_before_ > 0 && notify_tree(filesystem, !names)) handover_->notices_told(missing_before_);

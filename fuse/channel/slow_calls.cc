@@ -203,7 +203,9 @@ void SlowCalls::run_remote_sync(fuse_req_t req, std::function<Status(Request&)> 
   call->deadline = call->arrived + filesystem_.patience(Need::Kind::kContent) + kDiskPatience;
   listen(*call);
   run_by(call, syncs_, [this, call, operation = std::move(operation)] {
+    if (call->token().stop_requested()) return;   // it was answered while it was queued
     Request request = call->request;
+    request.stop = call->token();
     int error = EIO;
     try {
       Status done = operation(request);

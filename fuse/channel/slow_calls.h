@@ -34,7 +34,8 @@ class SlowCalls {
   void take(fuse_req_t req, Request request, Attempt attempt);
   /// Runs an operation that waits for the disk (fsync) and answers with its errno: here, as long as another thread is
   /// left that reads requests, because waking one of the pool takes as long as a fast disk; else on a pool. One that asks
-  /// the server (fsync=remote) is answered by a signal and a deadline like any other call, and goes on unseen.
+  /// the server (fsync=remote) is answered by a signal and a deadline like any other call; what it was doing on the disk then
+  /// goes on to its end unseen.
   void run_blocking(fuse_req_t req, std::function<Status(Request&)> operation);
   /// Interrupts what waits and refuses more. `unanswered`: what waited gets no answer, another process will give it.
   void stop(bool unanswered = false);

@@ -187,13 +187,13 @@ class Engine final : public Filesystem, private EvictionJudge, private ContentWi
   Status keep_size(const MutexLock&, Request&, InodeRow row, bool kill_suid_sgid);
   Result<ReadReply> read_inline(const std::shared_ptr<OpenInode>& inode, Extent extent);
   std::optional<Extent> plan_readahead(Handle& handle, const InodeRow& row, Extent read);
-  Status sync_inode(const std::shared_ptr<OpenInode>& inode, bool data_only = false);
+  Status sync_inode(const std::shared_ptr<OpenInode>& inode, bool data_only = false, const std::stop_token& stop = {});
   Status sync_bytes(OpenInode& inode);
   Status sync_whoever_has(BackingFile& file);
   bool log_is_short();
   void note_failed(const MutexLock&, OpenInode& inode, const Error& error);
   Result<Lsn> log_unsynced(OpenInode& inode);
-  Status sync_to_server(Lsn target);
+  Status sync_to_server(Lsn target, const std::stop_token& stop);
   struct Listed {
     OpId content;
     Bytes manifest;   ///< encoded

@@ -31,6 +31,7 @@ struct Request {
   std::uint64_t number = 0;   ///< the kernel's own of the call; 0: nobody's
   /// The process before had it, too, and may have done it.
   bool comes_again() const { return (number >> 63) != 0; }
+  std::stop_token stop;       ///< asked when nobody waits for the call any more; what asks the server gives up then
   std::optional<Need> need;
   bool of_pages = false;              ///< a write of the kernel's pages (a mapping): their place is given, whatever the handle
   bool asked = false;                 ///< the server has been asked what is new (Options::ask_at_open)
@@ -158,7 +159,7 @@ class Filesystem {
     /// Set: this process takes over a live mount. These files are open and keep their handles (ids that no longer name an
     /// inode are dropped), and what has no name any more stays until the kernel forgets it.
     std::optional<std::vector<OpenBefore>> open_before;
-    /// Told of every record about names or xattrs just before it is committed, on the caller's thread.
+    /// Told of every record about names or xattrs just before it is committed, on the caller's thread; with 0 when that failed.
     std::function<void(Lsn)> before_commit;
     /// Told of each handle of a file whose sync failed, before anybody hears of it.
     std::function<void(HandleId)> sync_failed;
@@ -203,7 +204,8 @@ class Filesystem {
   /// Durability: on return everything written to the file survives a power cut (with fsync_remote: is at the server).
   virtual Status sync_file(Request&, HandleId, bool data_only) = 0;
   virtual Status sync_directory(Request&, InodeId directory) = 0;
-  virtual Status sync_all(Request&) = 0;     ///< syncfs
+  /// What syncfs(2) does, of what is here: the server is waited for by whoever wants to (the sync engine's `sync_to`).
+  virtual Status sync_all(Request&) = 0;
   /// The three wait for the server too, not only for the disk.
   virtual bool syncs_remotely() const = 0;
   /// Answers the inode if the kernel keeps pages of it that the next open will have no use for (and would have to drop

@@ -106,12 +106,16 @@ void Engine::note_orphan(const MutexLock&, const InodeRow& row) {
 
 Status Engine::commit(const MutexLock& lock, Change change) {
   const Intent& intent = change.intent();
-  if (options_.before_commit && !std::holds_alternative<LocalIntent>(intent) &&
-      !std::holds_alternative<WriteIntent>(intent) && !std::holds_alternative<AttributeIntent>(intent))
-    options_.before_commit(change.lsn());
+  const bool noted = options_.before_commit && !std::holds_alternative<LocalIntent>(intent) &&
+                     !std::holds_alternative<WriteIntent>(intent) && !std::holds_alternative<AttributeIntent>(intent);
+  if (noted) options_.before_commit(change.lsn());
   Status done = store_.commit(lock, std::move(change));
-  if (done.ok()) fetcher_.changed();
-  else if (done.error().code() == Code::kNoSpace) space_.forget();
+  if (done.ok()) {
+    fetcher_.changed();
+    return done;
+  }
+  if (noted) options_.before_commit(Lsn{});   // the next record under that number is another request's
+  if (done.error().code() == Code::kNoSpace) space_.forget();
   return done;
 }
 

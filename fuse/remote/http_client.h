@@ -70,6 +70,8 @@ class HttpClient {
 /// "host", "https://Host:8443/" -> "https://host:8443". Errors: InvalidArgument (not a URL; a path, user or query; plain
 /// http to another machine).
 Result<std::string> normalize_server_url(std::string_view text);
+/// Whether such a URL names this very machine: localhost, 127.0.0.0/8 or ::1.
+bool is_this_machine(const std::string& server_url);
 
 /// What a server shows at the first contact.
 struct ServerCertificate {

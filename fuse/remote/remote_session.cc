@@ -18,6 +18,9 @@ constexpr std::chrono::milliseconds kRefreshTimeout{20000};
 constexpr std::chrono::milliseconds kClosePatience{3000};
 /// What the server has refused is not asked again at once, but who was let in again must not have to log in.
 constexpr std::chrono::seconds kRefusalCounts{60};
+/// What could not be stored is tried again after this.
+constexpr std::chrono::seconds kSaveAgain{10};
+constexpr std::chrono::milliseconds kLastSavePatience{1000};
 
 Error session_over() {
   return Error(Code::kUnauthenticated, "this device is not logged in any more: run 'skymoor login'");
@@ -51,6 +54,11 @@ RemoteSession::~RemoteSession() {
   closing_.request_stop();
   while (refreshing_) changed_.wait(lock);
   if (refresher_.joinable()) refresher_.join();
+  if (!unsaved_) return;
+  lock.unlock();
+  if (auto turn = store_.take_turn({kLastSavePatience, {}}); turn.ok())
+    if (auto stored = store_.load(); stored.ok())
+      if (auto tokens = unsaved(stored->refresh_token)) save(**turn, *tokens, stored->refresh_token);
 }
 
 Result<std::string> RemoteSession::access_token(const CallOptions& options) {
@@ -58,7 +66,7 @@ Result<std::string> RemoteSession::access_token(const CallOptions& options) {
   MutexLock lock(mutex_);
   // One that is under way may have begun before what made this caller ask: its failure counts all the same.
   const std::uint64_t wanted = refreshes_ + 1;
-  while (!usable(tokens_)) {
+  while (!usable(tokens_) || (unsaved_ && clock_.monotonic() >= save_again_)) {
     if (refreshes_ >= wanted && failure_) return *failure_;
     // Shorter-lived than our margin, but new: better than asking for ever.
     if (refreshes_ >= wanted && tokens_.access_token != refused_) break;
@@ -89,6 +97,8 @@ void RemoteSession::renew(const std::string& refused) {
   failure_.reset();
   if (tokens.ok())
     tokens_ = std::move(*tokens);
+  else if (unsaved_ && usable(tokens_))
+    save_again_ = clock_.monotonic() + kSaveAgain;
   else
     failure_ = tokens.error();
   ++refreshes_;
@@ -98,7 +108,9 @@ void RemoteSession::renew(const std::string& refused) {
 
 Result<SessionTokens> RemoteSession::refresh(const std::string& refused, const CallOptions& options) {
   auto turn = TRY(store_.take_turn(options));
-  const SessionTokens stored = TRY(store_.load());
+  SessionTokens stored = TRY(store_.load());
+  const std::string in_store = stored.refresh_token;
+  if (auto tokens = unsaved(in_store)) save(*turn, stored = std::move(*tokens), in_store);
   {
     MutexLock lock(mutex_);
     // Another process may have renewed it already.
@@ -114,9 +126,26 @@ Result<SessionTokens> RemoteSession::refresh(const std::string& refused, const C
     ask_again_ = clock_.monotonic() + kRefusalCounts;
     return session_over();
   }
-  TRY(turn->save(*renewed));
+  save(*turn, *renewed, in_store);
   log_debug("remote.session_renewed", {{"server", http_.base_url()}});
   return renewed;
+}
+
+/// What is newer than the store. Nothing: the store is as it should be, or somebody has logged in anew.
+std::optional<SessionTokens> RemoteSession::unsaved(const std::string& stored) {
+  MutexLock lock(mutex_);
+  if (unsaved_ && stored != stored_) unsaved_.reset();
+  return unsaved_;
+}
+
+void RemoteSession::save(SessionStore::Turn& turn, const SessionTokens& tokens, const std::string& stored) {
+  const Status saved = turn.save(tokens);
+  MutexLock lock(mutex_);
+  if (saved.ok()) return unsaved_.reset();
+  log_warn("remote.session_not_saved", {{"server", http_.base_url()}, {"error", saved.error()}});
+  unsaved_ = tokens;
+  stored_ = stored;
+  save_again_ = clock_.monotonic() + kSaveAgain;
 }
 
 Result<SessionTokens> RemoteSession::ask_server(const SessionTokens& old, const CallOptions& options) {

@@ -39,7 +39,8 @@ class SessionStore {
 /// Adds the access token to requests; refreshes it when it has expired or is refused, once per request. Thread-safe:
 /// concurrent calls share one refresh, made by a thread of its own: a caller that is cancelled leaves it running, for a
 /// refresh whose answer nobody reads spends the token for nothing. The new refresh token is stored before anything uses
-/// it. Destruction waits up to 3 s for a refresh under way. Failure: when the server has ended the session every call
+/// it; where that fails (a full disk) this process goes on with it and stores it as soon as it can, for the server has spent the
+/// old one, and takes its coming back for a theft after a while. Destruction waits up to 3 s for a refresh under way. Failure: when the server has ended the session every call
 /// answers Unauthenticated, without asking it again until somebody has logged in anew.
 class RemoteSession {
  public:
@@ -61,6 +62,8 @@ class RemoteSession {
   Status start_refresh(const MutexLock&) REQUIRES(mutex_);
   void renew(const std::string& refused);
   Result<SessionTokens> refresh(const std::string& refused, const CallOptions& options);
+  void save(SessionStore::Turn& turn, const SessionTokens& tokens, const std::string& stored);
+  std::optional<SessionTokens> unsaved(const std::string& stored);
   Result<SessionTokens> ask_server(const SessionTokens& old, const CallOptions& options);
 
   // Own synchronisation.
@@ -71,6 +74,9 @@ class RemoteSession {
   Mutex mutex_;
   CondVar changed_;
   SessionTokens tokens_ GUARDED_BY(mutex_);
+  std::optional<SessionTokens> unsaved_ GUARDED_BY(mutex_);   ///< the newest, if they could not be stored
+  std::string stored_ GUARDED_BY(mutex_);         ///< the refresh token in the store then
+  Instant save_again_ GUARDED_BY(mutex_){};
   std::string refused_ GUARDED_BY(mutex_);        ///< the last access token that the server did not take
   std::string ended_ GUARDED_BY(mutex_);          ///< refresh token that the server no longer takes
   Instant ask_again_ GUARDED_BY(mutex_){};        ///< when it is asked whether it does

@@ -1,5 +1,6 @@
 #include "fuse/remote/curl/handles.h"
 #include "fuse/remote/http_client.h"
+#include "shared/base/ip_address.h"
 
 namespace skymoor::client {
 namespace {
@@ -11,11 +12,20 @@ std::string part(CURLU* url, CURLUPart which) {
   return text;
 }
 
-bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "[::1]" || host.starts_with("127.");
+bool is_loopback(std::string_view host) {
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const auto address = IpAddress::parse(host);
+  return host == "localhost" || (address && address->is_loopback());
 }
 
 }  // namespace
+
+bool is_this_machine(const std::string& server_url) {
+  curl::initialize_library();
+  curl::Url url(curl_url());
+  return url && curl_url_set(url.get(), CURLUPART_URL, server_url.c_str(), 0) == CURLUE_OK &&
+         is_loopback(part(url.get(), CURLUPART_HOST));
+}
 
 Result<std::string> normalize_server_url(std::string_view text) {
   auto refuse = [&](const std::string& why) {

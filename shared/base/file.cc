@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstring>
 
 #include "shared/base/fault_plan.h"
 
@@ -188,11 +189,13 @@ Result<UniqueFd> lock_directory(const std::string& directory) {
     if (errno != EWOULDBLOCK) return Error::from_errno(errno, "lock " + path);
     char pid[32] = {};
     if (::pread(fd.get(), pid, sizeof pid - 1, 0) <= 0) pid[0] = '?';
+    pid[std::strcspn(pid, "\n")] = '\0';
     return Error(Code::kBusy, directory + " is in use by another process (pid " + std::string(pid) + ")");
   }
-  std::string pid = std::to_string(::getpid());
-  if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), pid.data(), pid.size(), 0) < 0)
-    return Error::from_errno(errno, "write " + path);
+  // The flock is the lock. Who has it is told as far as there is room on the disk.
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  if (::pwrite(fd.get(), pid.data(), pid.size(), 0) == static_cast<ssize_t>(pid.size()))
+    (void)!::ftruncate(fd.get(), static_cast<off_t>(pid.size()));
   return fd;
 }
 

@@ -82,7 +82,14 @@ std::string encode(const ParametersRequest& m) { return dump({{"user", m.user}})
 std::string encode(const LoginParameters& m) {
   return dump({{"server_name", m.server_name}, {"scrypt_log_n", m.scrypt_log_n}});
 }
-std::string encode(const LoginStart& m) { return dump({{"user", m.user}, {"ke1", base64(m.ke1)}}); }
+std::string encode(const LoginStart& m) {
+  Json json{{"user", m.user}, {"ke1", base64(m.ke1)}};
+  if (!m.device.is_zero()) {
+    json["device"] = m.device.hex();
+    json["device_signature"] = base64(m.device_signature);
+  }
+  return dump(json);
+}
 std::string encode(const LoginChallenge& m) { return dump({{"login_id", m.login_id}, {"ke2", base64(m.ke2)}}); }
 std::string encode(const LoginFinish& m) {
   return dump({{"login_id", m.login_id},
@@ -172,7 +179,11 @@ template <>
 Result<LoginStart> decode(ByteView text) {
   Json json = TRY(parse_object(text));
   FieldReader in(json, "");
-  LoginStart m{in.text("user", kMaxUserNameBytes, 1), in.bytes("ke1", kMaxHandshakeBytes, 1)};
+  LoginStart m{in.text("user", kMaxUserNameBytes, 1), in.bytes("ke1", kMaxHandshakeBytes, 1), {}, {}};
+  if (json.contains("device")) {
+    m.device = in.hex_id<DeviceId>("device");
+    m.device_signature = in.bytes_exactly("device_signature", kSignatureBytes);
+  }
   TRY(in.finish());
   return m;
 }

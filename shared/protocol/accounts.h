@@ -53,10 +53,13 @@ struct LoginParameters {
   std::string server_name;
   std::uint32_t scrypt_log_n = 17;
 };
-/// POST /api/auth/login/start
+/// POST /api/auth/login/start. A device that the user has let in before proves it, so that strangers who guess at the account do
+/// not lock its owner out: it has limits of its own. What does not prove it counts like a stranger's start.
 struct LoginStart {
   std::string user;
   Bytes ke1;
+  DeviceId device;               ///< zeros: none
+  Bytes device_signature;        ///< Ed25519 by the device over "skymoor login start 1\0" | user | 0 | ke1
 };
 struct LoginChallenge {
   std::string login_id;          ///< valid for 60 s, one use

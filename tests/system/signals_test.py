@@ -150,13 +150,17 @@ def test_a_program_that_waits_for_the_server_in_fsync_can_be_ended():
             for one in waiting:
                 assert one.wait(AT_ONCE_S) < 0, "it was ended, and did not end by itself"
             print(f"12 programs in fsync=remote ended after {(time.monotonic() - begin) * 1000:.0f} ms")
+            # Nor does the mount wait for what they were waiting for.
+            begin = time.monotonic()
+            a.umount(drive)
+            wait_until(lambda: not a.processes(), 60, "its processes have ended")
+            assert time.monotonic() - begin < 30
         finally:
             w.server.go_on()
             for one in waiting:
                 one.kill()
                 one.wait(60)
                 one.stdout.close()
-        a.umount(drive)
 
 
 MAPPER = r"""

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 constexpr std::string_view kPasswordPurpose = "puk.password";
 constexpr std::string_view kRecoveryPurpose = "puk.recovery";
 constexpr std::string_view kRecoverySigning = "skymoor/recovery/signing/v1";
-constexpr std::string_view kLoginSigning{"skymoor login 1\0", 16};
+constexpr std::string_view kLoginSigning{"skymoor login 1\0", 16}, kLoginStartSigning{"skymoor login start 1\0", 22};
 
 /// A server that asks for less makes passwords cheap to guess. On this very machine only tests do.
 constexpr std::uint32_t kMinScryptLogN = 15, kMinLocalScryptLogN = 8, kMaxScryptLogN = 20;
@@ -24,14 +24,9 @@ crypto::WrapContext wrap_context(std::string_view purpose, const std::string& us
   return {std::string(purpose), to_bytes(user), generation, to_bytes(server)};
 }
 
-bool is_local(const std::string& url) {
-  return url.find("://127.") != std::string::npos || url.find("://localhost") != std::string::npos ||
-         url.find("://[::1]") != std::string::npos;
-}
-
 Result<crypto::opaque::Parameters> agree_on_parameters(AccountRemote& remote, const Account& device) {
   const auto offered = TRY(remote.parameters({device.user_name}, kCall));
-  const std::uint32_t least = is_local(device.server_url) ? kMinLocalScryptLogN : kMinScryptLogN;
+  const std::uint32_t least = is_this_machine(device.server_url) ? kMinLocalScryptLogN : kMinScryptLogN;
   if (offered.scrypt_log_n < least || offered.scrypt_log_n > kMaxScryptLogN)
     return Error(Code::kUnknownServer, device.server_url + " asks for a password cost of 2^" +
                                            std::to_string(offered.scrypt_log_n) + ", which is not acceptable");
@@ -127,7 +122,13 @@ Result<Enrolled> log_in(HttpClient& http, const Account& device, const crypto::S
   AccountRemote remote(http);
   const auto parameters = TRY(agree_on_parameters(remote, device));
   const crypto::opaque::ClientLogin login(parameters, password.clone(), random);
-  const auto challenge = TRY(remote.login_start({device.user_name, login.ke1()}, kCall));
+  const auto device_key = crypto::ed25519_from_seed(device.signing_seed.view());
+  Bytes proof = to_bytes(kLoginStartSigning);   // a device that the server knows is not kept out by who guesses at the account
+  append(proof, as_bytes(device.user_name));
+  proof.push_back(0);
+  append(proof, login.ke1());
+  const auto proved = crypto::ed25519_sign(device_key, proof);
+  const auto challenge = TRY(remote.login_start({device.user_name, login.ke1(), device.device, to_bytes(ByteView(proved))}, kCall));
   auto outcome = login.finish(challenge.ke2);
   if (!outcome.ok()) {
     if (outcome.error().code() != Code::kWrongPassword) return outcome.error();
@@ -137,7 +138,6 @@ Result<Enrolled> log_in(HttpClient& http, const Account& device, const crypto::S
   append(signed_part, as_bytes(challenge.login_id));
   append(signed_part, challenge.ke2);
   append(signed_part, outcome->ke3);
-  const auto device_key = crypto::ed25519_from_seed(device.signing_seed.view());
   const auto signature = crypto::ed25519_sign(device_key, signed_part);
   const auto session = TRY(remote.login_finish(
       {challenge.login_id, outcome->ke3, device.device_public(), to_bytes(ByteView(signature))}, kCall));

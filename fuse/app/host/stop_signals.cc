@@ -9,6 +9,8 @@ namespace skymoor::client {
 namespace {
 constexpr timespec kCheck{0, 200'000'000};
 constexpr int kSignalExit = 128;
+/// Whoever signals a whole group reaches the supervisor as well, which passes the signal on: that is one request, not two.
+constexpr auto kOneRequest = std::chrono::milliseconds(500);
 }  // namespace
 
 StopSignals::StopSignals(std::stop_source stop) {
@@ -27,14 +29,18 @@ StopSignals::~StopSignals() {
 }
 
 void StopSignals::wait(std::stop_token end, std::stop_source stop) {
+  std::chrono::steady_clock::time_point asked;
   while (!end.stop_requested()) {
     const int number = ::sigtimedwait(&signals_, nullptr, &kCheck);
     if (number < 0) continue;
+    const auto now = std::chrono::steady_clock::now();
     if (stop.stop_requested()) {
+      if (now - asked < kOneRequest) continue;
       log_warn("mount.forced_to_end", {{"signal", number}});
       ::_exit(kSignalExit + number);
     }
     log_info("mount.asked_to_end", {{"signal", number}});
+    asked = now;
     stop.request_stop();
   }
 }

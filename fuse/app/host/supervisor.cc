@@ -68,6 +68,7 @@ class Supervisor {
   Status inherit();
   /// The part, in the worker that it makes; nothing in the supervisor.
   Result<std::optional<WorkerPart>> start_worker();
+  Result<std::optional<WorkerPart>> start_next_worker();
   void become(const std::string& program, const char* role, const std::vector<int>& fds, pid_t worker = 0) const;
   Result<std::optional<WorkerPart>> watch();
   Result<std::optional<WorkerPart>> ended(int status);
@@ -164,6 +165,20 @@ Result<std::optional<WorkerPart>> Supervisor::start_worker() {
   return std::optional<WorkerPart>(std::move(part));
 }
 
+/// For a mount that is there and that nobody serves. No process or descriptor may be left for it for a moment.
+Result<std::optional<WorkerPart>> Supervisor::start_next_worker() {
+  const std::int64_t until = now_ns() + kCrashWindow.count();
+  worker_ = 0;
+  for (;;) {
+    auto started = start_worker();
+    if (started.ok() || asked_to_end_ || now_ns() >= until) return started;
+    options_.prepare_log();
+    log_warn("mount.no_worker_yet", {{"mount_point", options_.mount_point}, {"why", started.error()}});
+    (void)::poll(nullptr, 0, kPauseMs[2]);
+    handle_signal();
+  }
+}
+
 /// Comes back only if the program cannot be run.
 void Supervisor::become(const std::string& program, const char* role, const std::vector<int>& fds, pid_t worker) const {
   std::string numbers;
@@ -208,8 +223,7 @@ void Supervisor::handle_message() {
       program_ = message->program;
       break;
     case WorkerMessage::Kind::kServing:
-      if (!upgrading_) break;
-      upgrading_ = false;
+      if (!std::exchange(upgrading_, false) || asked_to_end_) break;
       become(program_, "supervisor", {session_.get(), handover_->fd(), link_.get(), notices_.get()}, worker_);
       program_.clear();
       break;
@@ -247,7 +261,7 @@ void Supervisor::handle_signal() {
     if (info.ssi_signo == SIGCHLD) continue;
     asked_to_end_ = true;
     // A terminal's signal has reached the worker as well; two would force it.
-    if (info.ssi_code != SI_KERNEL) ::kill(worker_, static_cast<int>(info.ssi_signo));
+    if (info.ssi_code != SI_KERNEL && worker_ > 0) ::kill(worker_, static_cast<int>(info.ssi_signo));
   }
 }
 
@@ -257,7 +271,11 @@ bool Supervisor::is_mounted() const {
   return !(::poll(&state, 1, 0) == 1 && (state.revents & POLLERR));
 }
 
+/// As the worker that made the mount has found it; one of a version that did not tell is looked for by its place.
 void Supervisor::find_mount() {
+  if (mount_.device != 0) return;
+  mount_ = {options_.mount_point, std::string(kMountType), "", handover_->service().mount_device};
+  if (mount_.device != 0) return;
   const auto table = read_mount_table();
   const MountEntry* there = table.ok() ? mount_holding(*table, options_.mount_point) : nullptr;
   if (there && there->mount_point == options_.mount_point && there->type == kMountType) mount_ = *there;
@@ -286,15 +304,15 @@ Result<std::optional<WorkerPart>> Supervisor::ended(int status) {
   if (exited && code == kHandedOverExit && !asked_to_end_) {
     upgrading_ = !program_.empty();
     handover_->service().upgrades += upgrading_;   // before the worker that tells of it
-    return start_worker();
+    return start_next_worker();
   }
-  if (upgrading_) {
+  if (upgrading_ && !asked_to_end_) {
     options_.prepare_log();
     log_error("mount.upgrade_failed", {{"program", program_}, {"why", why(status)}});
     upgrading_ = false;
     --handover_->service().upgrades;
     program_.clear();
-    return start_worker();
+    return start_next_worker();
   }
   if (!asked_to_end_ && !(exited && (code == 0 || code > kSignalExit))) return crashed(status);
   // It was to end, and left the mount behind.
@@ -329,7 +347,7 @@ Result<std::optional<WorkerPart>> Supervisor::crashed(int status) {
     return over(1);
   }
   if (const int pause = kPauseMs[std::min(lately, std::size(kPauseMs)) - 1]; pause > 0) (void)::poll(nullptr, 0, pause);
-  return start_worker();
+  return start_next_worker();
 }
 
 }  // namespace

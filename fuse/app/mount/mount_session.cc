@@ -65,6 +65,9 @@ bool is_ending(const std::string& where, const std::string& label) {
   return where.empty() || (table.ok() && !mount_of(*table, where, label));
 }
 
+/// No mount's number: the mount is served, and is nowhere to be seen.
+constexpr std::uint32_t kDetached = UINT32_MAX;
+
 /// The kernel's number of it is a mount's own as long as that lives.
 bool is_attached(const MountEntry& mount) {
   if (mount.device == 0) return true;   // nobody can tell
@@ -356,8 +359,7 @@ Status MountSession::mount_channel() {
   if (options_.worker_takes_over()) take_over(options);
   channel_ = TRY(Channel::mount(*nodes_, std::move(options)));
   mounted_ = channel_;
-  if (const auto table = read_mount_table(); table.ok())
-    if (const MountEntry* entry = mount_of(*table, mount_point_, volume_.label)) entry_ = *entry;
+  find_entry();
   mounted.attached = [entry = entry_] { return is_attached(entry); };
   if (options_.worker)
     if (Status kept = options_.worker->link->keep(channel_->session_fd()); !kept.ok())
@@ -371,9 +373,24 @@ Status MountSession::mount_channel() {
   return {};
 }
 
+/// Once a mount, by the process that made it: later something else may stand at its place, even another mount of the volume.
+void MountSession::find_entry() {
+  if (entry_.device != 0) return;
+  std::uint32_t* known = options_.worker ? &options_.worker->handover->service().mount_device : nullptr;
+  entry_ = {mount_point_, std::string(kMountType), "skymoor:" + volume_.label, known ? *known : 0};
+  if (entry_.device != 0) return;
+  const auto table = read_mount_table();
+  if (!table.ok()) return;
+  const MountEntry* entry = mount_of(*table, mount_point_, volume_.label);
+  entry_.device = entry ? entry->device : kDetached;
+  if (known) *known = entry_.device;
+}
+
 void MountSession::take_over(ChannelOptions& options) {
-  options.take_over = {options_.worker->session.release(), recovered_, volume_.writer, [point = mount_point_] {
-                         if (Status gone = unmount(point, /*lazy=*/true); !gone.ok())
+  find_entry();
+  options.take_over = {options_.worker->session.release(), recovered_, volume_.writer, [entry = entry_] {
+                         if (!is_on_top(entry).value_or(false)) return;
+                         if (Status gone = unmount(entry.mount_point, /*lazy=*/true); !gone.ok())
                            log_warn("mount.not_unmounted", {{"why", gone.error()}});
                        }};
 }

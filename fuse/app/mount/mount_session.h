@@ -55,6 +55,7 @@ class MountSession {
   void fetch_root();
   Status mount_channel();
   Status note_mount_point();
+  void find_entry();
   void take_over(ChannelOptions& options);
   MountFacts facts() const;
   Result<Lsn> flush();

@@ -55,4 +55,13 @@ Result<UniqueFd> lock_volume(const StatePaths& paths, const VolumeId& volume, st
   }
 }
 
+Result<std::vector<UniqueFd>> lock_volumes(Disk& disk, const StatePaths& paths) {
+  constexpr std::chrono::seconds kClosePatience{15};   // umount(8) returns while the process still closes its state
+  std::vector<UniqueFd> locks;
+  if (!disk.exists(paths.volumes())) return locks;
+  for (const std::string& name : TRY(disk.list(paths.volumes())))
+    if (const auto id = VolumeId::from_hex(name); id.ok()) locks.push_back(TRY(lock_volume(paths, *id, kClosePatience)));
+  return locks;
+}
+
 }  // namespace skymoor::client

@@ -27,5 +27,8 @@ Result<std::uint64_t> unsent_changes(MetadataStore& store);
 /// Keeps everybody else from mounting the volume, and from giving its state to another device, while it is held.
 /// Blocks: up to `patience` while another process has it. Errors: Busy (it is mounted, about to be, or just closing).
 Result<UniqueFd> lock_volume(const StatePaths& paths, const VolumeId& volume, std::chrono::milliseconds patience = {});
+/// The same of every volume there is anything of, damaged or not. While they are held nothing is mounted, and no state is on its
+/// way from one device to the next. Blocks: some seconds for each that is just closing. Errors: Busy.
+Result<std::vector<UniqueFd>> lock_volumes(Disk& disk, const StatePaths& paths);
 
 }  // namespace skymoor::client

@@ -18,7 +18,8 @@ class FileTurn final : public SessionStore::Turn {
     return write_state_file(disk_, file_, "session",
                             {{"refresh_token", tokens.refresh_token},
                              {"access_token", tokens.access_token},
-                             {"access_expires", protocol::to_milliseconds(tokens.access_expires)}});
+                             {"access_expires", protocol::to_milliseconds(tokens.access_expires)}},
+                            WhenFull::kOverwrite);
   }
   Status remove() {
     Status removed = disk_.unlink(file_);

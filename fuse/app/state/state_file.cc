@@ -30,11 +30,26 @@ Result<protocol::Json> read_state_file(Disk& disk, const std::string& path, std:
   return json;
 }
 
-Status write_state_file(Disk& disk, const std::string& path, std::string_view kind, protocol::Json fields) {
+namespace {
+
+/// Most filesystems give a short file a block of its own, which has room for it again.
+Status overwrite(Disk& disk, const std::string& path, ByteView content) {
+  const auto file = TRY(disk.open(path, {}));
+  TRY(file->write_at(0, content));
+  TRY(file->truncate(content.size()));
+  return file->sync();
+}
+
+}  // namespace
+
+Status write_state_file(Disk& disk, const std::string& path, std::string_view kind, protocol::Json fields, WhenFull when_full) {
   fields["format"] = "skymoor-" + std::string(kind);
   fields["version"] = kVersion;
   const auto content = crypto::SecretBytes::adopt(to_bytes(fields.dump(1) + "\n"));
-  return write_file_durably(disk, path, content.view(), 0600);
+  Status written = write_file_durably(disk, path, content.view(), 0600);
+  const bool full = !written.ok() && (written.error().code() == Code::kNoSpace || written.error().code() == Code::kQuotaExceeded);
+  if (!full || when_full == WhenFull::kFail || !disk.exists(path)) return written;
+  return overwrite(disk, path, content.view());
 }
 
 }  // namespace skymoor::client

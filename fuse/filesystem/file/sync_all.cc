@@ -1,4 +1,4 @@
-// fsync of a directory, and syncfs.
+// fsync of a directory, and of all.
 #include "fuse/filesystem/engine.h"
 
 namespace skymoor::client {
@@ -11,8 +11,7 @@ Status Engine::sync_directory(Request& request, InodeId directory) {
     target = TRY(row_of(lock, request, directory)).changed;
   }
   TRY(store_.sync(target));
-  if (!options_.fsync_remote) return {};
-  return fetcher_.sync_remote(target, clock_.monotonic() + options_.read_deadline, {});
+  return sync_to_server(target, request.stop);
 }
 
 Status Engine::sync_all(Request&) {
@@ -23,9 +22,7 @@ Status Engine::sync_all(Request&) {
     MutexLock lock(store_.mutex());
     TRY(store_.note_data_durable(lock, InodeId{}, target));
   }
-  TRY(store_.sync(target));
-  if (!options_.fsync_remote) return {};
-  return fetcher_.sync_remote(target, clock_.monotonic() + options_.read_deadline, {});
+  return store_.sync(target);
 }
 
 }  // namespace skymoor::client

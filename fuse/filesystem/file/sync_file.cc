@@ -5,7 +5,7 @@ namespace {
 constexpr std::uint64_t kMostWaitingRecords = 8192;   // with logged bytes: 256 MiB
 }
 
-Status Engine::sync_file(Request&, HandleId id, bool data_only) {
+Status Engine::sync_file(Request& request, HandleId id, bool data_only) {
   // Data only or not, the size must survive with the data, and it stands in the record; only a file that vouches for itself
   // has it elsewhere, but not its times.
   std::shared_ptr<OpenInode> inode;
@@ -13,12 +13,12 @@ Status Engine::sync_file(Request&, HandleId id, bool data_only) {
     MutexLock lock(store_.mutex());
     inode = TRY(handle_of(lock, id))->inode;
   }
-  return sync_inode(inode, data_only);
+  return sync_inode(inode, data_only, request.stop);
 }
 
 /// First the bytes, then the record that speaks of them. A failure stays with the inode for as long as it is open: the
 /// kernel may have dropped the pages, so that a later success would prove nothing.
-Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode, bool data_only) {
+Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode, bool data_only, const std::stop_token& stop) {
   const bool watched = inode->watched.load(std::memory_order_acquire);
   if (watched) TRY(settle(inode, Look::kSilent));   // what a mapping stored counts, too
   Lsn target;
@@ -32,7 +32,7 @@ Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode, bool data_onl
     target = row->changed;
     if (target <= inode->synced && !watched) {
       lock.unlock();
-      return sync_to_server(target);
+      return sync_to_server(target, stop);
     }
     small = inode->unsynced.known() && !watched && options_.log_small_syncs && log_is_short();
     beside_old = small && store_.has_base(lock, inode->id);
@@ -55,7 +55,7 @@ Status Engine::sync_inode(const std::shared_ptr<OpenInode>& inode, bool data_onl
     }
     inode->synced = std::max(inode->synced, target);
   }
-  TRY(sync_to_server(target));
+  TRY(sync_to_server(target, stop));
   if (data_only && watched && !vouched) begin_vouching(inode);
   return {};
 }
@@ -132,9 +132,9 @@ Result<Lsn> Engine::log_unsynced(OpenInode& inode) {
   return lsn;
 }
 
-Status Engine::sync_to_server(Lsn target) {
+Status Engine::sync_to_server(Lsn target, const std::stop_token& stop) {
   if (!options_.fsync_remote) return {};
-  return fetcher_.sync_remote(target, clock_.monotonic() + options_.read_deadline, {});
+  return fetcher_.sync_remote(target, clock_.monotonic() + options_.read_deadline, stop);
 }
 
 }  // namespace skymoor::client

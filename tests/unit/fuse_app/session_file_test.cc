@@ -37,6 +37,20 @@ TEST_F(SessionFileTest, TokensAreSharedAndPrivate) {
   EXPECT_TRUE(other_.remove({}).ok());
 }
 
+/// A login that cannot be renewed is lost, and with it what a full disk would be emptied by.
+TEST_F(SessionFileTest, AFullDiskHasRoomForTheTokensThatFollow) {
+  const std::string file = directory_ / "session.json";
+  bool full = false;
+  PosixDisk disk([&](const FaultPoint& point) { return full && point.name == "file.write" && point.detail != file ? ENOSPC : 0; });
+  FileSessionStore store(disk, file, directory_ / "session.lock");
+  ASSERT_TRUE(store.replace({"a long refresh token", "access", {}}, {}).ok());
+  full = true;
+  ASSERT_TRUE(store.replace({"refresh", "access", {}}, {}).ok());
+  const auto loaded = store.load();
+  ASSERT_TRUE(loaded.ok()) << loaded.error().to_string();
+  EXPECT_EQ(loaded->refresh_token, "refresh");
+}
+
 TEST_F(SessionFileTest, OnlyOneHasTheTurn) {
   auto turn = store_.take_turn({});
   ASSERT_TRUE(turn.ok());

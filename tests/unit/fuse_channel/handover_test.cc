@@ -72,9 +72,15 @@ TEST(Handover, TellsWhichRecordARequestWasAboutToMake) {
     first->about_to_commit(Lsn{6});
   }
   first->about_to_commit(Lsn{7});
+  {
+    Handover::Serving serving(46);
+    first->about_to_commit(Lsn{8});
+    first->about_to_commit(Lsn{});   // and failed: another request may make the record
+  }
   const auto second = again(*first);
   EXPECT_EQ(second->commit_of(42), Lsn{6});
   EXPECT_FALSE(second->commit_of(44));
+  EXPECT_FALSE(second->commit_of(46));
   EXPECT_FALSE(second->commit_of(42 + 2 * 65536));   // the same place
   EXPECT_FALSE(second->commit_of(0));
 }

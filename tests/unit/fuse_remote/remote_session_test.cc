@@ -116,11 +116,59 @@ TEST_F(RemoteSessionTest, TwoProcessesDoNotSpendOneTokenTwice) {
   EXPECT_EQ(tokens_.refreshes, 1);
 }
 
-TEST_F(RemoteSessionTest, TheNewTokenIsNotUsedUnlessItIsStored) {
+class SteppedClock final : public Clock {
+ public:
+  Timestamp now() const override { return SystemClock().now() + ahead; }
+  Instant monotonic() const override { return SystemClock().monotonic() + ahead; }
+  std::chrono::seconds ahead{0};
+};
+
+/// The server has spent the old one, and ends the session when that comes back after a while.
+TEST_F(RemoteSessionTest, WhatCannotBeStoredIsUsedAndStoredAsSoonAsItCan) {
+  SteppedClock clock;
   MemorySessionStore store(tokens(1, 0s));
   store.fail_save = true;
-  RemoteSession session(*http_, store, clock_);
-  EXPECT_EQ(call(session).error().code(), Code::kNoSpace);
+  RemoteSession session(*http_, store, clock);
+  for (int renewals = 1; renewals <= 3; ++renewals, clock.ahead += 600s) {
+    ASSERT_TRUE(call(session).ok()) << renewals;
+    EXPECT_EQ(tokens_.refreshes, renewals);
+  }
+  EXPECT_EQ(store.load()->refresh_token, "refresh-1");
+  clock.ahead -= 590s;
+  store.fail_save = false;
+  ASSERT_TRUE(call(session).ok());
+  EXPECT_EQ(store.load()->refresh_token, "refresh-4");
+  EXPECT_EQ(tokens_.refreshes, 3);
+}
+
+TEST_F(RemoteSessionTest, WhatCouldNotBeStoredIsStoredAtTheEnd) {
+  MemorySessionStore store(tokens(1, 0s));
+  {
+    RemoteSession session(*http_, store, clock_);
+    store.fail_save = true;
+    ASSERT_TRUE(call(session).ok());
+    store.fail_save = false;
+  }
+  EXPECT_EQ(store.load()->refresh_token, "refresh-2");
+}
+
+TEST_F(RemoteSessionTest, ANewLoginCountsMoreThanWhatCouldNotBeStored) {
+  SteppedClock clock;
+  MemorySessionStore store(tokens(1, 0s));
+  store.fail_save = true;
+  RemoteSession session(*http_, store, clock);
+  ASSERT_TRUE(call(session).ok());
+  store.fail_save = false;
+  {
+    auto turn = store.take_turn({});
+    ASSERT_TRUE((*turn)->save(tokens(9, 600s)).ok());
+    std::lock_guard lock(tokens_.mutex);
+    tokens_.generation = 9;
+  }
+  clock.ahead += 11s;
+  ASSERT_TRUE(call(session).ok());
+  EXPECT_EQ(store.load()->refresh_token, "refresh-9");
+  EXPECT_EQ(tokens_.refreshes, 1);
 }
 
 TEST_F(RemoteSessionTest, AnEndedSessionSaysSoAndStopsAsking) {

@@ -9,6 +9,23 @@
 namespace skymoor::client {
 namespace {
 
+/// Something of a large file is sent, and then nothing more until `go_on`, or the end of the test.
+class HeldUpload {
+ public:
+  /// The device must not run yet.
+  explicit HeldUpload(SyncDevice& device) {
+    device.remote().carry = [held = held_, &remote = device.remote()](std::string_view call) -> Status {
+      while (call == "pack" && remote.packs > 0 && *held) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      return {};
+    };
+  }
+  ~HeldUpload() { go_on(); }
+  void go_on() { *held_ = false; }
+
+ private:
+  std::shared_ptr<std::atomic<bool>> held_ = std::make_shared<std::atomic<bool>>(true);
+};
+
 TEST_F(SyncEngineTest, WhatOneDeviceMakesTheOtherHas) {
   SyncDevice& a = device("anna");
   SyncDevice& b = device("berta");
@@ -458,7 +475,7 @@ TEST_F(SyncEngineTest, OthersChangesShowWhileALargeFileIsSent) {
   b.catch_up();
   b.read("mine");
   a.stop();
-  a.options.upload_bytes_per_s = 1u << 20;
+  HeldUpload upload(a);
   a.start();
   const std::string large = noise(16u << 20, 5);
   a.write("large", large);
@@ -473,8 +490,9 @@ TEST_F(SyncEngineTest, OthersChangesShowWhileALargeFileIsSent) {
     ASSERT_TRUE(a.engine().catch_up(SystemClock().monotonic() + std::chrono::seconds(3), {}).ok());
     EXPECT_EQ(a.read("mine"), "by berta " + std::to_string(i));
     EXPECT_TRUE(a.exists("new " + std::to_string(i)));
-    ASSERT_TRUE(volume_.tree()["large"].bytes.empty()) << "it was sent too fast for this test to say anything";
+    ASSERT_TRUE(volume_.tree()["large"].bytes.empty());
   }
+  upload.go_on();
   a.sync();
   EXPECT_TRUE(a.read("large") == large);
   EXPECT_EQ(a.engine().status().conflicts, 0u);
@@ -486,8 +504,8 @@ TEST_F(SyncEngineTest, OthersChangesShowWhileALargeFileIsSent) {
 TEST_F(SyncEngineTest, TheDatabaseStaysInBoundsWhileALargeFileIsSent) {
   SyncDevice& a = device("anna");
   a.stop();
-  a.options.upload_bytes_per_s = 1u << 20;
   a.options.longest_plan = std::chrono::milliseconds(200);
+  HeldUpload upload(a);
   a.start();
   a.write("large", noise(24u << 20, 5));
   a.engine().wake();
@@ -498,7 +516,7 @@ TEST_F(SyncEngineTest, TheDatabaseStaysInBoundsWhileALargeFileIsSent) {
     ASSERT_TRUE(a.store().checkpoint().ok());
     largest = std::max(largest, std::filesystem::file_size(directory_ + "/anna/state/metadata.db-wal"));
   }
-  ASSERT_TRUE(volume_.tree()["large"].bytes.empty()) << "it was sent too fast for this test to say anything";
+  ASSERT_TRUE(volume_.tree()["large"].bytes.empty());
   EXPECT_LT(largest, 20u << 20);
 }
 
@@ -515,6 +533,7 @@ TEST_F(SyncEngineTest, AFileThatNeverRestsIsSentThoughBatchesBecomeOld) {
     for (int i = 0; !stop.stop_requested(); ++i) {
       a.write_at("log", static_cast<std::uint64_t>(i % 500) * 4096, std::to_string(i));
       a.engine().wake();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));   // the processor is for who sends
     }
   });
   const Instant until = SystemClock().monotonic() + std::chrono::seconds(180);

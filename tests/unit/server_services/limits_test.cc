@@ -36,6 +36,33 @@ TEST_F(LimitsTest, five_starts_in_ten_minutes_then_one_a_minute) {
   for (int i = 0; i < 5; ++i) EXPECT_EQ(start_code("ann"), Code{}) << i;
 }
 
+/// Whoever knows a name can use up its limit, but lock nobody out who was in before.
+TEST_F(LimitsTest, a_device_of_the_user_has_limits_of_its_own) {
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(start_code("ann"), Code{});
+  EXPECT_EQ(start_code("ann"), Code::kRateLimited);
+  address_ = "203.0.113.9";
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(code_of(start("ann", "pw", device_.get())), Code{}) << i;
+  EXPECT_EQ(code_of(start("ann", "pw", device_.get())), Code::kRateLimited);
+}
+
+TEST_F(LimitsTest, only_a_device_of_that_user_that_is_not_revoked_and_proves_it) {
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(start_code("ann"), Code{});
+  TestDevice wrong_key = make_device("ann");
+  wrong_key.device.id = device_->device.id;
+  EXPECT_EQ(code_of(start("ann", "pw", &wrong_key)), Code::kRateLimited);
+  const TestDevice never_seen = make_device("ann");
+  EXPECT_EQ(code_of(start("ann", "pw", &never_seen)), Code::kRateLimited);
+  TestDevice bobs = make_device("bob");
+  value_of(sign_up("bob", "pw", bobs));
+  EXPECT_EQ(code_of(start("ann", "pw", &bobs)), Code::kRateLimited);
+  clock_.advance(std::chrono::hours(1));
+  TestDevice second = make_device("ann");
+  const Caller ann = verified(value_of(log_in("ann", "pw", second)));
+  ASSERT_TRUE(services_->accounts().revoke_device(ann, device_->device.id).ok());
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(start_code("ann"), Code{});
+  EXPECT_EQ(code_of(start("ann", "pw", device_.get())), Code::kRateLimited);
+}
+
 TEST_F(LimitsTest, survive_a_restart) {
   for (int i = 0; i < 5; ++i) EXPECT_EQ(start_code("ann"), Code{});
   reopen();

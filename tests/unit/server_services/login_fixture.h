@@ -27,10 +27,21 @@ class LoginFixture : public ServiceTest {
     std::unique_ptr<crypto::opaque::ClientLogin> client;
     protocol::LoginChallenge challenge;
   };
-  Result<Login> start(const std::string& user, const std::string& password) {
+  /// With a device: as one that proves to be it.
+  Result<Login> start(const std::string& user, const std::string& password, const TestDevice* device = nullptr) {
     Login login;
     login.client = std::make_unique<crypto::opaque::ClientLogin>(parameters(user), secret(password), random_);
-    login.challenge = TRY(services_->accounts().login_start({user, login.client->ke1()}, address_));
+    protocol::LoginStart message{user, login.client->ke1(), {}, {}};
+    if (device) {
+      message.device = device->device.id;
+      Bytes proof = to_bytes(std::string_view("skymoor login start 1\0", 22));
+      append(proof, as_bytes(user));
+      proof.push_back(0);
+      append(proof, message.ke1);
+      const auto signature = crypto::ed25519_sign(device->key, proof);
+      message.device_signature.assign(signature.begin(), signature.end());
+    }
+    login.challenge = TRY(services_->accounts().login_start(message, address_));
     return login;
   }
   static protocol::LoginFinish finish_message(const Login& login, const Bytes& ke3, const TestDevice& device) {

@@ -2,6 +2,7 @@
 #include "fuse/app/account/password_input.h"
 #include "fuse/app/account/server_trust.h"
 #include "fuse/app/commands/commands.h"
+#include "fuse/app/mount/offline_store.h"
 #include "fuse/app/mount/running_mounts.h"
 #include "fuse/app/state/volume_file.h"
 #include "fuse/sync/sync_engine.h"
@@ -17,19 +18,27 @@ Result<bool> was_copied(const Account& account, CommandContext& context) {
   return false;
 }
 
-/// Keys of its own. The volumes' states go over to it as they are mounted (`give_to_device`), so none may be mounted now.
-Result<Account> as_new_device(Account account, CommandContext& context) {
+/// Which device logs in, and what must not be mounted until it has.
+struct Chosen {
+  Account account;
+  std::vector<UniqueFd> locks;
+};
+
+/// Keys of its own. The volumes' states go over to it as they are mounted (`give_to_device`): a mount that starts meanwhile would
+/// have the keys of one device and the login of another.
+Result<Chosen> as_new_device(Account account, CommandContext& context) {
   TRY(require_unmounted(context.disk, context.paths));
+  auto locks = TRY(lock_volumes(context.disk, context.paths));
   Account made = make_device(account.device_name, context.random);
   account.device = made.device;
   account.signing_seed = std::move(made.signing_seed);
   account.sealing_seed = std::move(made.sealing_seed);
   context.console.note("skymoor: this state directory goes on as a new device; what is unsent is sent after the next mount");
-  return account;
+  return Chosen{std::move(account), std::move(locks)};
 }
 
 /// The device that was here before goes on, with its keys and its unsent changes; otherwise a new one.
-Result<Account> choose_device(const LoginArguments& arguments, CommandContext& context) {
+Result<Chosen> choose_device(const LoginArguments& arguments, CommandContext& context) {
   auto known = load_account(context.disk, context.paths.account_file());
   if (!known.ok() && known.error().code() != Code::kUnauthenticated) return known.error();
   if (!known.ok() && (arguments.url.empty() || arguments.user.empty()))
@@ -47,13 +56,13 @@ Result<Account> choose_device(const LoginArguments& arguments, CommandContext& c
   account.user_name = user;
   if (!arguments.device_name.empty()) account.device_name = arguments.device_name;
   if (known.ok() && (arguments.new_device || TRY(was_copied(account, context)))) return as_new_device(std::move(account), context);
-  return account;
+  return Chosen{std::move(account), {}};
 }
 
 }  // namespace
 
 Result<ExitCode> run_command(const LoginArguments& arguments, CommandContext& context) {
-  Account account = TRY(choose_device(arguments, context));
+  auto [account, locks] = TRY(choose_device(arguments, context));
   account.trust = TRY(establish_trust(account.server_url, {arguments.fingerprint, arguments.trust_first}, account.trust,
                                       context.console));
   const auto password = TRY(read_password(context.console, arguments.password_file, false));

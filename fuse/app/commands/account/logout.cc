@@ -9,17 +9,6 @@ namespace skymoor::client {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr auto kClosePatience = 15s;   // umount(8) returns while the process still closes its state
-
-/// Of every volume there is anything of, damaged or not. While they are held nothing is mounted, and no state is on its way
-/// from one device to the next: what is found unsent is all there is.
-Result<std::vector<UniqueFd>> lock_volumes(CommandContext& context) {
-  std::vector<UniqueFd> locks;
-  if (!context.disk.exists(context.paths.volumes())) return locks;
-  for (const std::string& name : TRY(context.disk.list(context.paths.volumes())))
-    if (const auto id = VolumeId::from_hex(name); id.ok()) locks.push_back(TRY(lock_volume(context.paths, *id, kClosePatience)));
-  return locks;
-}
 
 /// A damaged store counts as one with unsent changes: it may hold some.
 Status refuse_with_unsent(CommandContext& context) {
@@ -61,8 +50,8 @@ Status remove_everything(const StatePaths& paths) {
 Result<ExitCode> run_command(const LogoutArguments& arguments, CommandContext& context) {
   auto in = TRY(logged_in(context));
   TRY(require_unmounted(context.disk, context.paths));
-  // Held until everything is gone.
-  const std::vector<UniqueFd> locks = arguments.forget ? TRY(lock_volumes(context)) : std::vector<UniqueFd>();
+  // Held until everything is gone: a mount that is just starting would write its keys back.
+  const std::vector<UniqueFd> locks = TRY(lock_volumes(context.disk, context.paths));
   if (arguments.forget && !arguments.force) TRY(refuse_with_unsent(context));
   // The server's part is a courtesy: a logout must work without it.
   if (Status told = in.server->account().logout({5s, {}});

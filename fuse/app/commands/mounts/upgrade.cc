@@ -1,3 +1,4 @@
+#include <signal.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -24,7 +25,9 @@ Result<std::string> this_program() {
   return path.string();
 }
 
-/// Waits until another process answers for the mount.
+bool is_gone(int process) { return ::kill(process, 0) != 0 && errno == ESRCH; }
+
+/// Waits until another process answers for the mount. Errors: Cancelled (it was ended instead), TimedOut.
 Status upgrade(const RunningMount& mount, const std::string& program, CommandContext& context) {
   const std::string answer = TRY(control_call(mount.directory, upgrade_request(program), 10s));
   TRY(read_control_answer(answer));
@@ -32,6 +35,7 @@ Status upgrade(const RunningMount& mount, const std::string& program, CommandCon
   while (std::chrono::steady_clock::now() < deadline) {
     const auto now = find_running_mount(context.disk, context.paths, mount.mount_point);
     if (now.ok() && now->pid != mount.pid) return {};
+    if (is_gone(mount.supervisor)) return Error(Code::kCancelled, "it was unmounted meanwhile: mount it again");
     sleep_unless_stopped(kCheck, {});
   }
   return Error(Code::kTimedOut, mount.mount_point + " does not answer since it was handed over; its log says why");
