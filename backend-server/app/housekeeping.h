@@ -12,7 +12,8 @@
 namespace skymoor::server {
 
 /// Compacts the block store, re-reads its blocks in passes, and drops abandoned uploads, in small steps on one thread
-/// of its own. How far a pass has come is kept in a file: it goes on after a restart. Owns the thread. Failure: what fails is logged and tried again at the next round.
+/// of its own. How far a pass has come is kept in a file: it goes on after a restart. Owns the thread. Failure: what fails is
+/// logged and tried again at the next round.
 class Housekeeping {
  public:
   struct Options {

@@ -37,11 +37,6 @@ Result<UniqueFd> take_directory(Disk& disk, const std::string& directory) {
   return lock;
 }
 
-bool is_loopback(const std::string& listen) {
-  const auto address = IpAddress::parse(listen);
-  return listen == "localhost" || (address && address->is_loopback());
-}
-
 }  // namespace
 
 struct RunningServer::State {
@@ -142,7 +137,7 @@ Result<std::unique_ptr<RunningServer>> RunningServer::open(ServerConfig config) 
                               {"data", state->config.directory},
                               {"tls", state->config.tls},
                               {"fingerprint", state->fingerprint}});
-  if (!state->config.tls && !is_loopback(state->config.http.address))
+  if (!state->config.tls && !is_loopback_host(state->config.http.address))
     log_warn("server.unencrypted",
              {{"address", state->config.http.address},
               {"why", "tls=off sends tokens in the clear: listen on 127.0.0.1 behind a proxy with TLS, or leave tls on"}});

@@ -28,7 +28,7 @@ struct Request {
   bool truncated = false;               ///< the connection broke before the whole body came (Route::accept_truncated)
   std::string request_id;
   std::string remote_address;           ///< as text: the peer's, or what a trusted proxy says of its own
-  bool loopback = false;                ///< it is this machine's, and no proxy has passed the request on
+  bool loopback = false;                ///< it is this machine's, and nothing says that a proxy has passed the request on
 
   /// The first header of that lower-case name, or empty.
   std::string_view header(std::string_view name) const;

@@ -18,7 +18,7 @@ class TrustedProxies {
 
   /// Who asks, as text: the peer, unless it is trusted; then the last of its X-Forwarded-For headers that is not trusted itself.
   /// A header that is missing or holds something else than addresses counts up to there. Each proxy must add the address
-  /// of its peer, as they do by default or when told to.
+  /// of its peer, which some do only when told to (nginx).
   std::string client_of(const std::string& peer, const std::vector<NamedText>& headers) const;
 
  private:

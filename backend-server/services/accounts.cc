@@ -16,7 +16,7 @@ constexpr std::size_t kCredentialIdBytes = 32;
 constexpr std::size_t kKeyBytes = 32;
 constexpr std::size_t kMaxWrapBytes = 1024;
 constexpr std::size_t kMaxDeviceNameBytes = 64;
-constexpr std::string_view kLoginLabel("skymoor login 1\0", 16), kLoginStartLabel("skymoor login start 1\0", 22);
+constexpr std::string_view kLoginLabel("skymoor login 1\0", 16);
 
 Status require(bool right, const char* what) {
   if (!right) return Error(Code::kInvalidArgument, what);
@@ -53,11 +53,7 @@ Result<bool> is_from_device(const ReadTables& tables, const UserId& user, const 
   if (start.device.is_zero()) return false;
   const auto row = TRY(tables.accounts.find_device(start.device));
   if (!row || row->revoked || row->user != user) return false;
-  Bytes message = to_bytes(kLoginStartLabel);
-  append(message, as_bytes(name));
-  message.push_back(0);
-  append(message, start.ke1);
-  return signed_by(row->device, message, start.device_signature);
+  return signed_by(row->device, protocol::signed_start(name, start.ke1), start.device_signature);
 }
 
 UserSummary summary_of(const UserRow& user) { return {user.id, user.name, user.admin, user.created}; }

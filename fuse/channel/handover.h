@@ -65,8 +65,7 @@ class Handover {
   void note_backing_id(std::int32_t id);
   std::int32_t last_backing_id() const;
 
-  /// The request that this thread works on commits the record `lsn` next, or, with 0, did not. Whether it did is for the log to
-  /// say.
+  /// The request that this thread works on commits the record `lsn` next; whether it did is for the log to say. 0: it failed.
   void about_to_commit(Lsn lsn);
   std::optional<Lsn> commit_of(std::uint64_t request) const;
   /// Before the first record after `recovered`: what was about to be made and is not in the log must not be taken for one that

@@ -206,7 +206,7 @@ class Filesystem {
   virtual Status sync_directory(Request&, InodeId directory) = 0;
   /// What syncfs(2) does, of what is here: the server is waited for by whoever wants to (the sync engine's `sync_to`).
   virtual Status sync_all(Request&) = 0;
-  /// The three wait for the server too, not only for the disk.
+  /// `sync_file` and `sync_directory` wait for the server too, not only for the disk.
   virtual bool syncs_remotely() const = 0;
   /// Answers the inode if the kernel keeps pages of it that the next open will have no use for (and would have to drop
   /// before it is answered).

@@ -56,9 +56,7 @@ RemoteSession::~RemoteSession() {
   if (refresher_.joinable()) refresher_.join();
   if (!unsaved_) return;
   lock.unlock();
-  if (auto turn = store_.take_turn({kLastSavePatience, {}}); turn.ok())
-    if (auto stored = store_.load(); stored.ok())
-      if (auto tokens = unsaved(stored->refresh_token)) save(**turn, *tokens, stored->refresh_token);
+  if (auto turn = store_.take_turn({kLastSavePatience, {}}); turn.ok()) (void)newest(**turn);
 }
 
 Result<std::string> RemoteSession::access_token(const CallOptions& options) {
@@ -66,7 +64,8 @@ Result<std::string> RemoteSession::access_token(const CallOptions& options) {
   MutexLock lock(mutex_);
   // One that is under way may have begun before what made this caller ask: its failure counts all the same.
   const std::uint64_t wanted = refreshes_ + 1;
-  while (!usable(tokens_) || (unsaved_ && clock_.monotonic() >= save_again_)) {
+  if (unsaved_ && usable(tokens_) && !refreshing_ && clock_.monotonic() >= save_again_) (void)start_refresh(lock);
+  while (!usable(tokens_)) {
     if (refreshes_ >= wanted && failure_) return *failure_;
     // Shorter-lived than our margin, but new: better than asking for ever.
     if (refreshes_ >= wanted && tokens_.access_token != refused_) break;
@@ -108,9 +107,7 @@ void RemoteSession::renew(const std::string& refused) {
 
 Result<SessionTokens> RemoteSession::refresh(const std::string& refused, const CallOptions& options) {
   auto turn = TRY(store_.take_turn(options));
-  SessionTokens stored = TRY(store_.load());
-  const std::string in_store = stored.refresh_token;
-  if (auto tokens = unsaved(in_store)) save(*turn, stored = std::move(*tokens), in_store);
+  const SessionTokens stored = TRY(newest(*turn));
   {
     MutexLock lock(mutex_);
     // Another process may have renewed it already.
@@ -126,25 +123,36 @@ Result<SessionTokens> RemoteSession::refresh(const std::string& refused, const C
     ask_again_ = clock_.monotonic() + kRefusalCounts;
     return session_over();
   }
-  save(*turn, *renewed, in_store);
+  save(*turn, *renewed);
   log_debug("remote.session_renewed", {{"server", http_.base_url()}});
   return renewed;
 }
 
-/// What is newer than the store. Nothing: the store is as it should be, or somebody has logged in anew.
-std::optional<SessionTokens> RemoteSession::unsaved(const std::string& stored) {
-  MutexLock lock(mutex_);
-  if (unsaved_ && stored != stored_) unsaved_.reset();
-  return unsaved_;
+/// What the store has, or should have: then it gets it, if it can. Who has logged in anew, or out, counts more. A damaged store is
+/// what a save that failed has left.
+Result<SessionTokens> RemoteSession::newest(SessionStore::Turn& turn) {
+  auto stored = store_.load();
+  SessionTokens tokens;
+  {
+    MutexLock lock(mutex_);
+    const bool behind = unsaved_ && (stored.ok() ? stored->refresh_token == stored_ : stored.error().code() == Code::kCorrupt);
+    if (!behind) {
+      if (stored.ok()) stored_ = stored->refresh_token;
+      unsaved_.reset();
+      return stored;
+    }
+    tokens = *unsaved_;
+  }
+  save(turn, tokens);
+  return tokens;
 }
 
-void RemoteSession::save(SessionStore::Turn& turn, const SessionTokens& tokens, const std::string& stored) {
+void RemoteSession::save(SessionStore::Turn& turn, const SessionTokens& tokens) {
   const Status saved = turn.save(tokens);
   MutexLock lock(mutex_);
   if (saved.ok()) return unsaved_.reset();
   log_warn("remote.session_not_saved", {{"server", http_.base_url()}, {"error", saved.error()}});
   unsaved_ = tokens;
-  stored_ = stored;
   save_again_ = clock_.monotonic() + kSaveAgain;
 }
 

@@ -40,8 +40,9 @@ class SessionStore {
 /// concurrent calls share one refresh, made by a thread of its own: a caller that is cancelled leaves it running, for a
 /// refresh whose answer nobody reads spends the token for nothing. The new refresh token is stored before anything uses
 /// it; where that fails (a full disk) this process goes on with it and stores it as soon as it can, for the server has spent the
-/// old one, and takes its coming back for a theft after a while. Destruction waits up to 3 s for a refresh under way. Failure: when the server has ended the session every call
-/// answers Unauthenticated, without asking it again until somebody has logged in anew.
+/// old one, and takes its coming back for a theft after a while. No call waits for that. Destruction waits up to 3 s for a refresh
+/// under way. Failure: when the server has ended the session every call answers Unauthenticated, without asking it again until
+/// somebody has logged in anew.
 class RemoteSession {
  public:
   RemoteSession(HttpClient& http, SessionStore& store, const Clock& clock);
@@ -62,8 +63,8 @@ class RemoteSession {
   Status start_refresh(const MutexLock&) REQUIRES(mutex_);
   void renew(const std::string& refused);
   Result<SessionTokens> refresh(const std::string& refused, const CallOptions& options);
-  void save(SessionStore::Turn& turn, const SessionTokens& tokens, const std::string& stored);
-  std::optional<SessionTokens> unsaved(const std::string& stored);
+  Result<SessionTokens> newest(SessionStore::Turn& turn);
+  void save(SessionStore::Turn& turn, const SessionTokens& tokens);
   Result<SessionTokens> ask_server(const SessionTokens& old, const CallOptions& options);
 
   // Own synchronisation.
@@ -75,7 +76,7 @@ class RemoteSession {
   CondVar changed_;
   SessionTokens tokens_ GUARDED_BY(mutex_);
   std::optional<SessionTokens> unsaved_ GUARDED_BY(mutex_);   ///< the newest, if they could not be stored
-  std::string stored_ GUARDED_BY(mutex_);         ///< the refresh token in the store then
+  std::string stored_ GUARDED_BY(mutex_);         ///< the refresh token that was in the store before them
   Instant save_again_ GUARDED_BY(mutex_){};
   std::string refused_ GUARDED_BY(mutex_);        ///< the last access token that the server did not take
   std::string ended_ GUARDED_BY(mutex_);          ///< refresh token that the server no longer takes

@@ -12,19 +12,13 @@ std::string part(CURLU* url, CURLUPart which) {
   return text;
 }
 
-bool is_loopback(std::string_view host) {
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  const auto address = IpAddress::parse(host);
-  return host == "localhost" || (address && address->is_loopback());
-}
-
 }  // namespace
 
 bool is_this_machine(const std::string& server_url) {
   curl::initialize_library();
   curl::Url url(curl_url());
   return url && curl_url_set(url.get(), CURLUPART_URL, server_url.c_str(), 0) == CURLUE_OK &&
-         is_loopback(part(url.get(), CURLUPART_HOST));
+         is_loopback_host(part(url.get(), CURLUPART_HOST));
 }
 
 Result<std::string> normalize_server_url(std::string_view text) {
@@ -41,7 +35,7 @@ Result<std::string> normalize_server_url(std::string_view text) {
   std::string host = part(url.get(), CURLUPART_HOST);
   for (char& c : host) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   if (scheme != "https" && scheme != "http") return refuse("only https");
-  if (scheme == "http" && !is_loopback(host)) return refuse("plain http is only for a server on this very machine");
+  if (scheme == "http" && !is_loopback_host(host)) return refuse("plain http is only for a server on this very machine");
   if (!part(url.get(), CURLUPART_USER).empty()) return refuse("the user is given apart");
   const std::string path = part(url.get(), CURLUPART_PATH);
   if ((path != "/" && !path.empty()) || !part(url.get(), CURLUPART_QUERY).empty() ||

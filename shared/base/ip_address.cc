@@ -38,6 +38,12 @@ std::string IpAddress::to_string() const {
   return text;
 }
 
+bool is_loopback_host(std::string_view host) {
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const auto address = IpAddress::parse(host);
+  return host == "localhost" || (address && address->is_loopback());
+}
+
 Result<IpNetwork> IpNetwork::parse(std::string_view text) {
   const auto wrong = [&] {
     return Error(Code::kInvalidArgument, "'" + std::string(text) + "' is no address or network like 10.0.0.0/8 or 2001:db8::/32");

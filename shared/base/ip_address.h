@@ -22,6 +22,9 @@ struct IpAddress {
   std::string to_string() const; ///< an IPv4 address in its short form
 };
 
+/// Whether a host (a name or an address, as in a URL) is this very machine: localhost, 127.0.0.0/8, ::1, [::1].
+bool is_loopback_host(std::string_view host);
+
 struct IpNetwork {
   IpAddress address;   ///< all bits after `prefix` are zero
   int prefix = 0;      ///< bits of 128: an IPv4 network's are 96 more than one writes

@@ -82,6 +82,13 @@ std::string encode(const ParametersRequest& m) { return dump({{"user", m.user}})
 std::string encode(const LoginParameters& m) {
   return dump({{"server_name", m.server_name}, {"scrypt_log_n", m.scrypt_log_n}});
 }
+Bytes signed_start(std::string_view user, ByteView ke1) {
+  Bytes message = to_bytes(std::string_view("skymoor login start 1\0", 22));
+  append(message, as_bytes(user));
+  message.push_back(0);
+  append(message, ke1);
+  return message;
+}
 std::string encode(const LoginStart& m) {
   Json json{{"user", m.user}, {"ke1", base64(m.ke1)}};
   if (!m.device.is_zero()) {

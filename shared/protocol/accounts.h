@@ -59,8 +59,10 @@ struct LoginStart {
   std::string user;
   Bytes ke1;
   DeviceId device;               ///< zeros: none
-  Bytes device_signature;        ///< Ed25519 by the device over "skymoor login start 1\0" | user | 0 | ke1
+  Bytes device_signature;        ///< Ed25519 by the device over `signed_start`
 };
+/// "skymoor login start 1\0" | user (normalized) | 0 | ke1
+Bytes signed_start(std::string_view user, ByteView ke1);
 struct LoginChallenge {
   std::string login_id;          ///< valid for 60 s, one use
   Bytes ke2;

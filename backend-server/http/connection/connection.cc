@@ -115,8 +115,7 @@ Status HttpConnection::understand(std::string_view raw_head) {
   request_.query = std::move(target.query);
   request_.headers = std::move(head_.headers);
   request_.remote_address = core_.options.trusted_proxies.client_of(transport_->remote_address(), request_.headers);
-  const auto address = IpAddress::parse(request_.remote_address);
-  request_.loopback = address && address->is_loopback() && request_.header("x-forwarded-for").empty();
+  request_.loopback = request_.header("x-forwarded-for").empty() && is_loopback_host(request_.remote_address);
 
   Router::Match match = core_.router.match(request_.method, request_.path);
   if (!match.route && match.allowed.empty()) return Error(Code::kNotFound, "no such route");

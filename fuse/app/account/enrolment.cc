@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 constexpr std::string_view kPasswordPurpose = "puk.password";
 constexpr std::string_view kRecoveryPurpose = "puk.recovery";
 constexpr std::string_view kRecoverySigning = "skymoor/recovery/signing/v1";
-constexpr std::string_view kLoginSigning{"skymoor login 1\0", 16}, kLoginStartSigning{"skymoor login start 1\0", 22};
+constexpr std::string_view kLoginSigning{"skymoor login 1\0", 16};
 
 /// A server that asks for less makes passwords cheap to guess. On this very machine only tests do.
 constexpr std::uint32_t kMinScryptLogN = 15, kMinLocalScryptLogN = 8, kMaxScryptLogN = 20;
@@ -123,11 +123,7 @@ Result<Enrolled> log_in(HttpClient& http, const Account& device, const crypto::S
   const auto parameters = TRY(agree_on_parameters(remote, device));
   const crypto::opaque::ClientLogin login(parameters, password.clone(), random);
   const auto device_key = crypto::ed25519_from_seed(device.signing_seed.view());
-  Bytes proof = to_bytes(kLoginStartSigning);   // a device that the server knows is not kept out by who guesses at the account
-  append(proof, as_bytes(device.user_name));
-  proof.push_back(0);
-  append(proof, login.ke1());
-  const auto proved = crypto::ed25519_sign(device_key, proof);
+  const auto proved = crypto::ed25519_sign(device_key, protocol::signed_start(device.user_name, login.ke1()));
   const auto challenge = TRY(remote.login_start({device.user_name, login.ke1(), device.device, to_bytes(ByteView(proved))}, kCall));
   auto outcome = login.finish(challenge.ke2);
   if (!outcome.ok()) {

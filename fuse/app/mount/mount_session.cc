@@ -382,7 +382,9 @@ void MountSession::find_entry() {
   const auto table = read_mount_table();
   if (!table.ok()) return;
   const MountEntry* entry = mount_of(*table, mount_point_, volume_.label);
-  entry_.device = entry ? entry->device : kDetached;
+  // One that was just made is there, even where the table calls it something else.
+  if (entry) entry_.device = entry->device;
+  else if (options_.worker_takes_over()) entry_.device = kDetached;
   if (known) *known = entry_.device;
 }
 

@@ -1,5 +1,6 @@
 #include "fuse/remote/remote_session.h"
 
+#include <functional>
 #include <future>
 
 #include "tests/unit/fuse_remote/session_fixture.h"
@@ -118,10 +119,24 @@ TEST_F(RemoteSessionTest, TwoProcessesDoNotSpendOneTokenTwice) {
 
 class SteppedClock final : public Clock {
  public:
-  Timestamp now() const override { return SystemClock().now() + ahead; }
-  Instant monotonic() const override { return SystemClock().monotonic() + ahead; }
-  std::chrono::seconds ahead{0};
+  Timestamp now() const override { return SystemClock().now() + std::chrono::seconds(ahead_); }
+  Instant monotonic() const override { return SystemClock().monotonic() + std::chrono::seconds(ahead_); }
+  void advance(std::chrono::seconds by) { ahead_ += by.count(); }
+
+ private:
+  std::atomic<std::int64_t> ahead_{0};
 };
+
+bool eventually(const std::function<bool()>& condition) {
+  for (int i = 0; i < 1000; ++i, std::this_thread::sleep_for(5ms))
+    if (condition()) return true;
+  return false;
+}
+
+bool has(MemorySessionStore& store, const std::string& refresh_token) {
+  const auto stored = store.load();
+  return stored.ok() && stored->refresh_token == refresh_token;
+}
 
 /// The server has spent the old one, and ends the session when that comes back after a while.
 TEST_F(RemoteSessionTest, WhatCannotBeStoredIsUsedAndStoredAsSoonAsItCan) {
@@ -129,16 +144,36 @@ TEST_F(RemoteSessionTest, WhatCannotBeStoredIsUsedAndStoredAsSoonAsItCan) {
   MemorySessionStore store(tokens(1, 0s));
   store.fail_save = true;
   RemoteSession session(*http_, store, clock);
-  for (int renewals = 1; renewals <= 3; ++renewals, clock.ahead += 600s) {
+  for (int renewals = 1; renewals <= 3; ++renewals, clock.advance(600s)) {
     ASSERT_TRUE(call(session).ok()) << renewals;
     EXPECT_EQ(tokens_.refreshes, renewals);
   }
   EXPECT_EQ(store.load()->refresh_token, "refresh-1");
-  clock.ahead -= 590s;
+  clock.advance(-590s);
   store.fail_save = false;
   ASSERT_TRUE(call(session).ok());
-  EXPECT_EQ(store.load()->refresh_token, "refresh-4");
+  EXPECT_TRUE(eventually([&] { return has(store, "refresh-4"); }));
   EXPECT_EQ(tokens_.refreshes, 3);
+}
+
+/// A save over the old tokens that was cut short.
+TEST_F(RemoteSessionTest, WhatAFailedSaveHasDamagedIsStoredAnew) {
+  SteppedClock clock;
+  MemorySessionStore store(tokens(1, 0s));
+  store.fail_save = true;
+  RemoteSession session(*http_, store, clock);
+  ASSERT_TRUE(call(session).ok());
+  store.damaged = true;
+  clock.advance(11s);
+  ASSERT_TRUE(call(session).ok());
+  ASSERT_TRUE(eventually([&] { return store.failed_saves == 2; }));
+  store.fail_save = false;
+  // Whoever calls next may still find that one under way.
+  EXPECT_TRUE(eventually([&] {
+    clock.advance(11s);
+    return call(session).ok() && has(store, "refresh-2");
+  }));
+  EXPECT_EQ(tokens_.refreshes, 1);
 }
 
 TEST_F(RemoteSessionTest, WhatCouldNotBeStoredIsStoredAtTheEnd) {
@@ -165,7 +200,7 @@ TEST_F(RemoteSessionTest, ANewLoginCountsMoreThanWhatCouldNotBeStored) {
     std::lock_guard lock(tokens_.mutex);
     tokens_.generation = 9;
   }
-  clock.ahead += 11s;
+  clock.advance(11s);
   ASSERT_TRUE(call(session).ok());
   EXPECT_EQ(store.load()->refresh_token, "refresh-9");
   EXPECT_EQ(tokens_.refreshes, 1);

@@ -18,9 +18,13 @@ class MemorySessionStore final : public SessionStore {
    public:
     explicit HeldTurn(MemorySessionStore& store) : store_(store), lock_(store.turn_) {}
     Status save(const SessionTokens& tokens) override {
-      if (store_.fail_save) return Error(Code::kNoSpace, "disk full");
+      if (store_.fail_save) {
+        ++store_.failed_saves;
+        return Error(Code::kNoSpace, "disk full");
+      }
       std::lock_guard lock(store_.mutex_);
       store_.tokens_ = tokens;
+      store_.damaged = false;
       ++store_.saves;
       return {};
     }
@@ -30,14 +34,15 @@ class MemorySessionStore final : public SessionStore {
     std::unique_lock<std::mutex> lock_;
   };
   Result<SessionTokens> load() override {
+    if (damaged) return Error(Code::kCorrupt, "damaged");
     std::lock_guard lock(mutex_);
     return tokens_;
   }
   Result<std::unique_ptr<Turn>> take_turn(const CallOptions&) override {
     return std::unique_ptr<Turn>(std::make_unique<HeldTurn>(*this));
   }
-  std::atomic<bool> fail_save{false};
-  std::atomic<int> saves{0};
+  std::atomic<bool> fail_save{false}, damaged{false};
+  std::atomic<int> saves{0}, failed_saves{0};
 
  private:
   std::mutex mutex_, turn_;

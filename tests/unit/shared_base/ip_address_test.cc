@@ -22,6 +22,12 @@ TEST(IpAddressTest, Loopback) {
   for (const char* text : {"128.0.0.1", "::2", "1::1", "::", "0.0.0.0"}) EXPECT_FALSE(IpAddress::parse(text)->is_loopback()) << text;
 }
 
+TEST(IpAddressTest, HostsOfThisMachine) {
+  for (const char* host : {"localhost", "127.0.0.1", "[::1]", "::1"}) EXPECT_TRUE(is_loopback_host(host)) << host;
+  for (const char* host : {"", "[", "[]", "localhost.evil.org", "127.evil.org", "127.0.0.1.evil.org", "[::2]", "0.0.0.0"})
+    EXPECT_FALSE(is_loopback_host(host)) << host;
+}
+
 bool holds(const char* network, const char* address) {
   return IpNetwork::parse(network)->contains(*IpAddress::parse(address));
 }
