@@ -207,8 +207,19 @@ struct Write {
 };
 
 void do_write_buf(fuse_req_t req, fuse_ino_t, fuse_bufvec* source, off_t offset, fuse_file_info* fi) {
-  dispatch(req, Write{FuseChannel::of(req), HandleId{fi->fh}, static_cast<std::uint64_t>(offset), fi->writepage != 0, source},
-           [req](std::size_t written) { fuse_reply_write(req, written); });
+  FuseChannel& channel = FuseChannel::of(req);
+  const HandleId handle{fi->fh};
+  const bool sync = (fi->flags & O_DSYNC) != 0 && fi->writepage == 0 && channel.filesystem().syncs_remotely();
+  dispatch(req, Write{channel, handle, static_cast<std::uint64_t>(offset), fi->writepage != 0, source},
+           [req, &channel, handle, sync](std::size_t written) {
+             if (!sync) {
+               fuse_reply_write(req, written);
+               return;
+             }
+             channel.slow_calls().run_remote_sync(
+                 req, [&fs = channel.filesystem(), handle](Request& r) { return fs.sync_file(r, handle, true); },
+                 [req, written] { fuse_reply_write(req, written); });
+           });
 }
 
 void do_flush(fuse_req_t req, fuse_ino_t, fuse_file_info* fi) {

@@ -183,7 +183,8 @@ void SlowCalls::note_late(const Need& need) {
 }
 
 void SlowCalls::run_blocking(fuse_req_t req, std::function<Status(Request&)> operation) {
-  if (filesystem_.syncs_remotely()) return run_remote_sync(req, std::move(operation));
+  if (filesystem_.syncs_remotely())
+    return run_remote_sync(req, std::move(operation), [req] { fuse_reply_err(req, 0); });
   auto work = [this, req, request = request_of(req), operation = std::move(operation)](bool spare) mutable {
     guarded(req, [&] {
       Status done = operation(request);
@@ -198,11 +199,12 @@ void SlowCalls::run_blocking(fuse_req_t req, std::function<Status(Request&)> ope
   if (Status queued = submit(local_, [work]() mutable { work(false); }); !queued.ok()) work(false);
 }
 
-void SlowCalls::run_remote_sync(fuse_req_t req, std::function<Status(Request&)> operation) {
+void SlowCalls::run_remote_sync(fuse_req_t req, std::function<Status(Request&)> operation,
+                                std::function<void()> answer_success) {
   auto call = std::make_shared<Call>(*this, req, request_of(req), Attempt());
   call->deadline = call->arrived + filesystem_.patience(Need::Kind::kContent) + kDiskPatience;
   listen(*call);
-  run_by(call, syncs_, [this, call, operation = std::move(operation)] {
+  run_by(call, syncs_, [this, call, operation = std::move(operation), answer_success = std::move(answer_success)] {
     if (call->token().stop_requested()) return;   // it was answered while it was queued
     Request request = call->request;
     request.stop = call->token();
@@ -213,7 +215,11 @@ void SlowCalls::run_remote_sync(fuse_req_t req, std::function<Status(Request&)> 
     } catch (const std::exception& e) {
       log_error("channel.exception", {{"what", e.what()}});
     }
-    if (claim(*call)) answer(*call, error);
+    if (!claim(*call)) return;
+    if (error == 0 && !unanswered_)
+      answer_success();
+    else
+      answer(*call, error);
   });
 }
 

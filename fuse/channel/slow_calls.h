@@ -37,6 +37,8 @@ class SlowCalls {
   /// the server (fsync=remote) is answered by a signal and a deadline like any other call; what it was doing on the disk then
   /// goes on to its end unseen.
   void run_blocking(fuse_req_t req, std::function<Status(Request&)> operation);
+  /// The part of it that asks the server, for one whose success is answered otherwise: an O_SYNC write.
+  void run_remote_sync(fuse_req_t req, std::function<Status(Request&)> operation, std::function<void()> answer_success);
   /// Interrupts what waits and refuses more. `unanswered`: what waited gets no answer, another process will give it.
   void stop(bool unanswered = false);
 
@@ -53,7 +55,6 @@ class SlowCalls {
   void run_by(const std::shared_ptr<Call>& call, Executor& pool, std::function<void()> work);
   Status submit(Executor& pool, std::function<void()> work);
   void run(const std::shared_ptr<Call>& call);
-  void run_remote_sync(fuse_req_t req, std::function<Status(Request&)> operation);
   void answer(Call& call, int error);
   void answer_end(Call& call, WaitingCalls::End why);
   Executor& pool_for(const Need& need);

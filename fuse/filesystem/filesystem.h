@@ -199,6 +199,8 @@ class Filesystem {
   virtual Result<Created> create_unnamed(Request&, InodeId parent, std::uint32_t mode, OpenFlags) = 0;
   virtual Result<Opened> open(Request&, InodeId inode, OpenFlags) = 0;
   virtual Result<ReadReply> read(Request&, HandleId, std::uint64_t offset, std::size_t size) = 0;
+  /// O_SYNC: on return it survives a power cut. Where `syncs_remotely()` the caller sees to that with `sync_file`, which waits
+  /// for the server and is not for every thread.
   virtual Result<std::size_t> write(Request&, HandleId, std::uint64_t offset, std::size_t size, const WriteSource&) = 0;
   virtual Status flush(Request&, HandleId) = 0;
   /// Durability: on return everything written to the file survives a power cut (with fsync_remote: is at the server).

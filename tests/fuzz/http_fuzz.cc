@@ -1,7 +1,8 @@
-// The server's reading of requests: head, body in chunks, target and arguments.
+// The server's reading of requests: head, body in chunks, target and arguments, and who asks according to its proxies.
 #include "backend-server/api/arguments.h"
 #include "backend-server/http/connection/request_head.h"
 #include "backend-server/http/router.h"
+#include "backend-server/http/trusted_proxies.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace skymoor::fuzz {
@@ -85,13 +86,32 @@ void try_target(ByteView bytes) {
   (void)query_id<VolumeId>(request, "v");
 }
 
+/// Whoever a header names, it is an address; and one that comes from elsewhere names nobody.
+void try_forwarded(Choices choices) {
+  const std::size_t cut = choices.below(64);
+  const std::string text(as_text(choices.rest()));
+  const std::vector<NamedText> headers = {{"x-forwarded-for", text.substr(0, std::min(cut, text.size()))},
+                                          {"x-forwarded-for", text.substr(std::min(cut, text.size()))}};
+  const TrustedProxies some = TrustedProxies::parse("10.0.0.0/8 ::1").value();
+  check(IpAddress::parse(some.client_of("10.1.2.3", headers)).has_value(), "an address");
+  check(some.client_of("192.0.2.1", headers) == "192.0.2.1", "a stranger's word counts for nothing");
+  if (auto network = IpNetwork::parse(text); network.ok()) {
+    check(network->contains(network->address), "a network contains its own address");
+    auto again = IpNetwork::parse(network->to_string());
+    check(again.ok() && again->address == network->address && again->prefix == network->prefix, "network");
+  }
+  if (auto parsed = TrustedProxies::parse(text); parsed.ok())
+    check(IpAddress::parse(parsed->client_of("10.1.2.3", headers)).has_value(), "an address again");
+}
+
 }  // namespace
 
 void try_input(ByteView input) {
   Choices choices(input);
-  switch (choices.below(3)) {
+  switch (choices.below(4)) {
     case 0: return try_head(choices.rest());
     case 1: return try_chunks(choices);
+    case 3: return try_forwarded(choices);
     default: return try_target(choices.rest());
   }
 }
@@ -106,6 +126,8 @@ std::vector<Bytes> seeds() {
   for (const char* head : heads) out.push_back(with_choice(0, as_bytes(head)));
   out.push_back(with_choice(1, with_choice(2, as_bytes("5\r\nhello\r\n3;x=\"y\"\r\nabc\r\n0\r\nA: b\r\n\r\n"))));
   out.push_back(with_choice(2, as_bytes("/api/volumes/00/changes?after=5&epoch=1&n=7&b=AAAA")));
+  out.push_back(with_choice(3, with_choice(9, as_bytes("10.2.3.4, 192.0.2.7, ::ffff:10.0.0.1"))));
+  out.push_back(with_choice(3, with_choice(60, as_bytes("2001:db8::/32"))));
   out.push_back(with_choice(2, as_bytes("/a%20b/%c3%a4/c?v=00000000000000000000000000000000")));
   return out;
 }

@@ -138,8 +138,15 @@ def test_fsync_remote_returns_when_the_server_has_it(two):
     os.write(fd, b" more")
     with pytest.raises(OSError):
         os.fsync(fd)
+    synchronous = os.open(here / "synchronous", os.O_WRONLY | os.O_CREAT | os.O_SYNC)
+    with pytest.raises(OSError):
+        os.write(synchronous, b"one")
     w.server.start()
     a.sync(here)
+    os.pwrite(synchronous, b"two", 3)
+    assert os.getxattr(here / "synchronous", "user.skymoor.state") == b"synced"
+    assert (here / "synchronous").read_text() == "onetwo"
+    os.close(synchronous)
     os.close(fd)
     assert (here / "remote").read_text() == "safe more"
     a.umount(here)

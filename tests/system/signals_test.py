@@ -128,14 +128,16 @@ def test_asking_a_program_to_end_ends_its_call_though_it_has_a_handler(calls):
         assert program.stdout.readline().split()[0] == "EINTR"
 
 
-def test_a_program_that_waits_for_the_server_in_fsync_can_be_ended():
+@pytest.mark.parametrize("call", ["os.fsync(f)", "os.write(f, b'y')"], ids=["fsync", "O_SYNC"])
+def test_a_program_that_waits_for_the_server_in_fsync_can_be_ended(call):
+    flags = "os.O_WRONLY | os.O_CREAT" + ("" if "fsync" in call else " | os.O_SYNC")
     with world() as w:
         a = w.one_device()
         drive = a.mount("home", "fsync=remote", "read-timeout=60s")
         (drive / "before").write_bytes(b"x")
         w.server.pause()
-        program = r"import os, sys; f = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT); os.write(f, b'x'); " \
-                  r"print('calls', flush=True); os.fsync(f)"
+        program = f"import os, sys; f = os.open(sys.argv[1], {flags}); " \
+                  f"print('calls', flush=True); os.write(f, b'x'); {call}"
         waiting = []
         try:
             for n in range(12):     # more than wait for the server at a time
@@ -144,6 +146,13 @@ def test_a_program_that_waits_for_the_server_in_fsync_can_be_ended():
                                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
                 assert waiting[-1].stdout.readline() == "calls\n"
             time.sleep(0.3)
+            # Whoever asks for what is here is not held up meanwhile.
+            begin = time.monotonic()
+            (drive / "beside").write_bytes(b"x")
+            assert (drive / "before").read_bytes() == b"x"
+            assert "beside" in os.listdir(drive)
+            assert time.monotonic() - begin < AT_ONCE_S
+            assert all(one.poll() is None for one in waiting), "they wait"
             begin = time.monotonic()
             for number, one in zip((signal.SIGTERM, signal.SIGKILL) * 6, waiting):
                 one.send_signal(number)

@@ -22,7 +22,7 @@ Result<std::size_t> Engine::write(Request& request, HandleId id, std::uint64_t o
     sync = handle->sync;
   }
   std::size_t written = TRY(write_bytes(request, inode, append ? std::nullopt : std::optional(offset), size, source));
-  if (sync) TRY(sync_inode(inode, false, request.stop));
+  if (sync && !options_.fsync_remote) TRY(sync_inode(inode, false, request.stop));
   return written;
 }
 
