@@ -1,5 +1,6 @@
 #include "backend-server/app/identity.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "shared/base/log.h"
@@ -16,6 +17,8 @@ constexpr Setting kIdentityTable[] = {
     {"server-name", SettingType::kText, "skymoor", 0, 0, "name that logins are bound to"},
     {"scrypt-log-n", SettingType::kInteger, "17", 4, 24, "cost of stretching a password"},
 };
+
+constexpr const char* kBlocksExpected = "blocks.expected";
 
 std::string quoted(const std::string& text) {
   std::string out = "\"";
@@ -80,6 +83,32 @@ Result<LoginIdentity> load_or_make_login_identity(Disk& disk, const ServerConfig
   if (config.scrypt_log_n.value_or(identity.scrypt_log_n) != identity.scrypt_log_n)
     return fixed("scrypt-log-n", std::to_string(identity.scrypt_log_n));
   return identity;
+}
+
+Status require_whole_data(Disk& disk, const std::string& directory) {
+  auto there = [&](const char* file) { return disk.exists(directory + "/" + file); };
+  auto lacks = [&](const char* file, const char* witness) {
+    return Error(Code::kNotFound, directory + "/" + file + " is missing or empty, though " + witness +
+                                      " is there: a server has run here. Put it back from a backup (the whole directory, of one "
+                                      "time), or start with a new data directory");
+  };
+  struct stat database {};
+  const bool has_database = ::stat((directory + "/metadata.db").c_str(), &database) == 0 && database.st_size > 0;
+  // In the order in which they are made: a first start may have been cut short.
+  for (const char* witness : {"metadata.db-wal", "keyservice.secret", "token.secret", kBlocksExpected})
+    if (!has_database && there(witness)) return lacks("metadata.db", witness);
+  if (!there("server.toml") && there("keyservice.secret")) return lacks("server.toml", "keyservice.secret");
+  return {};
+}
+
+Status require_blocks(Disk& disk, const std::string& directory, std::uint64_t blocks) {
+  const std::string expected = directory + "/" + kBlocksExpected;
+  const bool held_some = disk.exists(expected);
+  if (blocks > 0 && !held_some)
+    return write_file_durably(disk, expected, as_bytes("This server has held blocks: it does not start without any.\n"), 0600);
+  if (blocks > 0 || !held_some) return {};
+  return Error(Code::kNotFound, directory + "/blocks holds no blocks, though it has held some: is its disk mounted? If they are lost "
+                                    "for good, remove " + expected + " and start again: devices send what they still have");
 }
 
 Result<TlsFiles> load_or_make_tls(Disk& disk, const ServerConfig& config, Timestamp now) {

@@ -16,6 +16,13 @@ struct LoginIdentity {
 /// the first start had), Io.
 Result<LoginIdentity> load_or_make_login_identity(Disk& disk, const ServerConfig& config);
 
+/// What a server has made belongs together. Call at the start, before anything of it is opened or made: a server whose database
+/// is not where it was would begin an empty one, and SQLite would remove the log beside it. Errors: NotFound, naming the file.
+Status require_whole_data(Disk& disk, const std::string& directory);
+/// Once a server has held blocks, it does not start without any: their disk may not be mounted, and what would be stored
+/// below is gone when it is. Kept in DIR/blocks.expected. Errors: NotFound, Io.
+Status require_blocks(Disk& disk, const std::string& directory, std::uint64_t blocks);
+
 struct TlsFiles {
   TlsIdentity identity;
   std::string fingerprint;  ///< "sha256:..."

@@ -68,6 +68,7 @@ Status RunningServer::State::open_storage() {
   options.directory = config.directory + "/blocks";
   TRY(disk.make_directories(options.directory, 0700));
   blocks = TRY(SegmentBlockStore::open(disk, random, std::move(options)));
+  TRY(require_blocks(disk, config.directory, blocks->stats().blocks));
   partial = std::make_unique<PartialBlocks>(clock);
   return {};
 }
@@ -122,6 +123,7 @@ Result<std::unique_ptr<RunningServer>> RunningServer::open(ServerConfig config) 
   auto state = std::make_unique<State>();
   state->config = std::move(config);
   state->directory_lock = TRY(take_directory(state->disk, state->config.directory));
+  TRY(require_whole_data(state->disk, state->config.directory));
   LoginIdentity identity = TRY(load_or_make_login_identity(state->disk, state->config));
   TRY(state->open_storage());
   TRY(state->open_services(identity));

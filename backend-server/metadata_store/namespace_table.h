@@ -111,6 +111,7 @@ class NamespaceTable {
 
   virtual Result<std::vector<SetXattr>> list_xattrs(VolumeNumber volume, InodeId inode) const = 0;
   virtual Result<bool> has_xattr(VolumeNumber volume, InodeId inode, const NameToken& token) const = 0;
+  virtual Result<std::uint64_t> xattrs_bytes(VolumeNumber volume, InodeId inode) const = 0;   ///< sealed, together
   /// `sealed` empty: removes it.
   virtual Status put_xattr(VolumeNumber volume, const SetXattr& xattr, Sequence sequence) = 0;
 

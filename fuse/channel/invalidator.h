@@ -31,7 +31,7 @@ class Invalidator {
   /// `handover`, if any, is told how much of the queue was done.
   void start(fuse_session* session, std::shared_ptr<Handover> handover);
   /// After a takeover, before the first request: what the process before had queued is lost, so the kernel is to doubt all
-  /// names, what is open and, if something was queued, everything. Done by the thread; `filesystem` must outlive it.
+  /// names, what is open and, if something was queued or the kernel cannot doubt names, everything. Done by the thread; `filesystem` must outlive it.
   void doubt(Filesystem& filesystem);
   void add(const VisibleChanges& changes);
   /// A hint: forgotten when there is much to do.

@@ -62,4 +62,16 @@ auto retry_call(const RetryOptions& options, Random& random, Attempt attempt) ->
   }
 }
 
+/// Calls `attempt` again while the server says that it has too much to do, for half a minute: another moment is all it takes, and
+/// EBUSY would say something else to a program. Then: Unavailable. Blocks.
+template <typename Attempt>
+auto retry_while_busy(const std::stop_token& stop, Attempt attempt) -> decltype(attempt()) {
+  constexpr std::chrono::milliseconds kPause{500};
+  for (int left = 60;; --left) {
+    auto result = attempt();
+    if (result.ok() || (result.error().code() != Code::kBusy && result.error().code() != Code::kRateLimited)) return result;
+    if (left == 0 || !sleep_unless_stopped(kPause, stop)) return Error(Code::kUnavailable, result.error().message());
+  }
+}
+
 }  // namespace skymoor::client

@@ -10,5 +10,6 @@ inline constexpr std::size_t kMaxXattrsBytes = 2u << 20;     ///< values togethe
 inline constexpr std::size_t kSmallXattrBytes = 1024;        ///< bounded by their number
 /// What the server keeps and a listing carries: devices that do not know of each other's may each have set as many.
 inline constexpr std::size_t kMaxStoredXattrs = 2 * kMaxXattrs;
+inline constexpr std::size_t kMaxStoredXattrsBytes = 12u << 20;   ///< sealed, together: they fit an answer
 
 }  // namespace skymoor

@@ -59,7 +59,8 @@ Code code_for_status(int status) {
   }
 }
 
-/// Codes that describe the client's own side; a server that sends one must not be taken for the client.
+/// Codes that describe the client's own side, or what it found out by itself; a server that sends one must not be taken for
+/// the client.
 Code as_remote(Code code) {
   switch (code) {
     case Code::kNotPresent:
@@ -67,6 +68,7 @@ Code as_remote(Code code) {
     case Code::kCancelled:
     case Code::kInterrupted:
     case Code::kBadCertificate: return Code::kUnavailable;
+    case Code::kCorrupt: return Code::kIo;   // something there cannot be read: not that what it says is forged
     default: return code;
   }
 }

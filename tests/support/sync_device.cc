@@ -417,6 +417,11 @@ void SyncDevice::set_xattr(const std::string& path, const std::string& name, con
   must("set_xattr", [&](Request& r) { return files_->set_xattr(r, id, name, as_bytes(value), 0); });
 }
 
+void SyncDevice::remove_xattr(const std::string& path, const std::string& name) {
+  const InodeId id = inode(path);
+  must("remove_xattr", [&](Request& r) { return files_->remove_xattr(r, id, name); });
+}
+
 void SyncDevice::walk(InodeId directory, const std::string& path, const Visit& visit) {
   std::uint64_t after = 0;
   while (true) {

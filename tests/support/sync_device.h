@@ -68,6 +68,7 @@ class SyncDevice {
   void chmod(const std::string& path, std::uint32_t mode);
   void set_mtime(const std::string& path, Timestamp mtime);
   void set_xattr(const std::string& path, const std::string& name, const std::string& value);
+  void remove_xattr(const std::string& path, const std::string& name);
   bool exists(const std::string& path);
   InodeId inode_of(const std::string& path) { return inode(path); }
   Node node(const std::string& path);

@@ -61,6 +61,12 @@ Result<bool> SqliteNamespaceTable::has_xattr(VolumeNumber volume, InodeId inode,
   return q.step();
 }
 
+Result<std::uint64_t> SqliteNamespaceTable::xattrs_bytes(VolumeNumber volume, InodeId inode) const {
+  auto q = TRY(connection_.query("SELECT IFNULL(SUM(LENGTH(sealed)),0) FROM xattrs WHERE volume=$1 AND inode=$2", volume, inode));
+  TRY(q.step());
+  return q.u64(0);
+}
+
 Status SqliteNamespaceTable::put_xattr(VolumeNumber volume, const SetXattr& x, Sequence sequence) {
   if (x.sealed.empty())
     return connection_.run("DELETE FROM xattrs WHERE volume=$1 AND inode=$2 AND token=$3", volume, x.inode, x.token);

@@ -89,6 +89,7 @@ class SqliteNamespaceTable final : public NamespaceTable {
                                                                 std::size_t limit) const override;
   Result<std::vector<SetXattr>> list_xattrs(VolumeNumber volume, InodeId inode) const override;
   Result<bool> has_xattr(VolumeNumber volume, InodeId inode, const NameToken& token) const override;
+  Result<std::uint64_t> xattrs_bytes(VolumeNumber volume, InodeId inode) const override;
   Status put_xattr(VolumeNumber volume, const SetXattr& xattr, Sequence sequence) override;
   Result<std::optional<TrashRow>> find_trash(VolumeNumber volume, InodeId inode) const override;
   Result<std::vector<TrashRow>> list_trash(VolumeNumber volume, InodeId directory, const NameToken& token,

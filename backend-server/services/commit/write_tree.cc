@@ -40,6 +40,8 @@ Status write_xattrs(const CommitContext& context, WorkingInode& inode) {
     inode.row.xattrs += static_cast<std::uint32_t>(has) - static_cast<std::uint32_t>(had);
   }
   if (inode.row.xattrs > kMaxStoredXattrs) return unprocessable("too many extended attributes of one inode");
+  if (!inode.xattrs.empty() && TRY(names.xattrs_bytes(context.volume.number, inode.row.inode)) > kMaxStoredXattrsBytes)
+    return unprocessable("one inode's extended attributes are too large together");
   return {};
 }
 

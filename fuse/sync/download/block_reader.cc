@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "fuse/remote/backoff.h"
 #include "shared/base/log.h"
 #include "shared/block/pack.h"
 #include "shared/block/seal.h"
@@ -49,7 +50,7 @@ Status BlockReader::read(std::span<const Chunk> chunks, const CallOptions& optio
     }
     if (ids.empty()) return {};
     TRY(throttle_.take(std::min<std::uint64_t>(bytes, block::kMaxPackBytes), options.stop));
-    auto pack = remote_.fetch_pack(ids, options);
+    auto pack = retry_while_busy(options.stop, [&] { return remote_.fetch_pack(ids, options); });
     // A line that breaks within the answer may carry a smaller one.
     if (!pack.ok() && pack.error().code() == Code::kOffline && ++broken < kMaxFruitless && !options.stop.stop_requested()) {
       at_once = std::max<std::size_t>(1, ids.size() / 2);

@@ -1,5 +1,6 @@
 #include "fuse/sync/download/directory_fetcher.h"
 
+#include "fuse/remote/backoff.h"
 #include "fuse/sync/claims.h"
 #include "fuse/sync/waiting.h"
 #include "shared/base/must_finish.h"
@@ -55,7 +56,8 @@ Status DirectoryFetcher::fetch_pages(InodeId directory, const CallOptions& optio
   Bytes cursor;
   std::uint32_t subdirectories = 0;
   for (bool first = true;; first = false) {
-    auto page = remote_.list_directory(directory, cursor, kEntriesAtOnce, kSmallManifestBytes, options);
+    auto page = retry_while_busy(
+        options.stop, [&] { return remote_.list_directory(directory, cursor, kEntriesAtOnce, kSmallManifestBytes, options); });
     connection_.note(page.ok() ? Status() : Status(page.error()), options.timeout);
     if (!page.ok() && page.error().code() == Code::kNotFound)
       return Error(Code::kStale, "the directory was removed elsewhere");
@@ -130,7 +132,7 @@ Status DirectoryFetcher::fetch_directory(InodeId directory, const CallOptions& o
 
 Status DirectoryFetcher::fetch_inode(InodeId inode, const CallOptions& options) {
   for (int round = 1;; ++round) {
-    auto page = remote_.inodes({inode}, options);
+    auto page = retry_while_busy(options.stop, [&] { return remote_.inodes({inode}, options); });
     connection_.note(page.ok() ? Status() : Status(page.error()), options.timeout);
     if (!page.ok()) return std::move(page).error();
     TRY(check_epoch(page->epoch));

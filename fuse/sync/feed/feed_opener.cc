@@ -98,6 +98,7 @@ Result<std::optional<TreeEffect>> FeedOpener::open_effect(Effect& effect, NameFi
   const auto& e = std::get<SetXattr>(effect);
   if (!e.sealed.empty()) {
     auto xattr = TRY(cipher_.open_xattr(e.inode, e.sealed));
+    names.learn_xattr(e.inode, e.token, xattr.name);
     return Found(XattrEffect{e.inode, std::move(xattr.name), std::move(xattr.value)});
   }
   std::string name = TRY(names.find_xattr(e.inode, e.token));

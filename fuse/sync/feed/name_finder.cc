@@ -19,6 +19,7 @@ Result<std::string> NameFinder::find(InodeId directory, const NameToken& token, 
 }
 
 Result<std::string> NameFinder::find_xattr(InodeId inode, const NameToken& token) {
+  if (auto it = learnt_xattrs_.find({inode, token}); it != learnt_xattrs_.end()) return it->second;
   std::vector<std::string> names;
   {
     MutexLock lock(store_.mutex());
@@ -26,6 +27,10 @@ Result<std::string> NameFinder::find_xattr(InodeId inode, const NameToken& token
     if (known.ok()) names = std::move(known).value();
   }
   for (std::string& name : names)
+    if (cipher_.xattr_token(inode, name) == token) return std::move(name);
+  // What was deleted here may come back, as the server has it.
+  if (!confirmed_) confirmed_ = TRY(store_.confirmed());
+  for (std::string& name : TRY(confirmed_->xattr_names(inode)))
     if (cipher_.xattr_token(inode, name) == token) return std::move(name);
   return std::string();
 }

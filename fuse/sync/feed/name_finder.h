@@ -17,7 +17,8 @@ class NameFinder {
   void learn(InodeId directory, const NameToken& token, const std::string& name) { learnt_[{directory, token}] = name; }
   /// The name, empty when nothing here has it: then the directory is not known here either.
   Result<std::string> find(InodeId directory, const NameToken& token, InodeId inode);
-  /// The same for an xattr of an inode.
+  /// The same for an xattr of an inode. What the page at hand adds is learnt too: the confirmed tree may be one from before.
+  void learn_xattr(InodeId inode, const NameToken& token, const std::string& name) { learnt_xattrs_[{inode, token}] = name; }
   Result<std::string> find_xattr(InodeId inode, const NameToken& token);
 
  private:
@@ -31,7 +32,7 @@ class NameFinder {
   };
   MetadataStore& store_;
   const crypto::VolumeCipher& cipher_;
-  std::unordered_map<Key, std::string, KeyHash> learnt_;
+  std::unordered_map<Key, std::string, KeyHash> learnt_, learnt_xattrs_;
   std::unique_ptr<MetadataStore::Confirmed> confirmed_;
 };
 

@@ -57,5 +57,25 @@ TEST(Retry, GivesUpWhenTheTimeIsUpOrStopIsAsked) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, 1s);
 }
 
+TEST(RetryWhileBusy, WaitsForAServerThatHasTooMuchToDo) {
+  int calls = 0;
+  auto result = retry_while_busy({}, [&]() -> Result<int> {
+    if (++calls <= 2) return Error(calls == 1 ? Code::kBusy : Code::kRateLimited, "try again");
+    return 7;
+  });
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(*result, 7);
+  EXPECT_EQ(calls, 3);
+}
+
+TEST(RetryWhileBusy, IsNotTheCallersBusyWhenItGivesUp) {
+  std::stop_source stop;
+  stop.request_stop();
+  auto result = retry_while_busy(stop.get_token(), []() -> Result<int> { return Error(Code::kBusy, "try again"); });
+  EXPECT_EQ(result.error().code(), Code::kUnavailable);
+  auto other = retry_while_busy({}, []() -> Result<int> { return Error(Code::kNotFound, "no"); });
+  EXPECT_EQ(other.error().code(), Code::kNotFound);
+}
+
 }  // namespace
 }  // namespace skymoor::client

@@ -291,6 +291,58 @@ TEST_F(SyncFaultsTest, WhatWasWrittenToADeletedFileStaysOutOfTheOneThatComesBack
   EXPECT_EQ(a.store().pending().files, 0u);
 }
 
+/// What another device takes away from a file that is deleted here is not there when that device's edit brings it back: neither
+/// what both knew before, nor what came and went in one page of the feed.
+TEST_F(SyncFaultsTest, AnXattrThatWasRemovedElsewhereDoesNotComeBackWithItsFile) {
+  SyncDevice a(volume_, "anna", 1, directory_ + "/anna", {.stepped = true});
+  SyncDevice b(volume_, "berta", 2, directory_ + "/berta", {.stepped = true});
+  a.write("f", "base");
+  a.set_xattr("f", "user.colour", "blue");
+  a.set_xattr("f", "user.kept", "yes");
+  ASSERT_TRUE(a.engine().step().ok());
+  ASSERT_TRUE(b.engine().step().ok());
+  b.read("f");
+  a.unlink("f");
+  a.write("g", "anna's");
+  b.remove_xattr("f", "user.colour");
+  b.set_xattr("f", "user.brief", "x");
+  ASSERT_TRUE(b.engine().step().ok());
+  b.remove_xattr("f", "user.brief");
+  b.write("f", "berta's");
+  ASSERT_TRUE(b.engine().step().ok());
+  ASSERT_TRUE(a.engine().step().ok());
+  ASSERT_TRUE(b.engine().step().ok());
+  EXPECT_EQ(a.read("f"), "berta's");
+  Request r;
+  for (SyncDevice* device : {&a, &b}) {
+    auto names = device->files().list_xattrs(r, device->inode_of("f"));
+    ASSERT_TRUE(names.ok());
+    EXPECT_THAT(*names, ::testing::Contains("user.kept"));
+    EXPECT_THAT(*names, ::testing::Not(::testing::Contains("user.colour")));
+    EXPECT_THAT(*names, ::testing::Not(::testing::Contains("user.brief")));
+  }
+  EXPECT_EQ(a.facts(), b.facts());
+}
+
+/// A server with too much to do says so: whoever reads waits a moment, and hears nothing of it.
+TEST_F(SyncFaultsTest, AServerThatIsBusyForAMomentIsAskedAgain) {
+  SyncDevice a(volume_, "anna", 1, directory_ + "/anna", {.stepped = true});
+  SyncDevice b(volume_, "berta", 2, directory_ + "/berta", {.stepped = true});
+  a.make_directory("d");
+  a.write("d/f", noise(100'000, 3));
+  ASSERT_TRUE(a.engine().step().ok());
+  ASSERT_TRUE(b.engine().step().ok());
+  std::map<std::string, int, std::less<>> refused;
+  b.remote().carry = [&](std::string_view call) -> Status {
+    if ((call != "fetch" && call != "list" && call != "inodes") || refused[std::string(call)]++ > 0) return {};
+    return Error(Code::kBusy, "too many large answers are under way");
+  };
+  EXPECT_EQ(b.read("d/f"), noise(100'000, 3));
+  EXPECT_GT(refused["fetch"], 1);
+  EXPECT_GT(refused["list"], 1);
+  b.remote().carry = nullptr;
+}
+
 /// Written and not synced by its user; the log was, by somebody else's fsync. Nothing was ever sent again.
 TEST_F(SyncFaultsTest, AFileThatAPowerCutTookDoesNotStopTheOthers) {
   const std::string before = directory_ + "/before", after = directory_ + "/after";

@@ -122,6 +122,12 @@ class RandomUse {
       trace(device, "link " + file + " to " + fresh);
       device.link(file, fresh);
     } else if (choice < 97 && !files.empty()) {
+      Request request;
+      const auto names = device.files().list_xattrs(request, device.inode_of(any));
+      if (names.ok() && !names->empty() && below(2) == 0) {
+        trace(device, "no " + names->front() + " of " + any);
+        return device.remove_xattr(any, names->front());
+      }
       trace(device, "xattr " + any);
       device.set_xattr(any, "user." + name(), std::to_string(++made_));
     } else {

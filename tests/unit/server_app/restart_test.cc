@@ -88,5 +88,50 @@ TEST_F(Restarted, ALostSecretStopsTheServerInsteadOfLockingUsersOut) {
   EXPECT_THAT(refused.errors, HasSubstr("keyservice.secret"));
 }
 
+TEST_F(Restarted, WhatIsNotWholeIsNotBegunAnew) {
+  start();
+  ApiClient ada = client();
+  ada.sign_up("ada", "secret words");
+  const VolumeId volume = ada.create_volume();
+  Bytes sealed(3000, 0x5a);
+  BlockId block;
+  block.value = crypto::sha256(sealed).value;
+  block::PackWriter pack;
+  pack.add_block(block, sealed);
+  ASSERT_EQ(ada.call("POST", "/api/chunk/pack?volume=" + volume.hex(), pack.take()).status, 200);
+  EXPECT_EQ(end(SIGKILL), -SIGKILL);   // the log of the database stays
+  ASSERT_GT(std::filesystem::file_size(data_ + "/metadata.db-wal"), 0u);
+  start();
+  EXPECT_EQ(end(SIGKILL), -SIGKILL);
+
+  const std::string aside = directory_ / "aside";
+  auto refused_without = [&](const std::string& what, bool leave_empty) {
+    const std::string at = data_ + "/" + what;
+    const bool folder = std::filesystem::is_directory(at);
+    std::filesystem::rename(at, aside);
+    if (leave_empty && folder) std::filesystem::create_directory(at);
+    if (leave_empty && !folder) std::ofstream(at).flush();
+    const std::string log = text_of(data_ + "/metadata.db-wal");
+    auto refused = run({"serve", "--data", data_, "--listen", "127.0.0.1:0"});
+    EXPECT_EQ(refused.exit_code, 1) << what;
+    EXPECT_THAT(refused.errors, HasSubstr(data_ + "/" + what));
+    if (what != "blocks") {
+      EXPECT_EQ(text_of(data_ + "/metadata.db-wal"), log);
+    }
+    std::filesystem::remove_all(at);
+    std::filesystem::rename(aside, at);
+  };
+  for (bool leave_empty : {false, true}) {
+    refused_without("metadata.db", leave_empty);
+    refused_without("blocks", leave_empty);
+  }
+  refused_without("server.toml", false);
+  start();
+  ApiClient again(port_, RawHttp::Security::kTls);
+  again.token = ada.token;
+  EXPECT_TRUE(to_bytes(again.call("GET", "/api/chunk/" + volume.hex() + "/" + block.hex()).body) == sealed);
+  EXPECT_EQ(end(SIGTERM), 0);
+}
+
 }  // namespace
 }  // namespace skymoor::server

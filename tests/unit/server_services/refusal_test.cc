@@ -254,6 +254,22 @@ TEST_F(RefusalTest, too_many_xattrs) {
   expect_refused(std::move(effects), Code::kUnprocessable);
 }
 
+/// They are read together and travel together: of a few large files' worth, a listing would cost the server its memory.
+TEST_F(RefusalTest, xattrs_that_are_too_large_together) {
+  InodeId a = make_file("a");
+  const std::size_t each = 64 * 1024, half = kMaxStoredXattrsBytes / each / 2;
+  auto some = [&](const std::string& name, std::size_t count) {
+    std::vector<Effect> effects;
+    for (std::size_t i = 0; i < count; ++i) effects.push_back(set_xattr(a, name + std::to_string(i), Bytes(each, 1)));
+    return effects;
+  };
+  value_of(writer_->submit(some("first", half)));
+  value_of(writer_->submit(some("second", half)));
+  expect_refused(some("third", 1), Code::kUnprocessable);
+  value_of(writer_->submit({set_xattr(a, "first0", {})}));
+  value_of(writer_->submit(some("third", 1)));
+}
+
 class QuotaTest : public RefusalTest {
  protected:
   void SetUp() override {

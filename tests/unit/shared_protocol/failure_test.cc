@@ -54,6 +54,12 @@ TEST(Failure, AnswersOfAProxyAreNotTakenForOurs) {
   EXPECT_EQ(decode_failure(404, as_bytes(R"({"error":"no"})")).code(), Code::kIo);
 }
 
+/// A client that found forged history stops for good; a server whose disk has a bad page is waited for.
+TEST(Failure, AServersOwnDamageIsNoForgery) {
+  const std::string text = encode_failure(Error(Code::kCorrupt, "page 7 of metadata.db"), "r");
+  EXPECT_EQ(decode_failure(500, as_bytes(text)).code(), Code::kIo);
+}
+
 TEST(Failure, UnknownCodesFallBackOnTheStatus) {
   auto with = [](int status) {
     return decode_failure(status, as_bytes(R"({"code":"newer_code","message":"m"})")).code();
