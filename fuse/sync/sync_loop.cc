@@ -191,6 +191,7 @@ Status RunningSync::pull(const CallOptions& options) {
 
 Status RunningSync::restore(const CallOptions& options) {
   TRY(restorer_.run(options));
+  pusher_.forget_unanswered();
   // Whether it was taken before the backup was made or not: the feed, or what is pending, tells.
   outstanding_.reset();
   TRY(puller_.pull(options));
@@ -228,7 +229,7 @@ Status RunningSync::take_in(const CallOptions& options) {
   note_news();
   TRY(pull(options));
   TRY(show(options));
-  // Everything that the server took is in the feed that was just read.
+  // Everything that the server took is in the feed that was just read; of what it may still take it is asked again (`Pusher`).
   outstanding_.reset();
   return {};
 }

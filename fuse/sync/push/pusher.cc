@@ -17,6 +17,7 @@ Result<Pusher::Outcome> Pusher::push(const CallOptions& options) {
   more_ = history_differs_ = false;
   const Lsn last = d_.store.last_lsn();
   if (last <= d_.store.position().acknowledged) return Outcome::kIdle;
+  if (TRY(ask_again(options))) return Outcome::kPull;
   auto batch = TRY(Batch::open(d_.store, d_.state.aliases, d_.context));
   Batch::Limits limits;
   limits.records = record_limit_;
@@ -31,6 +32,18 @@ Result<Pusher::Outcome> Pusher::push(const CallOptions& options) {
   TRY(std::move(planned));
   if (batch->records() == 0) return Outcome::kIdle;
   return settle(*batch, options);
+}
+
+/// True: the server took the commit, now or before, and the feed has it.
+Result<bool> Pusher::ask_again(const CallOptions& options) {
+  if (unanswered_ && unanswered_->cut <= d_.store.position().acknowledged) unanswered_.reset();
+  if (!unanswered_) return false;
+  auto reply = d_.remote.commit(unanswered_->commit, options);
+  d_.connection.note(reply.ok() ? Status() : Status(reply.error()));
+  if (!reply.ok() && !is_answer(reply.error().code())) return std::move(reply).error();
+  log_info("sync.commit.asked_again", {{"cut", unanswered_->cut.value}, {"taken", reply.ok()}});
+  unanswered_.reset();
+  return reply.ok();
 }
 
 Result<Pusher::Outcome> Pusher::settle(Batch& batch, const CallOptions& options) {
@@ -93,6 +106,7 @@ Result<Pusher::Outcome> Pusher::send(Batch& batch, std::vector<TreeEffect> effec
                                {batch.cut(), batch.made(), batch.conflict_names()}};
   auto reply = d_.remote.commit(*sealed, options);
   d_.connection.note(reply.ok() ? Status() : Status(reply.error()));
+  if (!reply.ok() && !is_answer(reply.error().code())) unanswered_ = Unanswered{batch.cut(), std::move(*sealed)};
   if (!reply.ok()) return refused(std::move(reply).error(), batch);
   return accepted(*reply, *sealed, at, effects);
 }
@@ -117,14 +131,16 @@ Result<Pusher::Outcome> Pusher::accepted(const protocol::CommitReply& reply, con
   return Outcome::kDone;
 }
 
+/// Only an answer says that the commit was not applied.
+bool Pusher::is_answer(Code code) {
+  return code == Code::kConflict || code == Code::kResync || code == Code::kUnprocessable || code == Code::kBlockMissing ||
+         code == Code::kQuotaExceeded || code == Code::kForbidden || code == Code::kNoSpace || code == Code::kTooLarge ||
+         code == Code::kInvalidArgument || code == Code::kBadSignature;
+}
+
 Result<Pusher::Outcome> Pusher::refused(Error error, const Batch& batch) {
   const Code code = error.code();
-  // Only an answer says that the commit was not applied.
-  const bool answered = code == Code::kConflict || code == Code::kResync || code == Code::kUnprocessable ||
-                        code == Code::kBlockMissing || code == Code::kQuotaExceeded || code == Code::kForbidden ||
-                        code == Code::kNoSpace || code == Code::kTooLarge || code == Code::kInvalidArgument ||
-                        code == Code::kBadSignature;
-  if (!answered) {
+  if (!is_answer(code)) {
     remember_to_clean();   // the feed may tell that it was taken
     return error;
   }

@@ -7,7 +7,9 @@
 namespace skymoor::client {
 
 /// Used by the sync thread alone. Failure: nothing is acknowledged that the server did not take; after a lost answer the
-/// commit is `outstanding` until the feed tells.
+/// commit is `outstanding` until the feed tells. A feed without it does not tell that it is lost: it may still be on its way, or
+/// wait for the server's disk. So before anything else is sent, or taken for done, the very same commit is sent again: the
+/// server answers for it once and for all.
 class Pusher {
  public:
   struct Dependencies {
@@ -43,6 +45,8 @@ class Pusher {
   InodeId lacking() const { return lacking_; }
   /// The batch that was acknowledged last was cut by a limit: there is more to send at once.
   bool more() const { return more_; }
+  /// The server's history is another one now: what was made on the one before is refused whenever it comes.
+  void forget_unanswered() { unanswered_.reset(); }
   /// The last commit was refused because the server's history is another one.
   bool history_differs() const { return history_differs_; }
   /// Gives the backing files of what was acknowledged to the cache side: work that an acknowledgement need not wait for.
@@ -50,6 +54,13 @@ class Pusher {
   bool has_uncleaned() const { return !to_clean_.empty(); }
 
  private:
+  struct Unanswered {
+    Lsn cut;
+    SignedCommit commit;
+  };
+
+  Result<bool> ask_again(const CallOptions& options);
+  static bool is_answer(Code code);
   Result<Outcome> settle(Batch& batch, const CallOptions& options);
   Result<Outcome> send(Batch& batch, std::vector<TreeEffect> effects, const CallOptions& options);
   Result<Outcome> accepted(const protocol::CommitReply& reply, const SignedCommit& commit, const SyncPosition& at,
@@ -67,6 +78,7 @@ class Pusher {
   bool more_ = false, history_differs_ = false;
   bool partial_ = false;            ///< planned up to where contents are ready, though there is more
   std::vector<InodeId> to_clean_;
+  std::optional<Unanswered> unanswered_;   ///< the last commit, whose fate is not known; not kept over a restart
 };
 
 }  // namespace skymoor::client

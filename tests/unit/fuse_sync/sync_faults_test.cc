@@ -324,6 +324,32 @@ TEST_F(SyncFaultsTest, AnXattrThatWasRemovedElsewhereDoesNotComeBackWithItsFile)
   EXPECT_EQ(a.facts(), b.facts());
 }
 
+/// A commit is held up on its way (a proxy that stops for a while); its sender gives up waiting, and what its user does next goes
+/// another way, faster. Modes are no reads: the older one was taken when it arrived, and won.
+TEST_F(SyncFaultsTest, ACommitThatArrivesAfterALaterOneChangesNothing) {
+  SyncDevice a(volume_, "anna", 1, directory_ + "/anna", {.stepped = true});
+  SyncDevice b(volume_, "berta", 2, directory_ + "/berta", {.stepped = true});
+  a.write("f", "x");
+  ASSERT_TRUE(a.engine().step().ok());
+  std::function<void()> arrive;
+  a.remote().carry_commit = [&](const SignedCommit& commit,
+                                const FakeVolumeRemote::Deliver& deliver) -> Result<protocol::CommitReply> {
+    arrive = [commit, deliver] { (void)deliver(commit); };
+    return Error(Code::kTimedOut, "no answer in time");
+  };
+  a.chmod("f", 0600);
+  EXPECT_FALSE(a.engine().step().ok());
+  a.remote().carry_commit = nullptr;
+  a.chmod("f", 0640);
+  ASSERT_TRUE(a.engine().step().ok());
+  ASSERT_TRUE(arrive);
+  arrive();
+  ASSERT_TRUE(a.engine().step().ok());
+  ASSERT_TRUE(b.engine().step().ok());
+  EXPECT_EQ(a.node("f").attributes.mode & 07777u, 0640u);
+  EXPECT_EQ(a.facts(), b.facts());
+}
+
 /// A server with too much to do says so: whoever reads waits a moment, and hears nothing of it.
 TEST_F(SyncFaultsTest, AServerThatIsBusyForAMomentIsAskedAgain) {
   SyncDevice a(volume_, "anna", 1, directory_ + "/anna", {.stepped = true});
