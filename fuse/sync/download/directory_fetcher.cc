@@ -9,7 +9,7 @@ namespace skymoor::client {
 namespace {
 constexpr std::size_t kEntriesAtOnce = 1000;
 constexpr std::size_t kSmallManifestBytes = 512;  // of files that are cheaper to take along than to ask for later
-constexpr int kMaxRestarts = 10;                  // of a listing that the feed overtakes
+constexpr int kMaxRestarts = 10, kMaxRepeats = 10;   // of a listing, of one page, that the feed overtakes
 }  // namespace
 
 void DirectoryFetcher::show(const VisibleChanges& changes) {
@@ -54,8 +54,9 @@ Status DirectoryFetcher::check_epoch(Epoch epoch) const {
 
 Status DirectoryFetcher::fetch_pages(InodeId directory, const CallOptions& options) {
   Bytes cursor;
-  std::uint32_t subdirectories = 0;
-  for (bool first = true;; first = false) {
+  std::uint32_t before = 0;   // subdirectories in the pages so far
+  int repeats = 0;
+  for (bool first = true;;) {
     auto page = retry_while_busy(
         options.stop, [&] { return remote_.list_directory(directory, cursor, kEntriesAtOnce, kSmallManifestBytes, options); });
     connection_.note(page.ok() ? Status() : Status(page.error()), options.timeout);
@@ -66,6 +67,7 @@ Status DirectoryFetcher::fetch_pages(InodeId directory, const CallOptions& optio
     if (page->directory.inode != directory) return Error(Code::kCorrupt, "the server listed another directory");
     std::vector<MetadataStore::ListedRow> rows;
     rows.reserve(page->entries.size());
+    std::uint32_t subdirectories = before;
     for (const ListedEntry& entry : page->entries) {
       rows.push_back(TRY(open_entry(entry, directory)));
       if (entry.inode.attributes.type == FileType::kDirectory) ++subdirectories;
@@ -77,10 +79,16 @@ Status DirectoryFetcher::fetch_pages(InodeId directory, const CallOptions& optio
     Coming coming;
     for (const MetadataStore::ListedRow& row : rows)
       if (row.inode.attributes.type == FileType::kFile) coming.emplace_back(row.inode.id, row.inode.content);
-    show(TRY(claim_and_apply(store_, listener_, std::move(coming),
-                             [&] { return store_.merge_listing(directory, page->sequence, self, rows, complete, first); })));
+    auto merged = claim_and_apply(store_, listener_, std::move(coming),
+                                  [&] { return store_.merge_listing(directory, page->sequence, self, rows, complete, first); });
+    // What the feed brings between pages finds its place by itself: only this page is asked for again.
+    if (!merged.ok() && merged.error().code() == Code::kConflict && ++repeats <= kMaxRepeats) continue;
+    show(TRY(std::move(merged)));
     if (complete) return {};
     cursor = std::move(page->next);
+    before = subdirectories;
+    first = false;
+    repeats = 0;
   }
 }
 
