@@ -113,6 +113,9 @@ class BackingStore {
   /// stx_ino and stx_btime in man 2 statx.
   virtual Result<std::uint64_t> identity(InodeId inode) = 0;
   virtual bool exists(InodeId inode) = 0;
+  /// A file of nobody's that goes when it is closed, also with the process. Where the kernel has descriptors it can share blocks
+  /// with dirty files. Errors: NoSpace, TooManyOpenFiles, Io.
+  virtual Result<std::unique_ptr<File>> open_unnamed() = 0;
   /// fsync of the file and, when it is new or moved, of its directory. Durability: its bytes survive a power cut.
   virtual Status sync(InodeId inode) = 0;
   /// The same, but only if the file was not synced since it became dirty, was made, or something was fetched into it: answers

@@ -35,6 +35,7 @@ class DiskBackingStore final : public BackingStore {
   Status finish_move(InodeId to) override;                  ///< moves.cc
   Result<std::uint64_t> identity(InodeId inode) override;   ///< moves.cc
   bool exists(InodeId inode) override;
+  Result<std::unique_ptr<File>> open_unnamed() override;    ///< paths.cc
   Status sync(InodeId inode) override;
   Result<bool> sync_unsynced(InodeId inode) override;
   void note_fetched(InodeId inode) override;

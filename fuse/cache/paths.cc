@@ -79,6 +79,14 @@ Status DiskBackingStore::move_to(const MutexLock&, InodeId inode, bool dirty) {
   return disk_.rename(path_of(inode, !dirty), path_of(inode, dirty));
 }
 
+Result<std::unique_ptr<File>> DiskBackingStore::open_unnamed() {
+  MutexLock lock(mutex_);   // of a name in between, of which nothing is left but by a crash, and then with nothing in it
+  const std::string path = options_.data_directory + "/unnamed";
+  auto file = TRY(disk_.open(path, {.create = true}));
+  TRY(disk_.unlink(path));
+  return file;
+}
+
 Status DiskBackingStore::start() {
   std::string data = options_.data_directory + "/backing", cache = options_.cache_directory + "/backing";
   TRY(make_shards(data));

@@ -243,6 +243,7 @@ class Engine final : public Filesystem, private EvictionJudge, private ContentWi
 
   // ContentWitness (unseen/passthrough.cc).
   bool may_be_written(const MutexLock&, InodeId inode) override;
+  bool is_shown(const MutexLock&, InodeId inode) override;
 
   // EvictionJudge.
   bool give_up(InodeId inode) override;

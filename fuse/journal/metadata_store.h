@@ -34,12 +34,14 @@ class DataReplay {
   }
 };
 
-/// Who writes contents past the records: the filesystem, some of whose files the kernel writes by itself.
+/// Who reads and writes contents past the records: the filesystem, some of whose files the kernel writes by itself.
 class ContentWitness {
  public:
   virtual ~ContentWitness() = default;
   /// Whether the inode's content may be another one than the records say, or become so any moment.
   virtual bool may_be_written(const MutexLock&, InodeId inode) = 0;
+  /// Whether programs see the inode's backing file as it is, also while something is written to it.
+  virtual bool is_shown(const MutexLock&, InodeId inode) = 0;
 };
 
 /// Who this state directory belongs to; fixed when it is made.
@@ -193,6 +195,7 @@ class MetadataStore {
   /// a change of here stands against it. apply_commit, merge_listing, adopt and rebase are refused (Busy) instead, and
   /// `held_back` names the inode; once a record says that it was written (WriteIntent) they find a conflict.
   virtual void witness_contents(const MutexLock&, ContentWitness* witness) = 0;
+  virtual bool is_shown(const MutexLock&, InodeId inode) = 0;   ///< as the witness says; false without one
   virtual std::optional<InodeId> held_back() = 0;   ///< of the last such call; thread-safe
 
   /// The machine lost its power, and `note_recovered` was not called since: what was not synced may be gone.

@@ -12,6 +12,7 @@ inline constexpr LockRank kUploadRoundRank = 45200;
 inline constexpr LockRank kKnownBlocksRank = 45300;
 inline constexpr LockRank kFlightsRank = 45400;        ///< downloads under way
 inline constexpr LockRank kManifestCacheRank = 45500;
+inline constexpr LockRank kIncomingRank = 45550;       ///< versions gathered beside their files
 inline constexpr LockRank kPrefetchRank = 45600;
 inline constexpr LockRank kDirectoryWalkRank = 45650;  ///< what is to be listed ahead
 inline constexpr LockRank kProgressRank = 45700;

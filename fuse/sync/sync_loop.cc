@@ -208,6 +208,7 @@ void RunningSync::forget_moves() {
 
 Status RunningSync::round(const CallOptions& options) {
   forget_moves();
+  contents_.tidy();
   if (!greeted_) TRY(greet(options));
   TRY(take_in(options));
   TRY(refresh_info(options));

@@ -10,6 +10,7 @@ import pytest
 
 from faults import assert_soon_same_tree
 from harness import wait_until, world
+from lines import SlowLine
 
 SIZE = 6 << 20
 BEFORE, THEIRS, MINE = (letter * SIZE for letter in (b"b", b"t", b"m"))
@@ -121,3 +122,59 @@ def test_opening_again_and_again_mixes_nothing():
         for device, point in ((a, left), (b, right)):
             device.umount(point)
             device.fsck()
+
+
+PAGE = 4096
+
+
+def versions_in(content, versions):
+    """Whose pages are in what was read: numbers of versions, and "?" for pages of none."""
+    seen = set()
+    for at in range(0, len(content), PAGE):
+        page = content[at:at + PAGE]
+        seen.add(next((number for number, whole in enumerate(versions) if page and whole[at:at + PAGE].startswith(page)), "?"))
+    return seen
+
+
+@pytest.mark.parametrize("size", [SIZE + SIZE // 2, SIZE // 2], ids=["longer", "shorter"])
+def test_who_only_reads_has_the_old_version_until_all_of_the_new_one_is_here(size):
+    """Over a slow line, with chunks that arrive in any order: no part of the new one, and no zeros."""
+    old, new = os.urandom(SIZE), os.urandom(size)
+    with world() as w:
+        line = SlowLine(w.server.start().port)
+        a, b = w.device("a"), w.device("b")
+        a.signup(line)
+        a.skymoor("volume", "create", "home")
+        b.login(w.server)
+        left, right = a.mount("home"), b.mount("home")
+        if not a.status(left)["passthrough"]:
+            pytest.skip("without passthrough we answer the reads")
+        (left / "file").write_bytes(old)
+        a.sync(left)
+        wait_until(lambda: (right / "file").exists() and (right / "file").stat().st_size == SIZE, 60, "the file is there")
+        fd = os.open(left / "file", os.O_RDONLY)
+        try:
+            assert a.status(left)["passthrough_files"] == 1
+            (right / "file").write_bytes(new)
+            b.sync(right)
+            wait_until(lambda: (left / "file").stat().st_size == size, 60, "the news of the new one")
+            line.slow(2_000_000)
+            opened = []
+            opener = threading.Thread(target=lambda: opened.append((left / "file").read_bytes()))
+            opener.start()
+            looks = []
+            while opener.is_alive():
+                looks.append(versions_in(os.pread(fd, 2 * SIZE, 0), (old, new)))
+                time.sleep(0.01)
+            opener.join()
+            line.slow()
+            assert opened == [new]
+            assert len(looks) > 20 and looks[0] == {0}, looks[:3]
+            assert not any("?" in look for look in looks), looks
+            # Put in its place at once, as by a program that writes over a file.
+            assert len([look for look in looks if len(look) > 1]) <= 2, looks
+            assert os.pread(fd, 2 * SIZE, 0) == new
+        finally:
+            os.close(fd)
+        assert_soon_same_tree(left, right)
+        line.close()

@@ -1,46 +1,13 @@
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "fuse/filesystem/file/content_change.h"
+#include "shared/base/copy_bytes.h"
 
 namespace skymoor::client {
 namespace {
 
 constexpr std::size_t kMaxCopy = 64u << 20;     // one call must not keep its thread for long: it may answer less
 constexpr std::size_t kMaxAnswer = 0xfffff000;  // the kernel is told in 32 bits how much was copied
-constexpr std::size_t kBuffer = 256 * 1024;
-
-Result<std::size_t> copy_through_memory(File& from, std::uint64_t from_offset, File& to, std::uint64_t to_offset,
-                                        std::size_t length) {
-  Bytes buffer(std::min(length, kBuffer));
-  std::size_t done = 0;
-  while (done < length) {
-    std::size_t step = TRY(from.read_at(from_offset + done, std::span(buffer).first(std::min(kBuffer, length - done))));
-    if (step == 0) break;
-    TRY(to.write_at(to_offset + done, ByteView(buffer).first(step)));
-    done += step;
-  }
-  return done;
-}
-
-/// copy_file_range(2) shares blocks where the disk's filesystem can. Short only at the end of the source.
-Result<std::size_t> copy_bytes(BackingFile& from, std::uint64_t from_offset, BackingFile& to, std::uint64_t to_offset,
-                               std::size_t length) {
-  std::size_t done = 0;
-  while (done < length) {
-    auto in = static_cast<off_t>(from_offset + done), out = static_cast<off_t>(to_offset + done);
-    ssize_t step = ::copy_file_range(from.fd(), &in, to.fd(), &out, length - done, 0);
-    if (step < 0 && errno == EINTR) continue;
-    if (step < 0 && (errno == EXDEV || errno == EOPNOTSUPP || errno == EINVAL || errno == ENOSYS))
-      return done +
-             TRY(copy_through_memory(from.file(), from_offset + done, to.file(), to_offset + done, length - done));
-    if (step < 0) return Error::from_errno(errno, "copy_file_range");
-    if (step == 0) break;
-    done += static_cast<std::size_t>(step);
-  }
-  return done;
-}
 
 }  // namespace
 
@@ -88,7 +55,7 @@ Result<std::size_t> Engine::copy_into(Request& request, BackingFile& source, std
   TRY(change.begin(request));
   change.takes_privileges(request, request.uid == 0);
   TRY(disk_.fault("filesystem.copy", {}));
-  auto done = copy_bytes(source, from_offset, change.file(), to_offset, length);
+  auto done = copy_bytes(source.file(), from_offset, change.file().file(), to_offset, length);
   MutexLock lock(store_.mutex());
   InodeRow row = TRY(row_of(lock, request, to->id));
   if (!done.ok()) {

@@ -213,6 +213,11 @@ bool Engine::may_be_written(const MutexLock& lock, InodeId id) {
   return false;
 }
 
+bool Engine::is_shown(const MutexLock&, InodeId id) {
+  auto it = open_.find(id);
+  return it != open_.end() && it->second->mode == IoMode::kPassthrough;
+}
+
 Status Engine::claim_unseen(const Coming& coming) {
   std::vector<std::pair<std::shared_ptr<OpenInode>, Look>> claimed;
   {

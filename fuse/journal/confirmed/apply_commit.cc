@@ -52,6 +52,11 @@ Result<VisibleChanges> JournaledMetadataStore::edit_confirmed(const MutexLock& l
   return changes;
 }
 
+std::optional<InodeId> JournaledMetadataStore::held_back() {
+  const std::uint64_t inode = held_back_;
+  return inode == 0 ? std::nullopt : std::optional(InodeId{inode});
+}
+
 Status JournaledMetadataStore::may_be_replaced(const MutexLock& lock, InodeId inode) {
   if (!witness_ || !witness_->may_be_written(lock, inode)) return {};
   held_back_ = inode.value;

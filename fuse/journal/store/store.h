@@ -87,10 +87,8 @@ class JournaledMetadataStore final : public MetadataStore {
   bool power_was_lost() const override { return era_ > recovered_era_; }
   Status note_recovered() override;
   void witness_contents(const MutexLock&, ContentWitness* witness) override { witness_ = witness; }
-  std::optional<InodeId> held_back() override {
-    const std::uint64_t inode = held_back_;
-    return inode == 0 ? std::nullopt : std::optional(InodeId{inode});
-  }
+  bool is_shown(const MutexLock& lock, InodeId inode) override { return witness_ && witness_->is_shown(lock, inode); }
+  std::optional<InodeId> held_back() override;
   Status checkpoint() override;
 
   SyncPosition position() override;

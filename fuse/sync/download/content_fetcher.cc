@@ -24,9 +24,10 @@ std::chrono::milliseconds left(Clock& clock, Instant deadline) {
 /// What of a file is still missing, by the manifest it then had.
 struct ContentFetcher::Wanted {
   InodeId inode;
-  std::shared_ptr<const Layout> layout;
-  std::vector<Extent> missing;
+  std::shared_ptr<const Layout> layout = {};
+  std::vector<Extent> missing = {};
   bool needs_manifest = false;
+  bool shown = false;     ///< `missing` is all of the file
 };
 
 void ContentFetcher::stop() {
@@ -54,12 +55,14 @@ Result<std::shared_ptr<const ContentFetcher::Layout>> ContentFetcher::layout(Ino
 
 /// Nothing when all of the range is valid.
 Result<std::optional<ContentFetcher::Wanted>> ContentFetcher::look(InodeId inode, Extent extent) {
-  Wanted wanted{inode, nullptr, {}, false};
+  Wanted wanted{.inode = inode};
   ContentRow content;
   {
     MutexLock lock(d_.store.mutex());
     const InodeRow row = TRY(d_.store.inode(lock, inode));
     content = TRY(d_.store.content(lock, inode));
+    wanted.shown = d_.store.is_shown(lock, inode);
+    if (wanted.shown) extent = {0, row.attributes.size};
     extent.end = std::min(extent.end, row.attributes.size);
     if (extent.begin >= extent.end) return std::optional<Wanted>();
     wanted.missing = content.valid.missing(extent);
@@ -82,7 +85,8 @@ Status ContentFetcher::fetch(InodeId inode, Extent extent, Instant deadline, std
       TRY(d_.directories.fetch_inode(inode, {left(d_.clock, deadline), stop}));
       continue;
     }
-    TRY(fetch_chunks(*wanted, deadline, stop));
+    if (wanted->shown) wanted->missing = incoming_.lacking(inode, wanted->layout->content, wanted->missing);
+    TRY(wanted->missing.empty() ? place(inode, wanted->layout->content) : fetch_chunks(*wanted, deadline, stop));
   }
   return Error(Code::kBusy, "the file changes faster than it can be fetched");
 }
@@ -238,58 +242,95 @@ Status ContentFetcher::wait(const std::vector<std::shared_ptr<Flight>>& flights,
   return outcome;
 }
 
-/// Writes what of `data`, which begins at `begin` of the file, lies in `part`. No data: zeros.
-Status ContentFetcher::write_part(BackingFile& file, Extent part, std::uint64_t begin, BlockReader::Pieces data) {
-  for (ByteView piece : data) {
-    const Extent here{std::max(part.begin, begin), std::min(part.end, begin + piece.size())};
-    if (here.begin < here.end) TRY(file.file().write_at(here.begin, piece.subspan(here.begin - begin, here.length())));
-    begin += piece.size();
-  }
-  return data.empty() ? file.zero(part) : Status();
+/// What of a range a version still lacks in the backing file.
+struct ContentFetcher::Gap {
+  OpId content;
+  std::vector<Extent> missing;   ///< of the range; never empty
+  std::vector<Extent> all;       ///< of the whole file
+  std::uint64_t size = 0;        ///< of the file, bytes
+  bool clean = false;            ///< nothing of it was written here
+  bool shown = false;            ///< a program sees the backing file as it is
+};
+
+/// Nothing: there is none, or nobody waits for this version any more.
+Result<std::optional<ContentFetcher::Gap>> ContentFetcher::gap_of(InodeId inode, OpId content, Extent range) {
+  Gap gap{.content = content};
+  MutexLock lock(d_.store.mutex());
+  auto row = d_.store.inode(lock, inode);
+  if (!row.ok()) return std::optional<Gap>();
+  const ContentRow now = TRY(d_.store.content(lock, inode));
+  if (now.manifest_content != content) return std::optional<Gap>();   // the caller looks again
+  gap.size = row->attributes.size;
+  gap.clean = now.dirty.empty();
+  gap.shown = d_.store.is_shown(lock, inode);
+  range.end = std::min(range.end, gap.size);
+  if (range.begin < range.end) gap.missing = now.valid.missing(range);
+  if (gap.missing.empty()) return std::optional<Gap>();
+  gap.all = now.valid.missing({0, gap.size});
+  return std::optional(std::move(gap));
 }
 
-Status ContentFetcher::write(InodeId inode, const Layout& layout, Extent range, BlockReader::Pieces data) {
-  const Extent offered = range;
+Status ContentFetcher::note_filled(InodeId inode, const Gap& gap, const std::vector<Extent>& filled) {
+  bool clean = false;
+  {
+    MutexLock lock(d_.store.mutex());
+    const auto content = d_.store.content(lock, inode);
+    if (!content.ok() || content->manifest_content != gap.content) return {};
+    clean = content->dirty.empty();
+    for (const Extent& part : filled) TRY(d_.store.note_content(lock, inode, part, true));
+  }
+  // The server has all that is in it: it may be evicted.
+  if (!clean) {
+    d_.backing.note_fetched(inode);
+  } else if (Status cleaned = d_.backing.make_clean(inode); !cleaned.ok()) {   // the bytes are here all the same
+    log_warn("sync.make_clean.failed", {{"inode", inode.value}, {"error", cleaned.error()}});
+  }
+  return {};
+}
+
+/// Calls `fill`, which answers what parts of the file are now what they are to be, while nobody here changes the file.
+Status ContentFetcher::fill_frozen(InodeId inode, OpId content, Extent range, const Fill& fill) {
   for (int attempt = 0; attempt < 16; ++attempt) {
     auto file = TRY(d_.backing.open_file(inode, true));
     auto frozen = file->freeze();
     if (!file->serves(inode)) continue;  // a conflict copy took it: this inode's own is made anew
-    std::vector<Extent> missing;
-    std::uint64_t size = 0;
-    bool clean = false;
-    {
-      MutexLock lock(d_.store.mutex());
-      auto row = d_.store.inode(lock, inode);
-      if (!row.ok()) return {};  // gone meanwhile: nobody waits for its bytes
-      const ContentRow content = TRY(d_.store.content(lock, inode));
-      if (content.manifest_content != layout.content) return {};  // so is this version: the caller looks again
-      size = row->attributes.size;
-      range = {offered.begin, std::min(offered.end, size)};
-      clean = content.dirty.empty();
-      if (range.begin < range.end) missing = content.valid.missing(range);
-    }
-    if (missing.empty()) return {};
+    const auto gap = TRY(gap_of(inode, content, range));
+    if (!gap) return {};
     // Nothing is missing of a file that is opened for writing that way. It would be written to under the kernel's hands.
     if (d_.backing.unseen(inode)) return Error(Code::kBusy, "a program has the file open for writing");
-    // A clean file that was longer once must not show more than it has.
-    if (clean && TRY(file->file().size()) != size) TRY(file->file().truncate(size));
-    for (const Extent& part : missing) TRY(write_part(*file, part, offered.begin, data));
-    {
-      MutexLock lock(d_.store.mutex());
-      const auto content = d_.store.content(lock, inode);
-      if (!content.ok() || content->manifest_content != layout.content) return {};
-      clean = content->dirty.empty();
-      for (const Extent& part : missing) TRY(d_.store.note_content(lock, inode, part, true));
-    }
-    // The server has all that is in it: it may be evicted.
-    if (!clean) {
-      d_.backing.note_fetched(inode);
-    } else if (Status cleaned = d_.backing.make_clean(inode); !cleaned.ok()) {   // the bytes are here all the same
-      log_warn("sync.make_clean.failed", {{"inode", inode.value}, {"error", cleaned.error()}});
-    }
-    return {};
+    const auto filled = TRY(fill(*gap, *file));
+    return filled.empty() ? Status() : note_filled(inode, *gap, filled);
   }
   return Error(Code::kBusy, "the file keeps changing hands");
+}
+
+Status ContentFetcher::write(InodeId inode, const Layout& layout, Extent range, BlockReader::Pieces data) {
+  return fill_frozen(inode, layout.content, range, [&](const Gap& gap, BackingFile& file) -> Result<std::vector<Extent>> {
+    if (gap.shown || incoming_.has(inode, gap.content)) {
+      TRY(incoming_.gather(inode, gap.content, gap.missing, range.begin, data));
+      return put_in_place(inode, gap, file);
+    }
+    // A clean file that was longer once must not show more than it has.
+    if (gap.clean && TRY(file.file().size()) != gap.size) TRY(file.file().truncate(gap.size));
+    for (const Extent& part : gap.missing)
+      TRY(data.empty() ? file.zero(part) : write_pieces(file.file(), part, range.begin, data));
+    return gap.missing;
+  });
+}
+
+/// All of it has come, and did not get to its place then.
+Status ContentFetcher::place(InodeId inode, OpId content) {
+  return fill_frozen(inode, content, {0, kMaxFileBytes},
+                     [&](const Gap& gap, BackingFile& file) { return put_in_place(inode, gap, file); });
+}
+
+/// Over the old version, once nobody sees that or all has come. Nothing: not yet.
+Result<std::vector<Extent>> ContentFetcher::put_in_place(InodeId inode, const Gap& gap, BackingFile& file) {
+  if (gap.shown && !incoming_.lacking(inode, gap.content, gap.all).empty()) return std::vector<Extent>();
+  auto filled = TRY(incoming_.put_in_place(inode, gap.content, gap.all, file));
+  if (gap.clean && TRY(file.file().size()) != gap.size) TRY(file.file().truncate(gap.size));
+  incoming_.end(inode);
+  return filled;
 }
 
 }  // namespace skymoor::client

@@ -6,13 +6,15 @@
 
 #include "fuse/sync/download/block_reader.h"
 #include "fuse/sync/download/directory_fetcher.h"
+#include "fuse/sync/download/incoming.h"
 #include "shared/base/executor.h"
 
 namespace skymoor::client {
 
 /// Makes ranges of files valid. Chunks are fetched side by side, several to a request; one that is already on its way for
 /// somebody else is waited for. Bytes go into the backing file only while local changes are kept out of it, only where it
-/// is still not valid, and only once they are authenticated.
+/// is still not valid, and only once they are authenticated. Where a program sees the backing file as it is, all of the file is
+/// fetched before any of it goes there (incoming.h).
 ///
 /// Thread-safe. `stop` ends what waits; destruction needs that nobody is inside.
 class ContentFetcher {
@@ -27,10 +29,12 @@ class ContentFetcher {
     Clock& clock;
     std::size_t parallel = 4;
   };
-  explicit ContentFetcher(Dependencies dependencies) : d_(dependencies) {}
+  explicit ContentFetcher(Dependencies dependencies) : d_(dependencies), incoming_(d_.store, d_.backing) {}
 
   /// Errors: Interrupted (stop), TimedOut, Offline, NotFound, Io (a block is missing or damaged), NoSpace, Corrupt.
   Status fetch(InodeId inode, Extent extent, Instant deadline, std::stop_token stop);
+  /// From time to time: gives back what is kept for nobody.
+  void tidy() { incoming_.drop_unwanted(); }
   /// Nobody waits any longer; running requests end by their own stop token.
   void stop();
 
@@ -61,9 +65,16 @@ class ContentFetcher {
   Status wait(const std::vector<std::shared_ptr<Flight>>& flights, Instant deadline, const std::stop_token& stop);
   /// `data`: the range's bytes in pieces; none: zeros.
   Status write(InodeId inode, const Layout& layout, Extent range, BlockReader::Pieces data);
-  static Status write_part(BackingFile& file, Extent part, std::uint64_t begin, BlockReader::Pieces data);
+  struct Gap;
+  Result<std::optional<Gap>> gap_of(InodeId inode, OpId content, Extent range);
+  Status place(InodeId inode, OpId content);
+  using Fill = std::function<Result<std::vector<Extent>>(const Gap& gap, BackingFile& file)>;
+  Status fill_frozen(InodeId inode, OpId content, Extent range, const Fill& fill);
+  Result<std::vector<Extent>> put_in_place(InodeId inode, const Gap& gap, BackingFile& file);
+  Status note_filled(InodeId inode, const Gap& gap, const std::vector<Extent>& filled);
 
   Dependencies d_;
+  Incoming incoming_;
   std::stop_source stopping_;
   // Guarded by mutex_.
   Mutex mutex_{kFlightsRank, "sync.flights"};

@@ -23,6 +23,7 @@ class PinnedBackingStore final : public BackingStore {
   Status finish_move(InodeId to) override { return inner_.finish_move(to); }
   Result<std::uint64_t> identity(InodeId inode) override { return inner_.identity(inode); }
   bool exists(InodeId inode) override { return inner_.exists(inode); }
+  Result<std::unique_ptr<File>> open_unnamed() override { return inner_.open_unnamed(); }
   Status sync(InodeId inode) override { return inner_.sync(inode); }
   Result<bool> sync_unsynced(InodeId inode) override { return inner_.sync_unsynced(inode); }
   void note_fetched(InodeId inode) override { inner_.note_fetched(inode); }

@@ -15,13 +15,12 @@ std::vector<std::uint64_t> chunk_offsets(const Manifest& manifest);
 /// Reads a block that is not here and gives its plaintext.
 using ReadChunk = std::function<Result<Bytes>(const Chunk&)>;
 
-/// One state of a file: what is valid comes from a descriptor, the rest from the manifest (holes are zeros, blocks are
+/// One state of a file: what is valid comes from a file, the rest from the manifest (holes are zeros, blocks are
 /// fetched into memory). Not thread-safe; borrows all it is given.
 class ByteSource {
  public:
   struct Parts {
-    File* file = nullptr;             ///< the backing file; or
-    int fd = -1;                      ///< a copy of its dirty parts; or
+    File* file = nullptr;             ///< the backing file, or a copy of its dirty parts; or
     ByteView memory;                  ///< all of it
     ExtentSet valid;                  ///< what the file, copy or memory holds
     const Manifest* manifest = nullptr;
@@ -45,9 +44,5 @@ class ByteSource {
   std::optional<std::size_t> cached_chunk_;
   Bytes cached_;
 };
-
-/// A copy of `extents` of a file at the same offsets in an unnamed file beside it (a reflink where the filesystem can).
-/// Errors: NoSpace, Io, NotSupported (a simulated file).
-Result<UniqueFd> copy_aside(File& file, const std::vector<Extent>& extents);
 
 }  // namespace skymoor::client

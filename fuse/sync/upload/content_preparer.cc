@@ -4,6 +4,7 @@
 
 #include "fuse/sync/plan/content_made.h"
 #include "fuse/sync/upload/rechunker.h"
+#include "shared/base/copy_bytes.h"
 #include "shared/base/log.h"
 
 namespace skymoor::client {
@@ -59,7 +60,7 @@ struct ContentPreparer::Reading {
   std::unique_lock<std::shared_mutex> frozen;
   std::uint64_t generation = 0;
   Bytes whole;                                     ///< a small file, read while it was frozen
-  UniqueFd copy;                                   ///< the dirty parts of one that never rests
+  std::unique_ptr<File> copy;                      ///< the dirty parts of one that never rests
   bool hope = false;                               ///< it may have changed while it was read
   struct stat before{};                            ///< of the file; the kernel may write it past everybody
 };
@@ -70,6 +71,13 @@ bool ContentPreparer::written_meanwhile(const Reading& reading) {
   if (!reading.file || reading.file->fd() < 0 || ::fstat(reading.file->fd(), &now) != 0) return false;
   const timespec &was = reading.before.st_mtim, &is = now.st_mtim;
   return was.tv_sec != is.tv_sec || was.tv_nsec != is.tv_nsec || reading.before.st_size != now.st_size;
+}
+
+/// A copy of `extents` of a file at the same offsets (a reflink where the filesystem can). Errors: NoSpace, TooManyOpenFiles, Io.
+Result<std::unique_ptr<File>> ContentPreparer::copy_aside(File& file, const std::vector<Extent>& extents) {
+  auto copy = TRY(d_.backing.open_unnamed());
+  for (const Extent& extent : extents) TRY(copy_bytes(file, extent.begin, *copy, extent.begin, extent.length()));   // past the end: zeros
+  return copy;
 }
 
 Result<std::optional<PreparedContent>> ContentPreparer::prepare(InodeId inode, OpId wanted, Stillness stillness,
@@ -138,7 +146,7 @@ Status ContentPreparer::cut_all(State& state, Reading& reading, UploadRound& rou
   if (!reading.whole.empty()) {
     parts.memory = reading.whole;
   } else if (reading.copy) {
-    parts.fd = reading.copy.get();
+    parts.file = reading.copy.get();
     parts.valid = state.row.dirty;
   } else if (reading.file) {
     parts.file = &reading.file->file();

@@ -59,6 +59,7 @@ class ContentPreparer {
   Result<bool> made_without_a_name(OpId content);
   struct Reading;
   static bool written_meanwhile(const Reading& reading);
+  Result<std::unique_ptr<File>> copy_aside(File& file, const std::vector<Extent>& extents);
   Status cut_all(State& state, Reading& reading, UploadRound& round, const CallOptions& options);
   Result<bool> unchanged(const State& state, BackingFile& file, std::uint64_t generation);
   Status cut(State& state, ByteSource& source, UploadRound& round);

@@ -100,6 +100,7 @@ class ConfirmedTest : public testing::Test {
 class Witness final : public ContentWitness {
  public:
   bool may_be_written(const MutexLock&, InodeId inode) override { return held == inode; }
+  bool is_shown(const MutexLock&, InodeId inode) override { return held == inode; }
   InodeId held;
 };
 
