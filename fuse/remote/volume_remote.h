@@ -44,6 +44,10 @@ class VolumeRemote {
   class Subscription {
    public:
     virtual ~Subscription() = default;
+    /// Ends a pause before the next attempt. Never blocks.
+    virtual void connect_now() {}
+    /// When the server last said anything on the stream, by the machine's monotonic clock; it does so every few seconds.
+    virtual std::optional<Instant> heard() const { return std::nullopt; }
   };
   virtual std::unique_ptr<Subscription> subscribe(std::function<void(Sequence)> on_head,
                                                   std::function<void(const Status&)> on_state) = 0;

@@ -34,8 +34,29 @@ void VolumeSubscription::run(std::stop_token stop) {
     if (stop.stop_requested()) return;
     if (was_up) backoff.reset();
     tell(ended);
-    sleep_unless_stopped(backoff.next(), stop);
+    pause(backoff.next(), stop);
   }
+}
+
+void VolumeSubscription::pause(std::chrono::milliseconds span, const std::stop_token& stop) {
+  std::unique_lock lock(pause_mutex_);
+  pause_over_.wait_for(lock, stop, span, [this] { return now_; });
+  now_ = false;
+}
+
+void VolumeSubscription::connect_now() {
+  std::lock_guard lock(pause_mutex_);
+  now_ = true;
+  pause_over_.notify_all();
+}
+
+void VolumeSubscription::note_heard() {
+  heard_ns_ = std::chrono::duration_cast<std::chrono::nanoseconds>(SystemClock().monotonic().time_since_epoch()).count();
+}
+
+std::optional<Instant> VolumeSubscription::heard() const {
+  const std::int64_t heard = heard_ns_;
+  return heard == 0 ? std::nullopt : std::optional(Instant(std::chrono::nanoseconds(heard)));
 }
 
 Status VolumeSubscription::connect(std::stop_token stop, bool& was_up) {
@@ -64,10 +85,12 @@ Status VolumeSubscription::connect(std::stop_token stop, bool& was_up) {
     if (!head.content_type.starts_with("text/event-stream"))
       return Error(Code::kUnavailable, session_.http().base_url() + " is not a Skymoor server");
     was_up = true;
+    note_heard();
     tell(Status());
     return {};
   };
   sink.on_data = [&](ByteView data) -> Status {
+    note_heard();
     if (!failed) return parser.feed(data);
     if (failure.size() < 4096) append(failure, data);
     return {};

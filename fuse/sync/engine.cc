@@ -110,11 +110,11 @@ Status RunningSync::begin() {
 }
 
 void RunningSync::stop() {
-  subscription_.reset();
   if (thread_.joinable()) {
     thread_.request_stop();
     thread_.join();
   }
+  subscription_.reset();
   contents_.stop();
   if (walk_) walk_->stop();
   if (prefetcher_) prefetcher_->stop();
@@ -128,6 +128,13 @@ void RunningSync::wake() {
   last_wake_ = d_.clock.monotonic();
   // Told once: every local operation comes here, and `gather` looks at the time of the last one by itself.
   if (std::exchange(woken_, true)) return;
+  changed_.notify_all();
+}
+
+void RunningSync::connect_now() {
+  if (subscription_) subscription_->connect_now();
+  MutexLock lock(mutex_);
+  woken_ = settled_down_ = true;
   changed_.notify_all();
 }
 
@@ -155,8 +162,8 @@ Status RunningSync::until(const std::function<bool()>& done, Instant deadline, c
   {
     MutexLock lock(mutex_);
     urgent_ = woken_ = settled_down_ = true;  // somebody waits: no pause is sat out before the first attempt
-    // The round that is running may have begun before there was anything to do.
-    first = rounds_ + 1;
+    // One that is running may have begun before there was anything to do.
+    first = begun_;
     changed_.notify_all();
   }
   while (true) {
@@ -167,7 +174,7 @@ Status RunningSync::until(const std::function<bool()>& done, Instant deadline, c
     MutexLock lock(mutex_);
     if (late && trouble_) return Error(Code::kTimedOut, "the server did not take it in time: " + trouble_->to_string());
     if (late) return Error(Code::kTimedOut, "the server did not take it in time");
-    if (rounds_ > first && trouble_ && unreachable(*trouble_))
+    if (rounds_ > first && trouble_ && unreachable(*trouble_) && trouble_->code() != Code::kBadCertificate)
       return Error(Code::kOffline, "the server cannot be reached: " + trouble_->to_string());
     if (rounds_ > first && trouble_ && trouble_->code() != Code::kConflict) return *trouble_;
     if (!trouble_) urgent_ = woken_ = true;
@@ -251,6 +258,8 @@ SyncStatus RunningSync::status() {
   status.downloaded_blocks = progress_.downloaded_blocks;
   status.deduplicated_blocks = progress_.deduplicated_blocks;
   status.conflicts = progress_.conflicts;
+  if (const auto heard = subscription_ ? subscription_->heard() : std::nullopt)
+    status.silence = std::chrono::duration_cast<std::chrono::seconds>(d_.clock.monotonic() - *heard);
   status.restored = restorer_.report();
   {
     MutexLock lock(mutex_);

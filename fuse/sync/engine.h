@@ -36,6 +36,7 @@ class RunningSync final : public SyncEngine {
 
   Status step() override;
   void wake() override;
+  void connect_now() override;
   Status sync_to(Lsn lsn, Instant deadline, std::stop_token stop) override;
   Status catch_up(Instant deadline, std::stop_token stop) override;
   bool online() override { return connection_.online(); }
@@ -125,7 +126,7 @@ class RunningSync final : public SyncEngine {
   Restorer restorer_;            ///< its report: own synchronisation
   Backoff backoff_;
   CommitPace pace_;
-  bool greeted_ = false;
+  bool greeted_ = false, troubled_ = false;   ///< troubled: the last round failed
   int replans_ = 0;              ///< in a row, without a commit, anything new in the feed, or a batch that became old
   Sequence replanned_at_;
   Instant next_info_{};
@@ -137,7 +138,7 @@ class RunningSync final : public SyncEngine {
   bool settled_down_ GUARDED_BY(mutex_) = false;   ///< the last round ended in an error that waiting may cure
   Instant last_wake_ GUARDED_BY(mutex_){};
   Sequence head_ GUARDED_BY(mutex_), taken_in_ GUARDED_BY(mutex_);   ///< heard of; and when the feed was last read
-  std::uint64_t rounds_ GUARDED_BY(mutex_) = 0;
+  std::uint64_t begun_ GUARDED_BY(mutex_) = 0, rounds_ GUARDED_BY(mutex_) = 0;   ///< rounds that began, and that ended
   std::optional<Error> trouble_ GUARDED_BY(mutex_);   ///< why the last round did not get through
   std::optional<protocol::VolumeInfo> info_ GUARDED_BY(mutex_);
 

@@ -73,6 +73,7 @@ struct RestoreReport {
 struct SyncStatus {
   bool online = false;
   std::optional<Timestamp> since;       ///< of the present state
+  std::optional<std::chrono::seconds> silence;   ///< since anything came from the server, which says something every few seconds
   std::string reason;                   ///< why it is offline, or what the last round failed on
   bool stopped = false;                 ///< a person must decide (unknown server, damaged chain): `reason` says what
   MetadataStore::Pending pending;
@@ -86,7 +87,7 @@ struct SyncStatus {
 };
 
 /// Thread-safe. Runs a sync thread (pull, plan, upload, commit; one at a time, in log order), a pool for transfers, and
-/// the subscription. Nothing of it is waited for by local operations. Stop order: subscription, sync thread, pool.
+/// the subscription. Nothing of it is waited for by local operations. Stop order: sync thread, subscription, pool.
 class SyncEngine {
  public:
   struct Options {
@@ -141,6 +142,8 @@ class SyncEngine {
   virtual Status step() = 0;
   /// There are new records. Never blocks.
   virtual void wake() = 0;
+  /// Whatever kept the server away may be over (somebody has logged in): asks it now, in the middle of a pause too. Never blocks.
+  virtual void connect_now() = 0;
   /// Blocks until the server holds every record up to `lsn` durably. Errors: Offline, TimedOut, Interrupted, or what
   /// stopped the engine.
   virtual Status sync_to(Lsn lsn, Instant deadline, std::stop_token stop) = 0;

@@ -11,6 +11,9 @@ constexpr std::chrono::seconds kInfoEvery{30};
 constexpr std::chrono::milliseconds kGatherLook{50};
 constexpr std::uint64_t kManyFiles = 1000;         // with unsent content
 constexpr int kMaxReplans = 5;
+constexpr std::chrono::milliseconds kSomebodysPause{10000};
+
+bool is_locked_out(const Error& error) { return error.code() == Code::kUnauthenticated || error.code() == Code::kForbidden; }
 
 /// Errors after which asking again soon is of no use: somebody has to do something first.
 bool needs_somebody(const Error& error) {
@@ -288,11 +291,16 @@ void RunningSync::rest(const Status& outcome, const std::stop_token& stop) {
   const bool failed = !outcome.ok();
   if (failed) {
     auto pause = backoff_.next();
-    if (needs_somebody(outcome.error())) pause = std::max<std::chrono::milliseconds>(pause, std::chrono::seconds(10));
+    if (needs_somebody(outcome.error())) pause = std::max(pause, kSomebodysPause);
+    // Whether this device may come in again costs the server little to say.
+    if (is_locked_out(outcome.error())) pause = kSomebodysPause;
     until = d_.clock.monotonic() + pause;
   } else {
     backoff_.reset();
+    // Who was let in again, or got an answer, need not sit out the pauses of the stream, which saw the same trouble.
+    if (troubled_ && subscription_) subscription_->connect_now();
   }
+  troubled_ = failed;
   MutexLock lock(mutex_);
   ++rounds_;
   trouble_.reset();
@@ -308,6 +316,10 @@ void RunningSync::rest(const Status& outcome, const std::stop_token& stop) {
 
 Status RunningSync::step() {
   if (connection_.stopped()) return connection_.last_failure();
+  {
+    MutexLock lock(mutex_);
+    ++begun_;
+  }
   Status outcome = round({});
   MutexLock lock(mutex_);
   ++rounds_;
@@ -323,6 +335,10 @@ void RunningSync::run(std::stop_token stop) {
   Watchdog::Watched watched(d_.watchdog, "sync");
   while (!stop.stop_requested() && !connection_.stopped()) {
     Status outcome;
+    {
+      MutexLock lock(mutex_);
+      ++begun_;
+    }
     {
       Watchdog::Busy busy(watched);
       outcome = contained([&] { return round({.stop = stop, .patience = Patience::kWhileItMoves}); });

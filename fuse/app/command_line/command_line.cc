@@ -18,7 +18,7 @@ std::unique_ptr<CLI::App> declare_all(Declared& declared) {
   app->set_version_flag("--version", "skymoor " SKYMOOR_VERSION, "show the version");
   app->add_flag("--json", declared.invocation.json, "results as JSON");
   app->add_option("--state-dir", declared.invocation.state_directory, "where this device's state is kept")
-      ->type_name("DIR");
+      ->type_name("DIR")->check(not_empty());
   declare_account_commands(*app, declared);
   declare_mount_commands(*app, declared);
   declare_history_commands(*app, declared);
@@ -70,7 +70,7 @@ CLI::App* add_command(CLI::App& parent, Declared& declared, const std::string& n
   command->footer("Examples:\n" + examples);
   command->add_flag("--json", declared.invocation.json, "results as JSON");
   command->add_option("--state-dir", declared.invocation.state_directory, "where this device's state is kept")
-      ->type_name("DIR");
+      ->type_name("DIR")->check(not_empty());
   return command;
 }
 

@@ -23,7 +23,7 @@ void declare_mount_commands(CLI::App& app, Declared& declared) {
                             "  skymoor umount ~/drive\n  skymoor umount ~/drive --wait --timeout 10m");
   u->add_option("DIR", umount->directory, "the mount point")->required()->check(not_empty());
   CLI::Option* wait = u->add_flag("--wait", umount->wait, "first wait until the server holds everything");
-  add_duration(u, "--timeout", umount->timeout, "with --wait: give up after this long and stay mounted")->needs(wait);
+  add_duration(u, "--timeout", umount->timeout, "with --wait: give up after this long and stay mounted (exit codes as for sync)")->needs(wait);
   u->add_flag("--lazy", umount->lazy, "detach at once even if files are open; the mount ends when they are closed");
   u->add_flag("--force", umount->force, "detach at once; programs that wait for it, or have files open, get errors")
       ->excludes(wait);
@@ -40,7 +40,7 @@ void declare_mount_commands(CLI::App& app, Declared& declared) {
   CLI::App* y = add_command(app, declared, "sync", "Wait until the server holds everything written so far",
                             "  skymoor sync\n  skymoor sync ~/drive --timeout 5m");
   y->add_option("PATH", sync->path, "only the mount that holds PATH")->check(not_empty());
-  add_duration(y, "--timeout", sync->timeout, "give up after this long (exit code 5), also waiting for the server");
+  add_duration(y, "--timeout", sync->timeout, "give up after this long (exit code 5; 4 if the server cannot be reached)");
   choose_on_parse(y, declared, sync);
 
   auto upgrade = std::make_shared<UpgradeArguments>();

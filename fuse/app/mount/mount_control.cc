@@ -60,6 +60,9 @@ void MountControl::handle(const std::string& line, const Send& send, std::stop_t
   } else if (request->op == "sync") {
     const Status done = sync(request->timeout, send, stop);
     send(done.ok() ? ok_answer() : failed_answer(done.error()));
+  } else if (request->op == "connect") {
+    parts_.engine.connect_now();
+    send(ok_answer());
   } else if (request->op == "stop") {
     send(ok_answer());
     parts_.stop();
@@ -101,6 +104,7 @@ Status MountControl::sync(std::optional<std::chrono::milliseconds> timeout, cons
 }
 
 std::string status_request() { return R"({"op":"status"})"; }
+std::string connect_request() { return R"({"op":"connect"})"; }
 std::string stop_request() { return R"({"op":"stop"})"; }
 std::string upgrade_request(const std::string& program) {
   return protocol::dump({{"op", "upgrade"}, {"program", program}, {"format", Handover::kFormat}});

@@ -1,5 +1,5 @@
 // What a running mount answers on its control socket. Requests: {"op":"status"}, {"op":"sync","timeout_ms":N} (N absent:
-// as long as it takes), {"op":"stop"}, {"op":"pin"|"unpin","inode":N}, {"op":"pins","count":BOOL},
+// as long as it takes), {"op":"connect"} (now, whatever pause there is), {"op":"stop"}, {"op":"pin"|"unpin","inode":N}, {"op":"pins","count":BOOL},
 // {"op":"upgrade","program":PATH,"format":N} (format: Handover::kFormat of PATH, which goes on with the mount).
 // Answers: {"ok":true,...} or {"ok":false,"code":...,"message":...}; a sync sends
 // {"progress":STATUS} about every second before its answer.
@@ -38,6 +38,7 @@ class MountControl final : public ControlHandler {
 std::string status_request();
 std::string sync_request(std::optional<std::chrono::milliseconds> timeout);
 std::string stop_request();
+std::string connect_request();
 /// Returns when the server holds everything that was written so far in the mount with its control socket in `directory`;
 /// `patience` none: as long as that takes. Errors: what the mount answers, among them Offline and TimedOut.
 Status sync_mount(const std::string& directory, std::optional<std::chrono::milliseconds> patience);

@@ -5,12 +5,14 @@
 
 #include "fuse/app/mount/backing_replay.h"
 #include "fuse/app/mount/new_writer.h"
+#include "fuse/app/mount/offline_store.h"
 #include "fuse/app/host/mount_table.h"
 #include "fuse/app/host/passthrough_support.h"
 #include "fuse/app/host/unmount.h"
 #include "fuse/app/mount/volume_opening.h"
 #include "fuse/app/state/cache_notice.h"
 #include "fuse/app/state/spare_room.h"
+#include "fuse/app/state/unsent_note.h"
 #include "fuse/remote/backoff.h"
 #include "shared/base/executor.h"
 #include "shared/base/log.h"
@@ -24,6 +26,8 @@ using namespace std::chrono_literals;
 constexpr std::uint64_t kBytesPerInode = 1000;
 /// umount(8) returns while the process still closes its state; a mount that follows at once waits this long for it.
 constexpr auto kClosePatience = 15s;
+/// One that was detached ends with the last program that uses it, which may be the one that was just ended.
+constexpr auto kDetachedPatience = 2s;
 constexpr auto kCloseCheck = 50ms;
 
 Result<bool> choose_passthrough(const MountOptions& options) {
@@ -138,17 +142,19 @@ Status MountSession::open_identity() {
 
 Status MountSession::lock_volume() {
   const std::string directory = options_.paths.volume(volume_.id);
-  const auto deadline = std::chrono::steady_clock::now() + kClosePatience;
+  const auto begin = std::chrono::steady_clock::now();
   auto lock = lock_directory(directory);
   std::string where;
   while (!lock.ok() && lock.error().code() == Code::kBusy) {
     where = holder_of(directory);
-    if (!is_ending(where, volume_.label) || std::chrono::steady_clock::now() > deadline) break;
+    // Who answers is still used by somebody; who does not is closing its state.
+    if (!is_ending(where, volume_.label) || std::chrono::steady_clock::now() > begin + (where.empty() ? kClosePatience : kDetachedPatience)) break;
     if (!sleep_unless_stopped(kCloseCheck, stop_.get_token())) break;
     lock = lock_directory(directory);
   }
   if (lock.ok()) {
     lock_ = std::move(*lock);
+    TRY(remove_unsent_note(disk_, options_.paths, volume_.id));
     // Two first mounts at once may each have leased a writer id: the one that the state was made with counts.
     auto identity = MetadataStore::read_identity(disk_, options_.paths.metadata(volume_.id));
     if (identity.ok()) {
@@ -459,6 +465,15 @@ Status MountSession::run(const std::function<Status()>& on_ready) {
   return served;
 }
 
+/// Everything that was written is in the log by now.
+void MountSession::note_unsent() {
+  const MetadataStore::Pending pending = store_->pending();
+  const auto changes = unsent_changes(*store_);
+  Status noted = changes.ok() ? write_unsent_note(disk_, options_.paths, volume_.id, {*changes, pending.files, pending.bytes})
+                              : Status(changes.error());
+  if (!noted.ok()) log_warn("mount.unsent_not_noted", {{"why", noted.error()}});
+}
+
 void MountSession::close() {
   if (std::exchange(noted_, false) && !handing_over_) (void)disk_.unlink(options_.paths.mount_note(volume_.id));
   if (fanout_) fanout_->bind(std::shared_ptr<Channel>());
@@ -483,6 +498,7 @@ void MountSession::close() {
   nodes_.reset();
   filesystem_.reset();
   evicting_.reset();
+  if (store_ && !handing_over_) note_unsent();
   if (store_)
     if (Status closed = store_->close(); !closed.ok()) log_error("mount.store_not_closed", {{"why", closed.error()}});
   store_.reset();

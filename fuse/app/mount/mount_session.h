@@ -59,6 +59,7 @@ class MountSession {
   void take_over(ChannelOptions& options);
   MountFacts facts() const;
   Result<Lsn> flush();
+  void note_unsent();
   void close();
 
   // Constant after open.

@@ -14,6 +14,7 @@ namespace {
 using protocol::Json;
 
 constexpr std::size_t kMaxTransfers = 100;
+constexpr std::chrono::seconds kSilence{8};   // the server says something every 4 s
 
 Json time_or_null(const std::optional<Timestamp>& time) { return time ? Json(format_time(*time)) : Json(); }
 
@@ -54,16 +55,18 @@ std::string count(std::uint64_t n, const char* one, const char* many) {
   return std::to_string(n) + " " + (n == 1 ? one : many);
 }
 
+std::string age(std::int64_t seconds) { return seconds < 1 ? "under 1 s" : format_duration_ms(seconds * 1000); }
+
 std::string server_line(const Json& mount) {
   std::string line = mount.value("stopped", false) ? "stopped" : mount.value("online", false) ? "online" : "offline";
   if (mount.at("since").is_string()) line += " since " + mount.at("since").get<std::string>();
+  if (const auto silent = mount.find("silent_s"); silent != mount.end() && silent->is_number() && mount.value("online", false))
+    line += ", but nothing has come from it for " + age(silent->get<std::int64_t>()) + ": waiting for an answer";
   if (mount.at("offline_reason").is_string()) line += ": " + mount.at("offline_reason").get<std::string>();
   if (const auto why = mount.find("waits_for"); why != mount.end() && why->is_string())
     line += "; sending and receiving wait: " + why->get<std::string>();
   return line;
 }
-
-std::string age(std::int64_t seconds) { return seconds < 1 ? "under 1 s" : format_duration_ms(seconds * 1000); }
 
 std::string unsent_line(const Json& pending) {
   if (pending.at("records").get<std::uint64_t>() == 0) return "nothing: the server has everything";
@@ -169,7 +172,7 @@ std::string describe(const Json& mount) {
           format_bytes(mount.at("downloaded").at("bytes")) + " since it was mounted";
   text += "\n  cache     " + cache_line(mount.at("cache"));
   if (const auto conflicts = mount.at("conflicts").get<std::uint64_t>(); conflicts > 0)
-    text += "\n  conflicts " + count(conflicts, "copy was", "copies were") + " kept: look for '(conflict' in names";
+    text += "\n  conflicts " + count(conflicts, "copy was", "copies were") + " kept since it was mounted: 'skymoor conflicts' lists those that are still there";
   text += stuck_lines(mount.value("stuck", Json::array()));
   text += restored_lines(mount.value("restored", Json()));
   return text + "\n  process   " + std::to_string(mount.at("pid").get<int>()) + ", " + passthrough_words(mount) + ", log " +
@@ -215,6 +218,7 @@ std::string encode_mount_status(const MountFacts& facts, const SyncStatus& sync,
       {"online", up},
       {"stopped", sync.stopped},
       {"since", time_or_null(sync.since)},
+      {"silent_s", sync.silence && *sync.silence >= kSilence ? Json(sync.silence->count()) : Json()},
       {"offline_reason", up ? Json() : Json(reason)},
       {"waits_for", up && !sync.reason.empty() ? Json(sync.reason) : Json()},
       {"pending",

@@ -54,6 +54,9 @@ Result<StatePaths> StatePaths::resolve(const std::string& state_option, const st
     return Error(Code::kInvalidArgument, "no home directory is known for this user: set HOME, or give --state-dir");
   paths.state = absolute(paths.state);
   paths.cache = absolute(paths.cache);
+  struct stat st = {};
+  if (::stat(paths.state.c_str(), &st) == 0 && !S_ISDIR(st.st_mode))
+    return Error(Code::kNotDirectory, paths.state + " is no directory: give another --state-dir");
   return paths;
 }
 

@@ -19,7 +19,8 @@ struct StatePaths {
   std::string state;   ///< --state-dir, SKYMOOR_STATE_DIR, $XDG_DATA_HOME/skymoor, ~/.local/share/skymoor
   std::string cache;   ///< cache-dir, $XDG_CACHE_HOME/skymoor, ~/.cache/skymoor
 
-  /// Makes both absolute; creates nothing. Errors: InvalidArgument (no home directory known).
+  /// Makes both absolute; creates nothing. Errors: InvalidArgument (no home directory known),
+  /// NotDirectory (the state is to be where a file is).
   static Result<StatePaths> resolve(const std::string& state_option, const std::string& cache_option,
                                     const Environment& environment);
 
@@ -35,6 +36,7 @@ struct StatePaths {
   std::string nodes_file(const VolumeId& id) const { return volume(id) + "/nodes"; }   ///< StableNodes' table
   /// The kernel's name for the mount, a NUL, and the mount point, while it is mounted and until an orderly end.
   std::string mount_note(const VolumeId& id) const { return volume(id) + "/mounted_on"; }
+  std::string unsent_note(const VolumeId& id) const { return volume(id) + "/unsent"; }   ///< unsent_note.h
   std::string spare_room(const VolumeId& id) const { return volume(id) + "/spare_room"; }   ///< SpareRoom's file
   std::string cache_of(const VolumeId& id) const { return cache + "/" + id.hex(); }
 };

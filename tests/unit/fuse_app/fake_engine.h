@@ -15,6 +15,7 @@ class FakeEngine final : public SyncEngine {
 
   Status step() override { return {}; }
   void wake() override { calls.push_back("wake"); }
+  void connect_now() override { calls.push_back("connect_now"); }
   Status sync_to(Lsn lsn, Instant deadline, std::stop_token) override { return on_sync(lsn, deadline); }
   Status catch_up(Instant, std::stop_token) override { return note("catch up", InodeId{}); }
   bool online() override { return state.online; }

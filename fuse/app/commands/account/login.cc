@@ -2,6 +2,7 @@
 #include "fuse/app/account/password_input.h"
 #include "fuse/app/account/server_trust.h"
 #include "fuse/app/commands/commands.h"
+#include "fuse/app/mount/mount_control.h"
 #include "fuse/app/mount/offline_store.h"
 #include "fuse/app/mount/running_mounts.h"
 #include "fuse/app/state/volume_file.h"
@@ -10,6 +11,8 @@
 
 namespace skymoor::client {
 namespace {
+
+using namespace std::chrono_literals;
 
 /// Whether the feed has told of a volume here that it is a copy, or an older state put back.
 Result<bool> was_copied(const Account& account, CommandContext& context) {
@@ -59,6 +62,26 @@ Result<Chosen> choose_device(const LoginArguments& arguments, CommandContext& co
   return Chosen{std::move(account), {}};
 }
 
+/// What is mounted need not find out by itself that it may come in again. Best effort.
+void tell_mounts(CommandContext& context) {
+  constexpr std::chrono::seconds kPatience{2};
+  const auto mounts = running_mounts(context.disk, context.paths);
+  if (!mounts.ok()) return;
+  for (const RunningMount& mount : *mounts) (void)control_call(mount.directory, connect_request(), kPatience);
+}
+
+/// Two devices with one name are hard to tell apart in conflict names and in 'skymoor devices'. Best effort.
+void note_namesakes(const Account& account, CommandContext& context) {
+  const auto in = logged_in(context);
+  if (!in.ok()) return;
+  const auto devices = in->server->account().devices({5s, {}});
+  if (!devices.ok()) return;
+  for (const auto& info : *devices)
+    if (info.device.name == account.device_name && info.device.id != account.device && !info.revoked)
+      return context.console.note("skymoor: another device of yours is called '" + account.device_name +
+                                  "', too: 'skymoor login --device-name NAME' gives this one another name");
+}
+
 }  // namespace
 
 Result<ExitCode> run_command(const LoginArguments& arguments, CommandContext& context) {
@@ -77,6 +100,8 @@ Result<ExitCode> run_command(const LoginArguments& arguments, CommandContext& co
   FileSessionStore store(context.disk, context.paths.session_file(), context.paths.session_lock());
   TRY(store.replace(enrolled.tokens, {}));
   TRY(save_account(context.disk, context.paths.account_file(), account));
+  tell_mounts(context);
+  note_namesakes(account, context);
   context.console.say("Logged in as " + account.user_name + " at " + account.server_url + "; this device is '" +
                       account.device_name + "'.");
   context.console.result(protocol::dump({{"ok", true},

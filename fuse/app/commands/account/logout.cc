@@ -4,6 +4,7 @@
 #include "fuse/app/commands/commands.h"
 #include "fuse/app/mount/offline_store.h"
 #include "fuse/app/mount/running_mounts.h"
+#include "fuse/app/state/unsent_note.h"
 
 namespace skymoor::client {
 namespace {
@@ -59,12 +60,18 @@ Result<ExitCode> run_command(const LogoutArguments& arguments, CommandContext& c
     context.console.note("skymoor: the server was not told (" + told.error().message() +
                          "); 'skymoor devices revoke' on another device ends this login for good");
   TRY(in.server->store().remove({}));
+  std::vector<std::string> unsent;   // not to be reached until then
+  if (!arguments.forget)
+    for (const UnmountedVolume& volume : TRY(unmounted_volumes(context.disk, context.paths, {})))
+      if (std::string line = describe_unsent(volume); !line.empty()) unsent.push_back(std::move(line));
   if (arguments.forget)
     TRY(remove_everything(context.paths));
   else
     TRY(drop_keys(context, std::move(in.account)));
-  context.console.say(arguments.forget ? "Logged out; nothing of the account is left here."
-                                       : "Logged out. Unsent changes stay here until the next login.");
+  std::string text = arguments.forget ? "Logged out; nothing of the account is left here."
+                                      : "Logged out. Unsent changes stay here until the next login.";
+  for (const std::string& line : unsent) text += "\n  " + line;
+  context.console.say(text);
   context.console.result(R"({"ok":true})");
   return ExitCode::kOk;
 }

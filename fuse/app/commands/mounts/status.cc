@@ -1,6 +1,7 @@
 #include "fuse/app/commands/commands.h"
 #include "fuse/app/mount/mount_status.h"
 #include "fuse/app/mount/running_mounts.h"
+#include "fuse/app/state/unsent_note.h"
 #include "fuse/remote/backoff.h"
 #include "shared/protocol/json_fields.h"
 
@@ -11,9 +12,30 @@ using namespace std::chrono_literals;
 constexpr const char* kClearScreen = "\x1b[H\x1b[2J";
 
 struct Overview {
-  std::string json, text;
+  std::string json, text, unmounted;
   bool needs_attention = false;
 };
+
+/// What is left here of volumes that nobody serves, and is nowhere else.
+Status add_unmounted(Overview& overview, const std::vector<RunningMount>& mounts, const std::vector<std::string>& silent,
+                     const std::vector<MountEntry>& dead, CommandContext& context) {
+  std::vector<std::string> served;
+  for (const RunningMount& mount : mounts) served.push_back(mount.directory);
+  protocol::Json list = protocol::Json::array();
+  for (const UnmountedVolume& volume : TRY(unmounted_volumes(context.disk, context.paths, served))) {
+    const bool answers_not = std::any_of(silent.begin(), silent.end(), [&](const std::string& who) {
+      return who.starts_with(context.paths.volume(volume.id) + ":");
+    });
+    const bool is_dead = std::any_of(dead.begin(), dead.end(), [&](const MountEntry& one) { return one.source == "skymoor:" + volume.label; });
+    if (answers_not || is_dead) continue;   // told of already
+    protocol::Json unsent;
+    if (volume.unsent) unsent = {{"records", volume.unsent->changes}, {"files", volume.unsent->files}, {"bytes", volume.unsent->bytes}};
+    list.push_back({{"volume", volume.label}, {"volume_id", volume.id.hex()}, {"pending", unsent}});
+    if (const std::string line = describe_unsent(volume); !line.empty()) overview.unmounted += "\nUnsent: " + line + ".";
+  }
+  overview.json += ",\"unmounted\":" + protocol::dump(list);
+  return {};
+}
 
 Result<Overview> look(const StatusArguments& arguments, CommandContext& context) {
   std::vector<std::string> silent;
@@ -34,14 +56,16 @@ Result<Overview> look(const StatusArguments& arguments, CommandContext& context)
   overview.json += "]";
   if (arguments.directory.empty()) {
     protocol::Json list = protocol::Json::array();
-    for (const MountEntry& dead : TRY(dead_mounts(context.disk, context.paths, mounts))) {
-      const std::string& where = dead.mount_point;
-      overview.text += (overview.text.empty() ? "" : "\n\n") + dead.source + " on " + where +
+    const auto dead = TRY(dead_mounts(context.disk, context.paths, mounts));
+    for (const MountEntry& one : dead) {
+      const std::string& where = one.mount_point;
+      overview.text += (overview.text.empty() ? "" : "\n\n") + one.source + " on " + where +
                        "\n  dead      its process has died: 'skymoor umount " + where + "' clears it, mounting again goes on; nothing is lost";
       overview.needs_attention = true;
-      list.push_back({{"mount_point", where}, {"source", dead.source}});
+      list.push_back({{"mount_point", where}, {"source", one.source}});
     }
     overview.json += ",\"dead\":" + protocol::dump(list);
+    TRY(add_unmounted(overview, mounts, silent, dead, context));
   }
   overview.json += "}";
   for (const std::string& who : silent) {
@@ -49,6 +73,7 @@ Result<Overview> look(const StatusArguments& arguments, CommandContext& context)
     overview.needs_attention = true;
   }
   if (overview.text.empty()) overview.text = "Nothing is mounted.";
+  overview.text += overview.unmounted;
   return overview;
 }
 

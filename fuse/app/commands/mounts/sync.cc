@@ -47,8 +47,12 @@ Result<ExitCode> run_command(const SyncArguments& arguments, CommandContext& con
     mounts = TRY(running_mounts(context.disk, context.paths));
   else
     mounts.push_back(TRY(find_process_of(context.disk, context.paths, arguments.path)));
-  if (mounts.empty()) return Error(Code::kNotFound, "nothing is mounted: skymoor mount VOLUME DIR");
+  const auto dead = arguments.path.empty() ? TRY(dead_mounts(context.disk, context.paths, mounts)) : std::vector<MountEntry>();
+  if (mounts.empty() && dead.empty()) return Error(Code::kNotFound, "nothing is mounted: skymoor mount VOLUME DIR");
   for (const RunningMount& mount : mounts) TRY(sync_mount(mount, arguments.timeout, context));
+  if (!dead.empty())
+    return Error(Code::kConflict, "the process of " + dead.front().mount_point + " has died, so what was written there may not be sent: 'skymoor umount " +
+                                      dead.front().mount_point + "' clears it, and mounting again goes on");
   context.console.result(R"({"ok":true})");
   return ExitCode::kOk;
 }

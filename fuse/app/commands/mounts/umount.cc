@@ -6,7 +6,9 @@
 #include "fuse/app/host/mount_table.h"
 #include "fuse/app/mount/running_mounts.h"
 #include "fuse/app/host/unmount.h"
+#include "fuse/app/state/unsent_note.h"
 #include "fuse/remote/backoff.h"
+#include "shared/protocol/json_fields.h"
 
 namespace skymoor::client {
 namespace {
@@ -62,6 +64,12 @@ Status send_everything(const RunningMount& mount, std::optional<std::chrono::mil
   return synced.error().wrap("not everything was sent, so " + mount.mount_point + " stays mounted");
 }
 
+/// What the mount that has just ended left unsent; nothing: not known.
+std::optional<UnsentChanges> left_behind(const RunningMount& mount, CommandContext& context) {
+  const auto id = VolumeId::from_hex(mount.directory.substr(mount.directory.rfind('/') + 1));
+  return id.ok() ? read_unsent_note(context.disk, context.paths, *id) : std::nullopt;
+}
+
 }  // namespace
 
 Result<ExitCode> run_command(const UmountArguments& arguments, CommandContext& context) {
@@ -88,9 +96,16 @@ Result<ExitCode> run_command(const UmountArguments& arguments, CommandContext& c
   }
   if (arguments.force) TRY(abort_requests(*entry));
   TRY(unmount(directory, arguments.lazy || arguments.force));
-  if (running.ok() && !arguments.lazy) TRY(wait_for_end(*running));
-  context.console.say(directory + " is unmounted.");
-  context.console.result(R"({"ok":true})");
+  std::optional<UnsentChanges> unsent;
+  if (running.ok() && !arguments.lazy) {
+    TRY(wait_for_end(*running));
+    unsent = left_behind(*running, context);
+  }
+  const bool some = unsent && unsent->changes > 0;
+  context.console.say(directory + " is unmounted." + (some ? " Not sent yet: " + describe_unsent(*unsent) + "; sent after the next mount." : ""));
+  protocol::Json answer = {{"ok", true}};
+  if (unsent) answer["unsent"] = unsent->changes;
+  context.console.result(protocol::dump(answer));
   return ExitCode::kOk;
 }
 
