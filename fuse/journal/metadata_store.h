@@ -69,11 +69,12 @@ struct VisibleChanges {
   std::vector<InodeId> attributes;  ///< inodes whose attributes changed
   std::vector<InodeId> contents;    ///< inodes whose bytes (of directories: whose entries) changed
   std::vector<InodeId> revealed;    ///< directories listed for the first time: no cache can be wrong about what came to light
+  std::vector<InodeId> unlisted;    ///< directories whose names were all here, and are not any more: one came from where nobody looked
   std::vector<InodeId> dead;        ///< inodes without a name now: to be erased (EraseInode) once nobody has them open
   bool replan = false;              ///< a foreign change touched something with pending local changes
   /// Nothing that anybody sees has changed.
   bool empty() const {
-    return names.empty() && attributes.empty() && contents.empty() && revealed.empty() && dead.empty();
+    return names.empty() && attributes.empty() && contents.empty() && revealed.empty() && unlisted.empty() && dead.empty();
   }
 };
 

@@ -67,7 +67,10 @@ RunningSync::RunningSync(Dependencies dependencies, Options options, Key key)
       bases_(d_.remote),
       opener_(d_.remote, cipher_, d_.store.identity(),
               key == Key::kOwn ? std::optional(d_.device_key.public_key) : std::nullopt, bases_),
-      applier_(d_.store, d_.backing, state_, state_file_, d_.listener, progress_, history_),
+      applier_(d_.store, d_.backing, state_, state_file_, d_.listener, progress_, history_,
+               [this](const std::vector<InodeId>& directories) {
+                 if (walk_) walk_->list_again(directories);
+               }),
       rebaser_({d_.store, d_.backing, comparer_, context_, state_, state_file_, d_.listener}),
       puller_({d_.store, d_.remote, opener_, applier_, rebaser_, directories_, connection_, cipher_, context_, state_, state_file_,
                outstanding_}),

@@ -92,3 +92,36 @@ def test_a_pin_made_without_the_server_is_kept_for_later():
         w.server.stop()
         assert (right / "dir" / "file").read_bytes() == (left / "dir" / "file").read_bytes()
         w.server.start()
+
+
+def test_what_comes_from_where_nobody_looked_is_here():
+    """Of a file that another device moves in from an unknown directory the feed tells the name, and not what it is."""
+    with world() as w:
+        a, b = w.two_devices()
+        left = a.mount("home")
+        for directory in ("far", "trip", "seen"):
+            (left / directory).mkdir()
+            (left / directory / "own").write_text(directory)
+        for name in ("one", "two"):
+            (left / "far" / name).write_bytes(os.urandom(200_000))
+        a.sync(left)
+        right = b.mount("home", "read-timeout=2s")
+        b.skymoor("pin", right / "trip", "--wait", "--timeout", "60s")
+        assert os.listdir(right / "seen") == ["own"]
+        (left / "far" / "one").rename(left / "trip" / "one")
+        (left / "far" / "two").rename(left / "seen" / "two")
+        one = (left / "trip" / "one").read_bytes()
+        a.sync(left)
+        # Nobody looks, which would be what lists the directories.
+        head = a.status(left)["position"]["sequence"]
+        wait_until(lambda: b.status(right)["position"]["sequence"] >= head, 30, "the news")
+        wait_until(lambda: here(b, right / "trip") and here(b, right / "trip")[0]["files"] == 2, 30, "the pinned newcomer")
+        time.sleep(2)
+        w.server.stop()
+        assert (right / "trip" / "one").read_bytes() == one
+        assert sorted(os.listdir(right / "seen")) == ["own", "two"]
+        (right / "seen" / "new").write_text("made without a network")
+        w.server.start()
+        b.sync(right)
+        a.sync(left)
+        wait_until(lambda: (left / "seen" / "new").exists(), 30, "the new one")

@@ -71,7 +71,9 @@ Status SegmentBlockStore::finish_segment(std::uint32_t number, bool last, std::u
   const std::string path = segment::segment_path(options_.directory, number);
   if (scan.skipped_bytes)
     log_error("block_store.segment_damaged", {{"path", path}, {"skipped_bytes", scan.skipped_bytes}});
-  if (scan.end < contents.file_bytes) {
+  if (scan.unreadable)
+    log_error("block_store.segment_unreadable", {{"path", path}, {"advice", "the disk cannot read some of it: copy it away, replace the disk"}});
+  if (scan.end < contents.file_bytes && !scan.unreadable) {
     log_warn("block_store.tail_cut",
              {{"path", path}, {"kept_bytes", scan.end}, {"cut_bytes", contents.file_bytes - scan.end}});
     TRY(file->truncate(scan.end));
@@ -81,6 +83,10 @@ Status SegmentBlockStore::finish_segment(std::uint32_t number, bool last, std::u
   if (beyond_hint) TRY(file->sync());
   catalogue_.add_segment(number, contents.header.salt, scan.end);
   catalogue_.apply(number, scan.entries, scan.end);
+  if (scan.unreadable) {   // perhaps more of it can be read the next time
+    catalogue_.seal_segment(number, scan.end);
+    return {};
+  }
   if (last && !contents.closed && scan.end + kWorthContinuing <= options_.segment_bytes) {
     writer_.resume(number, contents.header.salt, std::move(file), scan.end, std::move(scan.entries));
     return {};

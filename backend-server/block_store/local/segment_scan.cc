@@ -7,6 +7,7 @@ namespace skymoor::server::segment {
 namespace {
 
 constexpr std::size_t kWindowBytes = 1024 * 1024;
+constexpr std::size_t kSectorBytes = 4096;
 constexpr std::size_t kMaxHintBytes = 1024 * 1024 * 1024;
 
 /// Walks one file. Not thread-safe.
@@ -43,23 +44,42 @@ class Scanner {
   /// The header at `at`, if it is whole and its record ends within the file.
   Result<std::optional<RecordHeader>> header_at(std::uint64_t at) {
     std::uint8_t bytes[kRecordHeaderBytes];
-    std::size_t n = TRY(file_.read_at(at, bytes));
-    auto header = decode_record_header(ByteView(bytes, n), salt_);
+    auto n = file_.read_at(at, bytes);
+    scan_.unreadable |= !n.ok();
+    if (!n.ok()) return std::optional<RecordHeader>();
+    auto header = decode_record_header(ByteView(bytes, *n), salt_);
     if (header && at + record_bytes(header->bytes) > size_) header.reset();
     return header;
   }
 
   Result<bool> payload_intact(std::uint64_t at, const RecordHeader& header) {
     payload_.resize(header.bytes);
-    payload_.resize(TRY(file_.read_at(at + kRecordHeaderBytes, payload_)));
+    const auto n = file_.read_at(at + kRecordHeaderBytes, payload_);
+    scan_.unreadable |= !n.ok();
+    if (!n.ok()) return false;
+    payload_.resize(*n);
     return payload_.size() == header.bytes && crc32c(payload_) == header.payload_crc;
+  }
+
+  /// Reads `out`; zeros where the disk cannot. How much there is.
+  Result<std::size_t> read_around(std::uint64_t at, std::span<std::uint8_t> out) {
+    if (auto n = file_.read_at(at, out); n.ok()) return n;
+    scan_.unreadable = true;
+    const std::size_t there = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), size_ - at));
+    for (std::size_t done = 0; done < there;) {
+      const std::size_t step = std::min<std::size_t>(there - done, kSectorBytes - (at + done) % kSectorBytes);
+      const auto part = out.subspan(done, step);
+      if (!file_.read_at(at + done, part).ok()) std::fill(part.begin(), part.end(), 0);
+      done += step;
+    }
+    return there;
   }
 
   /// The next place at or after `at` with a whole record; a block must also have the hash its name says.
   Result<std::optional<std::uint64_t>> find_whole_record(std::uint64_t at) {
     Bytes window(kWindowBytes);
     while (at + kRecordHeaderBytes <= size_) {
-      std::size_t n = TRY(file_.read_at(at, window));
+      const std::size_t n = TRY(read_around(at, window));
       std::size_t i = 0;
       for (; i + kAlignment <= n; i += kAlignment) {
         if (!has_record_magic(window.data() + i)) continue;
@@ -115,8 +135,8 @@ Result<Contents> read_contents(Disk& disk, const std::string& directory, std::ui
   Contents contents;
   contents.file_bytes = TRY(file.size());
   std::uint8_t start[kFileHeaderBytes];
-  std::size_t n = TRY(file.read_at(0, start));
-  auto header = decode_file_header(ByteView(start, n), number);
+  const auto n = file.read_at(0, start);
+  auto header = n.ok() ? decode_file_header(ByteView(start, *n), number) : Result<FileHeader>(n.error());
   auto hint = read_hint(disk, directory, number, file, contents.file_bytes);
   if (!header.ok() && !hint) return header.error();
   contents.header = header.ok() ? *header : FileHeader{number, hint->salt};

@@ -86,7 +86,10 @@ Status ConfirmedEdit::write(VisibleChanges& changes) {
   for (const NameKey& key : doubted_) changes.names.push_back({key.owner, key.name});
   changes.attributes.insert(changes.attributes.end(), remembered_.begin(), remembered_.end());
   for (auto& [key, xattr] : xattrs_) TRY(write_xattr(key, xattr, changes));
-  for (auto& [id, listed] : listed_) patches_[id].listed = listed;
+  for (auto& [id, listed] : listed_) {
+    patches_[id].listed = listed;
+    if (!listed) changes.unlisted.push_back(id);
+  }
   for (auto& [id, has] : has_xattrs_) patches_[id].has_xattrs = has;
   for (auto& [id, patch] : patches_) TRY(patch_flags(id, patch));
   TRY(sql_.put_meta("next_cookie", store_.next_cookie_));

@@ -12,6 +12,8 @@ constexpr std::size_t kKeptParents = 64, kFirstWindow = 4;
 constexpr unsigned kWaitsOfAWalk = 2;
 constexpr std::size_t kEntriesLookedAt = 2000;   // for subdirectories among many files
 constexpr std::chrono::seconds kPatience{20};
+constexpr std::size_t kMaxAgain = 4096;
+constexpr std::chrono::milliseconds kAgainPause{1000};
 
 }  // namespace
 
@@ -98,27 +100,52 @@ void DirectoryWalk::waited_for(InodeId directory) {
   changed_.notify_all();
 }
 
+void DirectoryWalk::list_again(const std::vector<InodeId>& directories) {
+  if (d_.limit == 0) return;
+  MutexLock lock(mutex_);
+  for (InodeId one : directories)
+    if (again_.size() < kMaxAgain && std::find(again_.begin(), again_.end(), one) == again_.end()) again_.push_back(one);
+  changed_.notify_all();
+}
+
+std::optional<DirectoryWalk::Next> DirectoryWalk::next(const std::stop_token& stop) {
+  MutexLock lock(mutex_);
+  while (!stop.stop_requested()) {
+    const auto pause = again_due_ - std::chrono::steady_clock::now();
+    for (auto* queue : {&again_, &queue_}) {
+      if (queue->empty() || (queue == &again_ && pause.count() > 0)) continue;
+      const Next found{queue->front(), queue == &again_};
+      queue->pop_front();
+      return found;
+    }
+    if (again_.empty()) changed_.wait(lock);
+    else changed_.wait_for(lock, pause);
+  }
+  return std::nullopt;
+}
+
+/// Ok also where it is gone, or is no business of the walk any more.
+Status DirectoryWalk::list(InodeId directory, const std::stop_token& stop) {
+  TRY(d_.connection.ready());
+  {
+    MutexLock lock(d_.store.mutex());
+    const auto row = d_.store.inode(lock, directory);
+    if (!row.ok() || row->listed) return {};   // gone, or somebody was faster
+  }
+  Status listed = d_.fetcher.fetch_directory(directory, {kPatience, stop});
+  d_.after_listing();
+  return listed;
+}
+
 void DirectoryWalk::run(std::stop_token stop) {
-  while (true) {
-    InodeId next;
+  while (const auto next = this->next(stop)) {
+    const Status listed = contained([&] { return list(next->directory, stop); });
+    if (listed.ok() || !next->again || listed.error().code() == Code::kStale || listed.error().code() == Code::kCorrupt) continue;
     {
       MutexLock lock(mutex_);
-      while (queue_.empty() && !stop.stop_requested()) changed_.wait(lock);
-      if (stop.stop_requested()) return;
-      next = queue_.front();
-      queue_.pop_front();
+      again_due_ = std::chrono::steady_clock::now() + kAgainPause;
     }
-    (void)contained([&]() -> Status {
-      TRY(d_.connection.ready());
-      {
-        MutexLock lock(d_.store.mutex());
-        const auto row = TRY(d_.store.inode(lock, next));
-        if (row.listed) return {};   // somebody was faster
-      }
-      (void)d_.fetcher.fetch_directory(next, {kPatience, stop});
-      d_.after_listing();
-      return {};
-    });
+    list_again({next->directory});
   }
 }
 

@@ -14,8 +14,11 @@ namespace skymoor::client {
 /// asks, siblings in the order of readdir and children, in a window that doubles with each directory that it had to wait
 /// for all the same.
 ///
-/// Thread-safe. Best effort: a listing that fails is left to whoever needs it. Bounded: `limit` directories wait, the
-/// oldest are forgotten. `stop` ends it.
+/// Directories that were listed once, and of which the feed has told a name without telling all about it, are listed again:
+/// without the network they could be neither listed nor changed.
+///
+/// Thread-safe. Best effort: a listing ahead that fails is left to whoever needs it; one that is made again is tried until it
+/// succeeds. Bounded: `limit` directories wait, the oldest are forgotten, of those to be listed again 4,096. `stop` ends it.
 class DirectoryWalk {
  public:
   struct Dependencies {
@@ -30,6 +33,8 @@ class DirectoryWalk {
   ~DirectoryWalk() { stop(); }
   /// Somebody has waited for `directory`, which is listed now.
   void waited_for(InodeId directory);
+  /// They were listed.
+  void list_again(const std::vector<InodeId>& directories);
   void stop();
 
  private:
@@ -39,6 +44,13 @@ class DirectoryWalk {
   };
   bool note_wait(InodeId parent, InodeId grandparent);
   std::vector<InodeId> unlisted(InodeId directory, std::uint64_t after, std::size_t limit);
+  /// Empty: asked to stop.
+  struct Next {
+    InodeId directory;
+    bool again = false;
+  };
+  std::optional<Next> next(const std::stop_token& stop);
+  Status list(InodeId directory, const std::stop_token& stop);
   void run(std::stop_token stop);
 
   // Constant after construction.
@@ -48,7 +60,8 @@ class DirectoryWalk {
   CondVar changed_;
   std::list<Waits> waits_ GUARDED_BY(mutex_);   ///< newest first
   std::size_t window_ GUARDED_BY(mutex_) = 0;
-  std::deque<InodeId> queue_ GUARDED_BY(mutex_);
+  std::deque<InodeId> queue_ GUARDED_BY(mutex_), again_ GUARDED_BY(mutex_);
+  std::chrono::steady_clock::time_point again_due_ GUARDED_BY(mutex_);   ///< one of `again_` has failed: the next not before
   std::vector<std::jthread> threads_;
 };
 

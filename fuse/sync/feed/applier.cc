@@ -9,6 +9,7 @@ namespace skymoor::client {
 void Applier::show(const VisibleChanges& changes) {
   if (changes.replan) rebase_needed_ = true;
   if (!changes.empty()) listener_.tree_changed(changes);
+  if (!changes.unlisted.empty()) list_again_(changes.unlisted);
 }
 
 /// Before the acknowledgement: planned again with these entries, the records come to the same.

@@ -10,10 +10,12 @@ namespace skymoor::client {
 /// Used by the sync thread alone.
 class Applier {
  public:
+  /// Told of directories that were listed and are not any more. Never blocks.
+  using ListAgain = std::function<void(const std::vector<InodeId>& directories)>;
   Applier(MetadataStore& store, BackingStore& backing, SyncState& state, SyncStateFile& file, TreeListener& listener,
-          Progress& progress, HistoryFile& history)
+          Progress& progress, HistoryFile& history, ListAgain list_again)
       : store_(store), backing_(backing), state_(state), file_(file), listener_(listener), progress_(progress),
-        history_(history) {}
+        history_(history), list_again_(std::move(list_again)) {}
 
   struct Own {
     Lsn up_to;
@@ -48,6 +50,7 @@ class Applier {
   TreeListener& listener_;
   Progress& progress_;
   HistoryFile& history_;
+  const ListAgain list_again_;
   bool rebase_needed_ = false;
 };
 

@@ -58,7 +58,7 @@ void PinKeeper::tree_changed(const VisibleChanges& changes) {
   for (const auto& name : changes.names) news_.names.emplace(name.directory, name.name);
   for (InodeId inode : changes.contents) news_.inodes.insert(inode);
   for (InodeId inode : changes.attributes) news_.inodes.insert(inode);
-  for (InodeId directory : changes.revealed) news_.directories.insert(directory);
+  for (const auto* directories : {&changes.revealed, &changes.unlisted}) news_.directories.insert(directories->begin(), directories->end());
   if (news_.size() > kMaxGathered) {
     news_ = {};
     pass_wanted_ = true;
