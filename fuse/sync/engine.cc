@@ -12,6 +12,9 @@ Executor::Options pool(const char* name, std::size_t threads, int nice) {
   return {.name = name, .threads = threads, .queue_limit = 1u << 16, .nice = nice};
 }
 
+/// Directories that are listed at the same time.
+constexpr std::size_t kListings = 8;
+
 /// How long a status waits for names; a thread that holds them longer may be stuck.
 constexpr std::chrono::milliseconds kNamesPatience{100};
 
@@ -53,7 +56,11 @@ RunningSync::RunningSync(Dependencies dependencies, Options options, Key key)
       senders_(pool("send", std::max<std::size_t>(1, options_.parallel_transfers), kUploadNice)),
       fetchers_(pool("fetch", std::max<std::size_t>(1, options_.parallel_transfers), 0)),
       blocks_(d_.remote, download_throttle_, progress_, connection_),
-      directories_(d_.store, d_.remote, cipher_, connection_, d_.listener, d_.clock),
+      listers_(pool("list", kListings, 0)),
+      directories_({d_.store, d_.remote, cipher_, connection_, d_.listener, d_.clock, listers_,
+                    [this] {
+                      if (directories_.replan_wanted()) look_again();
+                    }}),
       contents_({d_.store, d_.backing, blocks_, directories_, fetchers_, progress_, d_.clock,
                  std::max<std::size_t>(1, options_.parallel_transfers)}),
       state_file_(d_.disk, options_.state_directory),
@@ -95,11 +102,8 @@ Status RunningSync::begin() {
   if (d_.store.last_lsn() > d_.store.position().acknowledged) applier_.need_rebase();
   prefetcher_ = std::make_unique<Prefetcher>(contents_, connection_, d_.clock);
   if (!options_.own_thread) return {};
-  auto listed = [this] {
-    if (directories_.replan_wanted()) look_again();
-  };
   walk_ = std::make_unique<DirectoryWalk>(DirectoryWalk::Dependencies{
-      d_.store, directories_, connection_, options_.list_ahead, std::max<std::size_t>(1, options_.parallel_transfers), listed});
+      d_.store, directories_, connection_, options_.list_ahead, std::max<std::size_t>(1, options_.parallel_transfers)});
   subscription_ = d_.remote.subscribe([this](Sequence head) { heard_of(head); },
                                       [this](const Status& state) {
                                         MutexLock lock(mutex_);
@@ -119,11 +123,13 @@ void RunningSync::stop() {
   }
   subscription_.reset();
   contents_.stop();
+  directories_.stop();
   if (walk_) walk_->stop();
   if (prefetcher_) prefetcher_->stop();
   sealers_.stop();
   senders_.stop();
   fetchers_.stop();
+  listers_.stop();
 }
 
 void RunningSync::wake() {
@@ -220,7 +226,6 @@ Status RunningSync::fetch_directory(InodeId directory, Instant deadline, std::st
   TRY(connection_.ready());
   if (never_synced()) TRY(until([&] { return !never_synced(); }, deadline, stop));
   Status done = answer(directories_.fetch_directory(directory, call_options(deadline, std::move(stop))));
-  if (directories_.replan_wanted()) look_again();
   if (done.ok() && walk_) walk_->waited_for(directory);
   return done;
 }

@@ -97,6 +97,7 @@ class RunningSync final : public SyncEngine {
   KnownBlocks known_;
   Executor sealers_, senders_, fetchers_;
   BlockReader blocks_;
+  Executor listers_;
   DirectoryFetcher directories_;
   ContentFetcher contents_;
   std::unique_ptr<Prefetcher> prefetcher_;

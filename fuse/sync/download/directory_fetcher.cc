@@ -14,7 +14,7 @@ constexpr int kMaxRestarts = 10, kMaxRepeats = 10;   // of a listing, of one pag
 
 void DirectoryFetcher::show(const VisibleChanges& changes) {
   if (changes.replan) replan_ = true;
-  if (!changes.empty()) listener_.tree_changed(changes);
+  if (!changes.empty()) d_.listener.tree_changed(changes);
 }
 
 Result<MetadataStore::ListedRow> DirectoryFetcher::open_row(const InodeRecord& record, InodeId parent) const {
@@ -26,21 +26,21 @@ Result<MetadataStore::ListedRow> DirectoryFetcher::open_row(const InodeRecord& r
   row.inode.content = record.content;
   row.inode.version = record.version;
   if (record.attributes.type == FileType::kSymlink)
-    row.inode.target = TRY(cipher_.open_target(record.inode, record.sealed_target));
+    row.inode.target = TRY(d_.cipher.open_target(record.inode, record.sealed_target));
   for (const SetXattr& xattr : record.xattrs) {
-    auto opened = TRY(cipher_.open_xattr(record.inode, xattr.sealed));
+    auto opened = TRY(d_.cipher.open_xattr(record.inode, xattr.sealed));
     row.xattrs.emplace_back(std::move(opened.name), std::move(opened.value));
   }
   row.inode.has_xattrs = !row.xattrs.empty();
   if (!record.sealed_manifest.empty())
-    row.manifest = TRY(cipher_.open_manifest(record.inode, record.content, record.sealed_manifest));
+    row.manifest = TRY(d_.cipher.open_manifest(record.inode, record.content, record.sealed_manifest));
   return row;
 }
 
 Result<MetadataStore::ListedRow> DirectoryFetcher::open_entry(const ListedEntry& entry, InodeId directory) const {
-  std::string name = TRY(cipher_.open_name(directory, entry.inode.inode, entry.sealed_name));
+  std::string name = TRY(d_.cipher.open_name(directory, entry.inode.inode, entry.sealed_name));
   TRY(check_name(name));
-  if (cipher_.name_token(directory, name) != entry.token) return Error(Code::kCorrupt, "a name does not fit its token");
+  if (d_.cipher.name_token(directory, name) != entry.token) return Error(Code::kCorrupt, "a name does not fit its token");
   auto row = TRY(open_row(entry.inode, directory));
   row.name = std::move(name);
   return row;
@@ -48,7 +48,7 @@ Result<MetadataStore::ListedRow> DirectoryFetcher::open_entry(const ListedEntry&
 
 /// Numbers of another history mean nothing here, until sync has taken the tree over to it.
 Status DirectoryFetcher::check_epoch(Epoch epoch) const {
-  if (epoch == store_.position().epoch) return {};
+  if (epoch == d_.store.position().epoch) return {};
   return Error(Code::kUnavailable, "the server was put back from a backup, and this device is about to give back what it lacks");
 }
 
@@ -58,8 +58,8 @@ Status DirectoryFetcher::fetch_pages(InodeId directory, const CallOptions& optio
   int repeats = 0;
   for (bool first = true;;) {
     auto page = retry_while_busy(
-        options.stop, [&] { return remote_.list_directory(directory, cursor, kEntriesAtOnce, kSmallManifestBytes, options); });
-    connection_.note(page.ok() ? Status() : Status(page.error()), options.timeout);
+        options.stop, [&] { return d_.remote.list_directory(directory, cursor, kEntriesAtOnce, kSmallManifestBytes, options); });
+    d_.connection.note(page.ok() ? Status() : Status(page.error()), options.timeout);
     if (!page.ok() && page.error().code() == Code::kNotFound)
       return Error(Code::kStale, "the directory was removed elsewhere");
     if (!page.ok()) return std::move(page).error();
@@ -79,8 +79,8 @@ Status DirectoryFetcher::fetch_pages(InodeId directory, const CallOptions& optio
     Coming coming;
     for (const MetadataStore::ListedRow& row : rows)
       if (row.inode.attributes.type == FileType::kFile) coming.emplace_back(row.inode.id, row.inode.content);
-    auto merged = claim_and_apply(store_, listener_, std::move(coming),
-                                  [&] { return store_.merge_listing(directory, page->sequence, self, rows, complete, first); });
+    auto merged = claim_and_apply(d_.store, d_.listener, std::move(coming),
+                                  [&] { return d_.store.merge_listing(directory, page->sequence, self, rows, complete, first); });
     // What the feed brings between pages finds its place by itself: only this page is asked for again.
     if (!merged.ok() && merged.error().code() == Code::kConflict && ++repeats <= kMaxRepeats) continue;
     show(TRY(std::move(merged)));
@@ -92,56 +92,78 @@ Status DirectoryFetcher::fetch_pages(InodeId directory, const CallOptions& optio
   }
 }
 
-/// False when somebody else has listed it meanwhile.
-Result<bool> DirectoryFetcher::begin_listing(InodeId directory, const CallOptions& options) {
-  const Instant deadline = clock_.monotonic() + options.timeout;
-  bool waited = false;
-  {
-    NotifyOnStop wake(options.stop, mutex_, ended_);
-    MutexLock lock(mutex_);
-    for (; listing_.contains(directory); waited = true) {
-      if (options.stop.stop_requested()) return Error(Code::kCancelled, "stopped");
-      if (clock_.monotonic() >= deadline) return Error(Code::kTimedOut, "the directory is being listed");
-      wait_a_while(ended_, lock, clock_, deadline, options.stop);
-    }
-    listing_.insert(directory);
-  }
-  if (!waited) return true;
-  bool listed;
-  {
-    MutexLock lock(store_.mutex());
-    auto row = store_.inode(lock, directory);
-    listed = row.ok() && row->listed;
-  }
-  if (listed) end_listing(directory);
-  return !listed;
+/// The listing that is under way, or one that begins now.
+std::shared_ptr<DirectoryFetcher::Flight> DirectoryFetcher::join(InodeId directory) {
+  MutexLock lock(mutex_);
+  if (auto it = flights_.find(directory); it != flights_.end()) return it->second;
+  auto flight = std::make_shared<Flight>();
+  flights_.emplace(directory, flight);
+  lock.unlock();
+  const Status queued = contained([&] { return d_.pool.submit([this, directory] { list(directory); }); });
+  if (!queued.ok()) land(directory, queued);
+  return flight;
 }
 
-void DirectoryFetcher::end_listing(InodeId directory) {
+void DirectoryFetcher::list(InodeId directory) {
+  const Status done = contained([&] { return list_to_the_end(directory); });
+  land(directory, done);
+  (void)contained([this]() -> Status {
+    d_.listed();
+    return {};
+  });
+}
+
+Status DirectoryFetcher::list_to_the_end(InodeId directory) {
+  const CallOptions options{.stop = stopping_.get_token(), .patience = Patience::kWhileItMoves};
+  for (int round = 1; !stopping_.stop_requested(); ++round) {
+    Status done = contained([&] { return fetch_pages(directory, options); });
+    if (!done.ok()) d_.store.abandon_listing(directory);  // before anybody else may begin one
+    if (done.ok() || done.error().code() != Code::kConflict || round == kMaxRestarts) return done;
+  }
+  return Error(Code::kCancelled, "stopped");
+}
+
+/// Whoever waits for it hears how it ended.
+void DirectoryFetcher::land(InodeId directory, const Status& outcome) {
+  MustFinish finishing;
   MutexLock lock(mutex_);
-  listing_.erase(directory);
+  auto it = flights_.find(directory);
+  if (it == flights_.end()) return;
+  it->second->done = true;
+  try {
+    it->second->outcome = outcome;
+  } catch (const std::bad_alloc& e) {
+    it->second->outcome = error_of(e);
+  }
+  flights_.erase(it);
+  ended_.notify_all();
+}
+
+void DirectoryFetcher::stop() {
+  stopping_.request_stop();
+  MutexLock lock(mutex_);
   ended_.notify_all();
 }
 
 Status DirectoryFetcher::fetch_directory(InodeId directory, const CallOptions& options) {
-  if (!TRY(begin_listing(directory, options))) return {};
-  struct Ending {
-    DirectoryFetcher& fetcher;
-    InodeId directory;
-    ~Ending() { fetcher.end_listing(directory); }
-  } ending{*this, directory};
-  for (int round = 1;; ++round) {
-    Status done = contained([&] { return fetch_pages(directory, options); });
-    if (!done.ok()) store_.abandon_listing(directory);  // before anybody else may begin one
-    if (done.ok() || done.error().code() != Code::kConflict || round == kMaxRestarts) return done;
-    if (options.stop.stop_requested()) return Error(Code::kCancelled, "stopped");
+  if (options.stop.stop_requested()) return Error(Code::kCancelled, "stopped");
+  const auto flight = join(directory);
+  const Instant deadline = options.patience == Patience::kWhileItMoves ? Instant::max() : d_.clock.monotonic() + options.timeout;
+  NotifyOnStop wake(options.stop, mutex_, ended_);
+  MutexLock lock(mutex_);
+  while (!flight->done) {
+    if (options.stop.stop_requested() || stopping_.stop_requested()) return Error(Code::kCancelled, "stopped");
+    if (d_.clock.monotonic() >= deadline)
+      return Error(Code::kTimedOut, "the names in the directory are still on their way from the server");
+    wait_a_while(ended_, lock, d_.clock, deadline, options.stop);
   }
+  return flight->outcome;
 }
 
 Status DirectoryFetcher::fetch_inode(InodeId inode, const CallOptions& options) {
   for (int round = 1;; ++round) {
-    auto page = retry_while_busy(options.stop, [&] { return remote_.inodes({inode}, options); });
-    connection_.note(page.ok() ? Status() : Status(page.error()), options.timeout);
+    auto page = retry_while_busy(options.stop, [&] { return d_.remote.inodes({inode}, options); });
+    d_.connection.note(page.ok() ? Status() : Status(page.error()), options.timeout);
     if (!page.ok()) return std::move(page).error();
     TRY(check_epoch(page->epoch));
     if (page->inodes.empty()) return Error(Code::kStale, "the inode was removed elsewhere");
@@ -149,13 +171,13 @@ Status DirectoryFetcher::fetch_inode(InodeId inode, const CallOptions& options) 
     auto row = TRY(open_row(page->inodes.front(), InodeId{}));
     Coming coming;
     if (row.inode.attributes.type == FileType::kFile) coming.emplace_back(inode, row.inode.content);
-    auto merged = claim_and_apply(store_, listener_, std::move(coming),
-                                  [&] { return store_.merge_listing(inode, page->sequence, row, {}, false, false); });
+    auto merged = claim_and_apply(d_.store, d_.listener, std::move(coming),
+                                  [&] { return d_.store.merge_listing(inode, page->sequence, row, {}, false, false); });
     if (!merged.ok() && merged.error().code() == Code::kConflict && round < kMaxRestarts) continue;
     show(TRY(std::move(merged)));
     if (row.inode.attributes.type != FileType::kFile || row.manifest.empty()) return {};
-    MutexLock lock(store_.mutex());
-    return store_.note_manifest(lock, inode, row.inode.content, std::move(row.manifest));
+    MutexLock lock(d_.store.mutex());
+    return d_.store.note_manifest(lock, inode, row.inode.content, std::move(row.manifest));
   }
 }
 

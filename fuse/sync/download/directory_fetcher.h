@@ -1,25 +1,38 @@
 // DirectoryFetcher: listings and inodes from the server into the tables.
 #pragma once
 #include <atomic>
-#include <unordered_set>
+#include <memory>
+#include <unordered_map>
 
 #include "fuse/sync/connection.h"
 #include "fuse/sync/lock_ranks.h"
 #include "fuse/sync/sync_engine.h"
+#include "shared/base/executor.h"
 
 namespace skymoor::client {
 
-/// Thread-safe; called by whoever needs something.
+/// Thread-safe; called by whoever needs something. A directory is listed once for all who ask for it meanwhile, by a thread of
+/// the pool, and to its end: on a slow line it takes longer than anybody waits, and would begin anew with each who asks.
 class DirectoryFetcher {
  public:
-  DirectoryFetcher(MetadataStore& store, VolumeRemote& remote, const crypto::VolumeCipher& cipher,
-                   Connection& connection, TreeListener& listener, Clock& clock)
-      : store_(store), remote_(remote), cipher_(cipher), connection_(connection), listener_(listener), clock_(clock) {}
+  struct Dependencies {
+    MetadataStore& store;
+    VolumeRemote& remote;
+    const crypto::VolumeCipher& cipher;
+    Connection& connection;
+    TreeListener& listener;
+    Clock& clock;
+    Executor& pool;                  ///< stopped after `stop`
+    std::function<void()> listed;    ///< called when a listing has ended, whether anybody still waits for it or not; never blocks
+  };
+  explicit DirectoryFetcher(Dependencies dependencies) : d_(std::move(dependencies)) {}
 
   /// All pages of a directory. Errors: Stale (it is gone), NotDirectory, Offline, TimedOut, Cancelled, Corrupt.
   Status fetch_directory(InodeId directory, const CallOptions& options);
   /// An inode's row and, for a file, its manifest. Errors: Stale (it is gone), Offline, TimedOut, Cancelled, Corrupt.
   Status fetch_inode(InodeId inode, const CallOptions& options);
+  /// Nobody waits any longer; what is being listed ends.
+  void stop();
   /// True once after a listing has shown something that pending local changes did not know of: they must be planned anew.
   bool take_replan() { return replan_.exchange(false); }
   bool replan_wanted() const { return replan_; }
@@ -29,22 +42,25 @@ class DirectoryFetcher {
   Result<MetadataStore::ListedRow> open_entry(const ListedEntry& entry, InodeId directory) const;
 
  private:
-  Result<bool> begin_listing(InodeId directory, const CallOptions& options);
-  void end_listing(InodeId directory);
+  /// A listing that is under way.
+  struct Flight {
+    bool done = false;
+    Status outcome;
+  };
+  std::shared_ptr<Flight> join(InodeId directory);
+  void list(InodeId directory);
+  Status list_to_the_end(InodeId directory);
+  void land(InodeId directory, const Status& outcome);
   Status fetch_pages(InodeId directory, const CallOptions& options);
   Status check_epoch(Epoch epoch) const;
   void show(const VisibleChanges& changes);
 
-  MetadataStore& store_;
-  VolumeRemote& remote_;
-  const crypto::VolumeCipher& cipher_;
-  Connection& connection_;
-  TreeListener& listener_;
-  Clock& clock_;
+  const Dependencies d_;
   std::atomic<bool> replan_{false};
+  std::stop_source stopping_;
   Mutex mutex_{kListingsRank, "sync.listings"};
   CondVar ended_;
-  std::unordered_set<InodeId> listing_ GUARDED_BY(mutex_);   ///< by somebody, now
+  std::unordered_map<InodeId, std::shared_ptr<Flight>> flights_ GUARDED_BY(mutex_);
 };
 
 }  // namespace skymoor::client

@@ -132,9 +132,7 @@ Status DirectoryWalk::list(InodeId directory, const std::stop_token& stop) {
     const auto row = d_.store.inode(lock, directory);
     if (!row.ok() || row->listed) return {};   // gone, or somebody was faster
   }
-  Status listed = d_.fetcher.fetch_directory(directory, {kPatience, stop});
-  d_.after_listing();
-  return listed;
+  return d_.fetcher.fetch_directory(directory, {kPatience, stop});
 }
 
 void DirectoryWalk::run(std::stop_token stop) {

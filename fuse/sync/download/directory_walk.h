@@ -27,7 +27,6 @@ class DirectoryWalk {
     Connection& connection;
     std::size_t limit = 64;   ///< directories ahead; 0: none
     std::size_t threads = 3;
-    std::function<void()> after_listing;
   };
   explicit DirectoryWalk(Dependencies dependencies);
   ~DirectoryWalk() { stop(); }
