@@ -100,6 +100,22 @@ void declare_fsck(CLI::App& app, FsckArguments& arguments, Chosen& chosen) {
   fsck->callback([&] { chosen = [&] { return run_fsck(arguments); }; });
 }
 
+void declare_backup(CLI::App& app, BackupArguments& arguments, Chosen& chosen) {
+  CLI::App* backup = app.add_subcommand("backup", "copy everything that a server keeps, also while it runs");
+  add_data(*backup, arguments.settings);
+  backup->add_option("--to", arguments.to, "directory for the copy; one that was made before is made up to date")
+      ->required()->type_name("DIR")
+      ->check(CLI::Validator([](std::string& text) { return std::string(text.empty() ? "is empty" : ""); }, ""));
+  backup->add_flag("--without-login-secrets", arguments.without_login_secrets,
+                   "leave keyservice.* out: who has the copy cannot test passwords with it");
+  backup->add_flag("--json", arguments.json, "print JSON");
+  backup->footer(
+      "The copy is a data directory of one moment. To go back to it, stop the server, put the copy in the place of its data\n"
+      "directory, and start it: devices notice, and give back what they still have of what came after. `skymoord fsck --data DIR`\n"
+      "checks a copy. Each backup after the first copies only the blocks that are new.");
+  backup->callback([&] { chosen = [&] { return run_backup(arguments); }; });
+}
+
 /// As CLI11's own, without its "{false}" behind the name that switches a flag off.
 class HelpFormatter : public CLI::Formatter {
  public:
@@ -125,10 +141,12 @@ int run_command_line(int argc, const char* const* argv) {
     ServeArguments serve;
     AdminArguments admin;
     FsckArguments fsck;
+    BackupArguments backup;
     FingerprintArguments fingerprint;
     declare_serve(app, serve, chosen);
     declare_admin(app, admin, chosen);
     declare_fsck(app, fsck, chosen);
+    declare_backup(app, backup, chosen);
     CLI::App* print = app.add_subcommand("fingerprint", "print the fingerprint of the server's certificate");
     add_data(*print, fingerprint.settings);
     print->add_flag("--json", fingerprint.json, "print JSON");

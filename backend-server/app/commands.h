@@ -36,6 +36,11 @@ struct FsckArguments {
   GivenSettings settings;
   bool repair = false, json = false;
 };
+struct BackupArguments {
+  GivenSettings settings;
+  std::string to;
+  bool without_login_secrets = false, json = false;
+};
 struct FingerprintArguments {
   GivenSettings settings;
   bool json = false;
@@ -50,6 +55,7 @@ ExitCode run_serve(const ServeArguments& arguments);
 ExitCode run_admin(const AdminArguments& arguments);
 /// kFailure also when something is found that was not repaired.
 ExitCode run_fsck(const FsckArguments& arguments);
+ExitCode run_backup(const BackupArguments& arguments);
 ExitCode run_fingerprint(const FingerprintArguments& arguments);
 ExitCode run_config();
 ExitCode run_version(const VersionArguments& arguments);

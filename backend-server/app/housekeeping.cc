@@ -1,5 +1,6 @@
 #include "backend-server/app/housekeeping.h"
 
+#include "backend-server/app/data_hold.h"
 #include "shared/base/executor.h"
 #include "shared/base/log.h"
 
@@ -36,6 +37,12 @@ void Housekeeping::run(const std::stop_token& stop) {
 }
 
 void Housekeeping::compact(const std::stop_token& stop) {
+  // Each deletes segments, which a backup may be copying.
+  auto hold = DataHold::share(options_.data_directory);
+  if (!hold.ok()) {
+    if (hold.error().code() != Code::kBusy) log_warn("housekeeping.compaction_failed", {{"error", hold.error()}});
+    return;
+  }
   for (int step = 0; step < options_.compaction_steps && !stop.stop_requested(); ++step) {
     auto more = blocks_.maintain();
     if (!more.ok()) return log_warn("housekeeping.compaction_failed", {{"error", more.error()}});

@@ -21,6 +21,7 @@ class Housekeeping {
     std::chrono::milliseconds scrub_every{std::chrono::hours(24 * 30)};
     std::uint64_t scrub_step_bytes = 16u << 20;   ///< about 3 MiB/s, so that it does not show
     int compaction_steps = 8;                     ///< in one round, at most
+    std::string data_directory;                   ///< nothing is deleted while a backup of it is made
     std::string progress_file;                    ///< where a pass's progress is kept
     std::chrono::milliseconds save_every{60000};  ///< what a pass may do again after a restart
   };

@@ -130,6 +130,7 @@ Result<std::unique_ptr<RunningServer>> RunningServer::open(ServerConfig config) 
   TRY(state->open_http());
   Housekeeping::Options housekeeping;
   housekeeping.scrub_every = state->config.scrub_every;
+  housekeeping.data_directory = state->config.directory;
   housekeeping.progress_file = state->config.directory + "/scrub.toml";
   state->housekeeping = std::make_unique<Housekeeping>(std::move(housekeeping), state->disk, *state->blocks, *state->partial,
                                                        state->clock);

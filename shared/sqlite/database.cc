@@ -153,6 +153,28 @@ Status Database::checkpoint_wal() {
   return {};
 }
 
+Status Database::copy_to(const std::string& path) {
+  sqlite3* handle = nullptr;
+  const int opened = sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                                     checksum_vfs());
+  const std::unique_ptr<Database> copy(new Database(handle));
+  if (opened != SQLITE_OK) return sqlite_error(handle, "open " + path);
+  auto pages = TRY(copy->prepare("PRAGMA page_count"));
+  TRY(pages.step());
+  if (pages.i64(0) != 0) return Error(Code::kAlreadyExists, path + " is there already");
+  pages.reset();
+  // The pages as they are, with the bytes at their ends that hold the checksums; those are made anew on the way out.
+  sqlite3_backup* backup = sqlite3_backup_init(handle, "main", db_, "main");
+  if (!backup) return sqlite_error(handle, "copy to " + path);
+  const int copied = sqlite3_backup_step(backup, -1);   // at once: what others commit in between would have it begin anew
+  const int finished = sqlite3_backup_finish(backup);
+  if (copied != SQLITE_DONE || finished != SQLITE_OK) {
+    const bool ours = sqlite3_errcode(db_) != SQLITE_OK && sqlite3_errcode(db_) != SQLITE_DONE;
+    return sqlite_error(ours ? db_ : handle, "copy to " + path);
+  }
+  return {};
+}
+
 Status Database::check_wal() {
   auto transaction = TRY(Transaction::begin(*this));   // nobody starts the WAL anew meanwhile
   const int rc = check_log_now(db_);

@@ -1,5 +1,7 @@
 #include "backend-server/app/housekeeping.h"
 
+#include "backend-server/app/data_hold.h"
+
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -52,6 +54,7 @@ class HousekeepingTest : public ::testing::Test {
     Housekeeping::Options options;
     options.round = std::chrono::milliseconds(5);
     options.scrub_every = std::chrono::milliseconds(20);
+    options.data_directory = directory_.path();
     options.progress_file = progress_file();
     return options;
   }
@@ -83,6 +86,19 @@ TEST_F(HousekeepingTest, CompactsAndScrubsInRounds) {
   std::this_thread::sleep_for(std::chrono::milliseconds(30));
   EXPECT_EQ(store_.scrubbed, after);
   EXPECT_EQ(store_.wrong_cursors, 0);
+}
+
+TEST_F(HousekeepingTest, DeletesNothingWhileABackupIsMade) {
+  auto hold = DataHold::take(directory_.path());
+  ASSERT_TRUE(hold.ok()) << hold.error().to_string();
+  {
+    Housekeeping housekeeping(options(), disk_, store_, partial_, clock_);
+    EXPECT_TRUE(eventually([&] { return store_.scrubbed >= 6; }));
+    EXPECT_EQ(store_.maintained, 0);
+  }
+  hold = Error(Code::kBusy, "let go of");
+  Housekeeping housekeeping(options(), disk_, store_, partial_, clock_);
+  EXPECT_TRUE(eventually([&] { return store_.maintained >= 3; }));
 }
 
 TEST_F(HousekeepingTest, StopsAtOnceInTheMiddleOfAPause) {
