@@ -1,8 +1,27 @@
 #include "fuse/sync/feed/name_finder.h"
 
 namespace skymoor::client {
+namespace {
+
+/// Damage here is none of the server's history.
+Error of_this_device(Error error) {
+  if (error.code() != Code::kCorrupt) return error;
+  return Error(Code::kIo, "the local state is damaged ('skymoor fsck' tells what can be done): " + error.message());
+}
+
+}  // namespace
 
 Result<std::string> NameFinder::find(InodeId directory, const NameToken& token, InodeId inode) {
+  auto name = look(directory, token, inode);
+  return name.ok() ? std::move(name) : Result<std::string>(of_this_device(std::move(name).error()));
+}
+
+Result<std::string> NameFinder::find_xattr(InodeId inode, const NameToken& token) {
+  auto name = look_for_xattr(inode, token);
+  return name.ok() ? std::move(name) : Result<std::string>(of_this_device(std::move(name).error()));
+}
+
+Result<std::string> NameFinder::look(InodeId directory, const NameToken& token, InodeId inode) {
   if (auto it = learnt_.find({directory, token}); it != learnt_.end()) return it->second;
   std::vector<DentryRow> rows;
   {
@@ -18,7 +37,7 @@ Result<std::string> NameFinder::find(InodeId directory, const NameToken& token, 
   return std::string();
 }
 
-Result<std::string> NameFinder::find_xattr(InodeId inode, const NameToken& token) {
+Result<std::string> NameFinder::look_for_xattr(InodeId inode, const NameToken& token) {
   if (auto it = learnt_xattrs_.find({inode, token}); it != learnt_xattrs_.end()) return it->second;
   std::vector<std::string> names;
   {

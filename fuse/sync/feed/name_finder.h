@@ -15,13 +15,17 @@ class NameFinder {
   NameFinder(MetadataStore& store, const crypto::VolumeCipher& cipher) : store_(store), cipher_(cipher) {}
 
   void learn(InodeId directory, const NameToken& token, const std::string& name) { learnt_[{directory, token}] = name; }
-  /// The name, empty when nothing here has it: then the directory is not known here either.
+  /// The name, empty when nothing here has it: then the directory is not known here either. Errors: Io (also of a damaged local
+  /// state).
   Result<std::string> find(InodeId directory, const NameToken& token, InodeId inode);
   /// The same for an xattr of an inode. What the page at hand adds is learnt too: the confirmed tree may be one from before.
   void learn_xattr(InodeId inode, const NameToken& token, const std::string& name) { learnt_xattrs_[{inode, token}] = name; }
   Result<std::string> find_xattr(InodeId inode, const NameToken& token);
 
  private:
+  Result<std::string> look(InodeId directory, const NameToken& token, InodeId inode);
+  Result<std::string> look_for_xattr(InodeId inode, const NameToken& token);
+
   struct Key {
     InodeId directory;
     NameToken token;
