@@ -26,6 +26,7 @@ void Connection::note(const Status& outcome, std::chrono::milliseconds patience)
     failure_ = outcome.error();
     ++failures_;
   }
+  if (reached) view_.answered = clock_.monotonic();
   if (view_.stopped) return;
   const bool online = reached && (outcome.ok() || outcome.error().code() != Code::kUnauthenticated);
   if (online) failed_at_.reset();
@@ -34,7 +35,7 @@ void Connection::note(const Status& outcome, std::chrono::milliseconds patience)
     view_.reason = reason;
     return;
   }
-  view_ = {online, false, clock_.now(), reason};
+  view_ = {online, false, clock_.now(), reason, view_.answered};
   lock.unlock();
   if (online) {
     log_info("sync.online");
@@ -47,7 +48,7 @@ void Connection::stop_for_good(std::string reason) {
   {
     MutexLock lock(mutex_);
     if (view_.stopped) return;
-    view_ = {false, true, clock_.now(), reason};
+    view_ = {false, true, clock_.now(), reason, view_.answered};
     failure_ = Error(Code::kUnknownServer, reason);
     ++failures_;
   }

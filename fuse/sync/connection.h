@@ -28,6 +28,7 @@ class Connection {
     bool online = false, stopped = false;
     std::optional<Timestamp> since;
     std::string reason;
+    std::optional<Instant> answered;   ///< when a call was last answered, whatever with
   };
   View view();
   /// How many failures there have been: a waiter tells from it that an attempt made after it came has failed.

@@ -58,6 +58,7 @@ RunningSync::RunningSync(Dependencies dependencies, Options options, Key key)
       blocks_(d_.remote, download_throttle_, progress_, connection_),
       listers_(pool("list", kListings, 0)),
       directories_({d_.store, d_.remote, cipher_, connection_, d_.listener, d_.clock, listers_,
+                    [this](const std::vector<InodeId>& directories) { list_again(directories); },
                     [this] {
                       if (directories_.replan_wanted()) look_again();
                     }}),
@@ -75,9 +76,7 @@ RunningSync::RunningSync(Dependencies dependencies, Options options, Key key)
       opener_(d_.remote, cipher_, d_.store.identity(),
               key == Key::kOwn ? std::optional(d_.device_key.public_key) : std::nullopt, bases_),
       applier_(d_.store, d_.backing, state_, state_file_, d_.listener, progress_, history_,
-               [this](const std::vector<InodeId>& directories) {
-                 if (walk_) walk_->list_again(directories);
-               }),
+               [this](const std::vector<InodeId>& directories) { list_again(directories); }),
       rebaser_({d_.store, d_.backing, comparer_, context_, state_, state_file_, d_.listener}),
       puller_({d_.store, d_.remote, opener_, applier_, rebaser_, directories_, connection_, cipher_, context_, state_, state_file_,
                outstanding_}),
@@ -147,6 +146,10 @@ void RunningSync::connect_now() {
   changed_.notify_all();
 }
 
+void RunningSync::list_again(const std::vector<InodeId>& directories) {
+  if (walk_) walk_->list_again(directories);
+}
+
 /// A round is wanted, though nothing was changed here.
 void RunningSync::look_again() {
   MutexLock lock(mutex_);
@@ -165,14 +168,15 @@ Status RunningSync::answer(Status status) const {
   return status;
 }
 
-Status RunningSync::until(const std::function<bool()>& done, Instant deadline, const std::stop_token& stop) {
+Status RunningSync::until(const std::function<bool()>& done, Instant deadline, const std::stop_token& stop,
+                          std::optional<std::uint64_t> since) {
   NotifyOnStop wake(stop, mutex_, changed_);
   std::uint64_t first;
   {
     MutexLock lock(mutex_);
     urgent_ = woken_ = settled_down_ = true;  // somebody waits: no pause is sat out before the first attempt
     // One that is running may have begun before there was anything to do.
-    first = begun_;
+    first = since.value_or(begun_);
     changed_.notify_all();
   }
   while (true) {
@@ -191,8 +195,13 @@ Status RunningSync::until(const std::function<bool()>& done, Instant deadline, c
   }
 }
 
-Status RunningSync::sync_to(Lsn lsn, Instant deadline, std::stop_token stop) {
-  return until([&] { return d_.store.position().acknowledged >= lsn; }, deadline, stop);
+Status RunningSync::sync_to(Lsn lsn, Instant deadline, std::stop_token stop, std::optional<std::uint64_t> since) {
+  return until([&] { return d_.store.position().acknowledged >= lsn; }, deadline, stop, since);
+}
+
+std::uint64_t RunningSync::rounds() {
+  MutexLock lock(mutex_);
+  return begun_;
 }
 
 Status RunningSync::catch_up(Instant deadline, std::stop_token stop) {
@@ -215,6 +224,7 @@ bool RunningSync::makes_room() {
 }
 
 Status RunningSync::make_room(Instant deadline, std::stop_token stop) {
+  contents_.give_room();
   const std::uint64_t before = cleanings_;
   room_wanted_ = true;
   Status made = until([&] { return cleanings_ > before || !makes_room(); }, deadline, stop);
@@ -266,8 +276,8 @@ SyncStatus RunningSync::status() {
   status.downloaded_blocks = progress_.downloaded_blocks;
   status.deduplicated_blocks = progress_.deduplicated_blocks;
   status.conflicts = progress_.conflicts;
-  if (const auto heard = subscription_ ? subscription_->heard() : std::nullopt)
-    status.silence = std::chrono::duration_cast<std::chrono::seconds>(d_.clock.monotonic() - *heard);
+  const auto heard = std::max(view.answered, subscription_ ? subscription_->heard() : std::nullopt);
+  if (heard) status.silence = std::chrono::duration_cast<std::chrono::seconds>(d_.clock.monotonic() - *heard);
   status.restored = restorer_.report();
   {
     MutexLock lock(mutex_);

@@ -37,7 +37,8 @@ class RunningSync final : public SyncEngine {
   Status step() override;
   void wake() override;
   void connect_now() override;
-  Status sync_to(Lsn lsn, Instant deadline, std::stop_token stop) override;
+  Status sync_to(Lsn lsn, Instant deadline, std::stop_token stop, std::optional<std::uint64_t> since) override;
+  std::uint64_t rounds() override;
   Status catch_up(Instant deadline, std::stop_token stop) override;
   bool online() override { return connection_.online(); }
   bool makes_room() override;
@@ -75,9 +76,11 @@ class RunningSync final : public SyncEngine {
   bool never_synced();
   void heard_of(Sequence head);
   void look_again();
+  void list_again(const std::vector<InodeId>& directories);
   /// Everything up to the cursor has been told to the listener.
   void note_shown() { shown_ = d_.store.position().cursor.value; }
-  Status until(const std::function<bool()>& done, Instant deadline, const std::stop_token& stop);
+  Status until(const std::function<bool()>& done, Instant deadline, const std::stop_token& stop,
+               std::optional<std::uint64_t> since = {});
   CallOptions call_options(Instant deadline, std::stop_token stop) const;
   Status answer(Status status) const;
 

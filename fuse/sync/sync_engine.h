@@ -146,7 +146,11 @@ class SyncEngine {
   virtual void connect_now() = 0;
   /// Blocks until the server holds every record up to `lsn` durably. Errors: Offline, TimedOut, Interrupted, or what
   /// stopped the engine.
-  virtual Status sync_to(Lsn lsn, Instant deadline, std::stop_token stop) = 0;
+  /// `since`: of `rounds` when the caller began to wait, for who asks more than once; none: now. A round that began after that
+  /// and failed is the answer.
+  virtual Status sync_to(Lsn lsn, Instant deadline, std::stop_token stop, std::optional<std::uint64_t> since = {}) = 0;
+  /// Rounds of the sync thread that have begun.
+  virtual std::uint64_t rounds() = 0;
   /// Asks the server how far it is, and blocks until everything up to there shows here. Errors: as sync_to.
   virtual Status catch_up(Instant deadline, std::stop_token stop) = 0;
   /// The server can be reached, as far as is known. Never blocks.

@@ -22,6 +22,11 @@ void Catalogue::seal_segment(std::uint32_t number, std::uint64_t file_bytes) {
   segments_[number].file_bytes = file_bytes;
 }
 
+void Catalogue::keep_segment(std::uint32_t number) {
+  MutexLock lock(mutex_);
+  if (auto it = segments_.find(number); it != segments_.end()) it->second.kept = true;
+}
+
 void Catalogue::drop_segment(std::uint32_t number) {
   MutexLock lock(mutex_);
   segments_.erase(number);
@@ -114,7 +119,7 @@ std::optional<Catalogue::Compaction> Catalogue::pick_compaction(const Compaction
   for (const auto& [number, books] : segments_) {
     all_bytes += books.file_bytes;
     all_tombstones += books.tombstone_bytes;
-    if (!books.sealed || books.damaged) continue;
+    if (!books.sealed || books.damaged || books.kept) continue;
     // Tombstones can only be dropped when no older segment is left that may hold what they hide.
     const bool oldest = number == segments_.begin()->first;
     const std::uint64_t useful = books.live_bytes + (oldest ? 0 : books.tombstone_bytes);
@@ -126,7 +131,7 @@ std::optional<Catalogue::Compaction> Catalogue::pick_compaction(const Compaction
   }
   if (best || all_tombstones <= std::max(rule.tombstone_bytes, all_bytes / 64)) return best;
   const auto& [number, books] = *segments_.begin();
-  if (books.sealed && !books.damaged) best = Compaction{number, books.tombstone_bytes > 0};
+  if (books.sealed && !books.damaged && !books.kept) best = Compaction{number, books.tombstone_bytes > 0};
   return best;
 }
 

@@ -30,6 +30,7 @@ class Catalogue {
 
   void add_segment(std::uint32_t number, std::uint32_t salt, std::uint64_t file_bytes);
   void seal_segment(std::uint32_t number, std::uint64_t file_bytes);  ///< nothing will be appended
+  void keep_segment(std::uint32_t number);    ///< some of it could not be read or rewritten: compaction leaves it alone from now on
   void drop_segment(std::uint32_t number);
   /// Takes over records of one segment, in order. Returns how many blocks its tombstones removed.
   std::size_t apply(std::uint32_t segment, std::span<const segment::Entry> entries, std::uint64_t file_bytes);
@@ -56,6 +57,7 @@ class Catalogue {
     std::uint64_t tombstone_bytes = 0;
     std::uint64_t damaged = 0;
     bool sealed = false;
+    bool kept = false;                  ///< not to be rewritten
   };
   void forget(const Place& place, const MutexLock&) REQUIRES(mutex_);
 

@@ -62,8 +62,10 @@ Result<bool> SegmentBlockStore::move_blocks(std::uint32_t segment) {
 Status SegmentBlockStore::move_tombstones(std::uint32_t segment) {
   auto file = TRY(open_segments_.open(segment));
   segment::Contents contents = TRY(segment::read_contents(disk_, options_.directory, segment, *file));
-  if (contents.scan.unreadable)
+  if (contents.scan.unreadable) {   // since it was opened; no other is to wait for it
+    catalogue_.keep_segment(segment);
     return Error(Code::kIo, "some of " + segment::segment_path(options_.directory, segment) + " cannot be read: it is not compacted");
+  }
   auto move = std::make_unique<CommitRequest>(CommitRequest::Kind::kMove);
   for (const segment::Entry& e : contents.scan.entries) {
     if (e.kind != segment::RecordKind::kTombstone || !catalogue_.tombstone_needed(e.origin, segment)) continue;

@@ -85,6 +85,7 @@ Status SegmentBlockStore::finish_segment(std::uint32_t number, bool last, std::u
   catalogue_.apply(number, scan.entries, scan.end);
   if (scan.unreadable) {   // perhaps more of it can be read the next time
     catalogue_.seal_segment(number, scan.end);
+    catalogue_.keep_segment(number);
     return {};
   }
   if (last && !contents.closed && scan.end + kWorthContinuing <= options_.segment_bytes) {

@@ -120,7 +120,8 @@ std::optional<Hint> read_hint(Disk& disk, const std::string& directory, std::uin
   const Entry& last = hint->entries.back();
   std::uint8_t record[kRecordHeaderBytes];
   auto n = file.read_at(last.offset, record);
-  auto header = n.ok() ? decode_record_header(ByteView(record, *n), hint->salt) : std::nullopt;
+  if (!n.ok()) return std::move(*hint);   // a bad sector says nothing against it
+  auto header = decode_record_header(ByteView(record, *n), hint->salt);
   if (!last.damaged && (!header || !(header->name == last.name))) return refuse("does not fit the segment");
   return std::move(*hint);
 }

@@ -83,12 +83,13 @@ void MountControl::handle(const std::string& line, const Send& send, std::stop_t
 Status MountControl::sync(std::optional<std::chrono::milliseconds> timeout, const Send& send,
                           const std::stop_token& stop) {
   const Lsn lsn = TRY(parts_.flush());
+  const std::uint64_t since = parts_.engine.rounds();
   const Instant start = parts_.clock.monotonic();
   const Instant deadline = start + timeout.value_or(kForever);
   const Instant patience = timeout ? deadline : start + kPatience;
   for (;;) {
     const Instant slice_end = std::min<Instant>(deadline, parts_.clock.monotonic() + kSlice);
-    const Status done = parts_.engine.sync_to(lsn, slice_end, stop);
+    const Status done = parts_.engine.sync_to(lsn, slice_end, stop, since);
     if (done.ok()) return done;
     const Code code = done.error().code();
     const Instant now = parts_.clock.monotonic();

@@ -27,7 +27,7 @@ constexpr std::uint64_t kBytesPerInode = 1000;
 /// umount(8) returns while the process still closes its state; a mount that follows at once waits this long for it.
 constexpr auto kClosePatience = 15s;
 /// One that was detached ends with the last program that uses it, which may be the one that was just ended.
-constexpr auto kDetachedPatience = 2s;
+constexpr auto kDetachedPatience = 4s;
 constexpr auto kCloseCheck = 50ms;
 
 Result<bool> choose_passthrough(const MountOptions& options) {
@@ -154,7 +154,6 @@ Status MountSession::lock_volume() {
   }
   if (lock.ok()) {
     lock_ = std::move(*lock);
-    TRY(remove_unsent_note(disk_, options_.paths, volume_.id));
     // Two first mounts at once may each have leased a writer id: the one that the state was made with counts.
     auto identity = MetadataStore::read_identity(disk_, options_.paths.metadata(volume_.id));
     if (identity.ok()) {
@@ -217,6 +216,7 @@ Status MountSession::open_store() {
                               "' is damaged; 'skymoor fsck " + volume_.label + "' tells what can be done");
   }
   store_ = std::move(*store);
+  TRY(remove_unsent_note(disk_, options_.paths, volume_.id));   // before there is more
   recovered_ = store_->last_lsn();
   if (options_.worker) options_.worker->handover->forget_commits_after(recovered_);
   const auto moved = TRY(SyncEngine::recover(*store_, *backing_, disk_, paths.volume(volume_.id)));
@@ -469,7 +469,9 @@ Status MountSession::run(const std::function<Status()>& on_ready) {
 void MountSession::note_unsent() {
   const MetadataStore::Pending pending = store_->pending();
   const auto changes = unsent_changes(*store_);
-  Status noted = changes.ok() ? write_unsent_note(disk_, options_.paths, volume_.id, {*changes, pending.files, pending.bytes})
+  // Nobody has looked at these yet: the start was cut short, or a mapping may write on.
+  const std::uint64_t unseen = backing_->unseen_inodes().size();
+  Status noted = changes.ok() ? write_unsent_note(disk_, options_.paths, volume_.id, {*changes + unseen, pending.files + unseen, pending.bytes})
                               : Status(changes.error());
   if (!noted.ok()) log_warn("mount.unsent_not_noted", {{"why", noted.error()}});
 }

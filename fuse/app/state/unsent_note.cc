@@ -1,5 +1,8 @@
 #include "fuse/app/state/unsent_note.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include <algorithm>
 
 #include "fuse/app/state/volume_file.h"
@@ -13,6 +16,12 @@ constexpr std::size_t kMaxNoteBytes = 4096;
 
 std::string count(std::uint64_t n, const char* one, const char* many) { return std::to_string(n) + " " + (n == 1 ? one : many); }
 
+/// Whether a process has the volume's lock (lock_directory); takes it from nobody. Source: man 2 flock.
+bool is_open(const std::string& directory) {
+  const UniqueFd lock(::open((directory + "/lock").c_str(), O_RDONLY | O_CLOEXEC));
+  return lock && ::flock(lock.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
 }  // namespace
 
 Status write_unsent_note(Disk& disk, const StatePaths& paths, const VolumeId& id, const UnsentChanges& unsent) {
@@ -24,7 +33,9 @@ Status write_unsent_note(Disk& disk, const StatePaths& paths, const VolumeId& id
 
 Status remove_unsent_note(Disk& disk, const StatePaths& paths, const VolumeId& id) {
   const std::string path = paths.unsent_note(id);
-  return disk.exists(path) ? disk.unlink(path) : Status();
+  if (!disk.exists(path)) return {};
+  TRY(disk.unlink(path));
+  return disk.sync_directory(paths.volume(id));   // or a power cut brings back a number that is too low
 }
 
 std::optional<UnsentChanges> read_unsent_note(Disk& disk, const StatePaths& paths, const VolumeId& id) {
@@ -37,13 +48,13 @@ std::optional<UnsentChanges> read_unsent_note(Disk& disk, const StatePaths& path
   return in.finish().ok() ? std::optional(unsent) : std::nullopt;
 }
 
-Result<std::vector<UnmountedVolume>> unmounted_volumes(Disk& disk, const StatePaths& paths, const std::vector<std::string>& served) {
+Result<std::vector<UnmountedVolume>> unmounted_volumes(Disk& disk, const StatePaths& paths, bool ours) {
   std::vector<UnmountedVolume> found;
   if (!disk.exists(paths.volumes())) return found;
   for (const std::string& name : TRY(disk.list(paths.volumes()))) {
     const auto id = VolumeId::from_hex(name);
     if (!id.ok() || !disk.exists(paths.metadata(*id))) continue;
-    if (std::find(served.begin(), served.end(), paths.volume(*id)) != served.end()) continue;
+    if (!ours && is_open(paths.volume(*id))) continue;
     const auto volume = load_volume(disk, paths, *id);
     found.push_back({volume.ok() ? volume->label : name, *id, read_unsent_note(disk, paths, *id)});
   }
@@ -58,7 +69,7 @@ std::string describe_unsent(const UnsentChanges& unsent) {
 
 std::string describe_unsent(const UnmountedVolume& volume) {
   const std::string who = "volume '" + volume.label + "', not mounted: ";
-  if (!volume.unsent) return who + "its last mount was cut off; mounting it again shows what is not sent yet";
+  if (!volume.unsent) return who + "what it has not sent is known when it is mounted again";
   if (volume.unsent->changes == 0) return {};
   return who + describe_unsent(*volume.unsent) + " not sent yet, " + (volume.unsent->changes == 1 ? "goes" : "go") +
          " up when it is mounted again";

@@ -18,15 +18,15 @@ Status remove_unsent_note(Disk& disk, const StatePaths& paths, const VolumeId& i
 /// Nothing: its last mount did not come to an orderly end, or lasts.
 std::optional<UnsentChanges> read_unsent_note(Disk& disk, const StatePaths& paths, const VolumeId& id);
 
-/// A volume with a state here that no process serves.
+/// A volume with a state here that no process has open.
 struct UnmountedVolume {
   std::string label;
   VolumeId id;
   std::optional<UnsentChanges> unsent;   ///< nothing: not known until it is mounted
 };
-/// By label, without those that were never mounted here; volume.json of some may be damaged: they go by their id.
-/// `served`: directories of volumes that are mounted. Errors: Io.
-Result<std::vector<UnmountedVolume>> unmounted_volumes(Disk& disk, const StatePaths& paths, const std::vector<std::string>& served);
+/// By label, without those that were never mounted here, and those that a process has open: mounted, starting, ending, stuck.
+/// volume.json of some may be damaged: they go by their id. `ours`: this process holds the volumes' locks itself. Errors: Io.
+Result<std::vector<UnmountedVolume>> unmounted_volumes(Disk& disk, const StatePaths& paths, bool ours = false);
 
 /// "3 changes (2 files, 5.0 KiB)", "nothing".
 std::string describe_unsent(const UnsentChanges& unsent);

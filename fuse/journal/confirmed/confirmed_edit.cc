@@ -88,7 +88,9 @@ Status ConfirmedEdit::write(VisibleChanges& changes) {
   for (auto& [key, xattr] : xattrs_) TRY(write_xattr(key, xattr, changes));
   for (auto& [id, listed] : listed_) {
     patches_[id].listed = listed;
-    if (!listed) changes.unlisted.push_back(id);
+    const Inode& inode = inodes_.at(id);
+    const bool was = (inode.before && inode.before->listed) || (inode.stored && inode.stored->listed);
+    if (!listed && was) changes.unlisted.push_back(id);
   }
   for (auto& [id, has] : has_xattrs_) patches_[id].has_xattrs = has;
   for (auto& [id, patch] : patches_) TRY(patch_flags(id, patch));
@@ -295,6 +297,7 @@ Status ConfirmedEdit::write_clean(InodeId id, Inode& inode, const Visible& seen,
   if (seen.row ? !looks_same(*row, *seen.row) : store_.outlived_.may_contain(id)) changes.attributes.push_back(id);
   if (seen.row && seen.row->listed && !row->listed) {
     unlisted_.push_back(id);
+    changes.unlisted.push_back(id);
     changes.contents.push_back(id);
   }
   auto before = JournaledMetadataStore::weight_of(seen.row ? &*seen.row : nullptr);

@@ -12,6 +12,7 @@ namespace {
 constexpr std::uint64_t kRequestBytes = 2u << 20;
 constexpr std::size_t kRequestChunks = 64;
 constexpr std::size_t kKeptLayouts = 16;
+constexpr std::uint64_t kPlacedAtOnce = 64u << 20;  // while local changes of the file wait
 constexpr int kMaxRounds = 50;                      // of a file whose content changes while it is fetched
 
 std::chrono::milliseconds left(Clock& clock, Instant deadline) {
@@ -76,6 +77,7 @@ Result<std::optional<ContentFetcher::Wanted>> ContentFetcher::look(InodeId inode
 }
 
 Status ContentFetcher::fetch(InodeId inode, Extent extent, Instant deadline, std::stop_token stop) {
+  tidy();
   for (int round = 0; round < kMaxRounds; ++round) {
     if (stop.stop_requested() || stopping_.stop_requested()) return Error(Code::kInterrupted, "interrupted");
     if (d_.clock.monotonic() >= deadline) return Error(Code::kTimedOut, "the server did not answer in time");
@@ -304,33 +306,58 @@ Status ContentFetcher::fill_frozen(InodeId inode, OpId content, Extent range, co
   return Error(Code::kBusy, "the file keeps changing hands");
 }
 
+/// A file shows what it has, and zeros up to its size: one that was longer once must not show more (of a clean one nothing is
+/// beyond), and where it ends too early what is there would count as lost.
+Status ContentFetcher::fit_size(const Gap& gap, BackingFile& file) {
+  const std::uint64_t size = TRY(file.file().size());
+  return size < gap.size || (gap.clean && size > gap.size) ? file.file().truncate(gap.size) : Status();
+}
+
+bool ContentFetcher::goes_beside(InodeId inode, const Gap& gap) {
+  if (incoming_.has(inode, gap.content)) return true;
+  std::uint64_t bytes = 0;
+  for (const Extent& part : gap.all) bytes += part.length();
+  return gap.shown && incoming_.has_room(bytes);
+}
+
 Status ContentFetcher::write(InodeId inode, const Layout& layout, Extent range, BlockReader::Pieces data) {
-  return fill_frozen(inode, layout.content, range, [&](const Gap& gap, BackingFile& file) -> Result<std::vector<Extent>> {
-    if (gap.shown || incoming_.has(inode, gap.content)) {
+  bool whole = false;
+  Status filled = fill_frozen(inode, layout.content, range, [&](const Gap& gap, BackingFile& file) -> Result<std::vector<Extent>> {
+    if (goes_beside(inode, gap)) {
       TRY(incoming_.gather(inode, gap.content, gap.missing, range.begin, data));
-      return put_in_place(inode, gap, file);
+      whole = !gap.shown || incoming_.lacking(inode, gap.content, gap.all).empty();
+      return std::vector<Extent>();
     }
-    // A clean file that was longer once must not show more than it has.
-    if (gap.clean && TRY(file.file().size()) != gap.size) TRY(file.file().truncate(gap.size));
+    TRY(fit_size(gap, file));
     for (const Extent& part : gap.missing)
       TRY(data.empty() ? file.zero(part) : write_pieces(file.file(), part, range.begin, data));
     return gap.missing;
   });
+  return filled.ok() && whole ? place(inode, layout.content) : filled;
 }
 
-/// All of it has come, and did not get to its place then.
+/// Over the old version, for all has come, or nobody sees that any more: piece by piece, between which others come to the file.
 Status ContentFetcher::place(InodeId inode, OpId content) {
-  return fill_frozen(inode, content, {0, kMaxFileBytes},
-                     [&](const Gap& gap, BackingFile& file) { return put_in_place(inode, gap, file); });
-}
-
-/// Over the old version, once nobody sees that or all has come. Nothing: not yet.
-Result<std::vector<Extent>> ContentFetcher::put_in_place(InodeId inode, const Gap& gap, BackingFile& file) {
-  if (gap.shown && !incoming_.lacking(inode, gap.content, gap.all).empty()) return std::vector<Extent>();
-  auto filled = TRY(incoming_.put_in_place(inode, gap.content, gap.all, file));
-  if (gap.clean && TRY(file.file().size()) != gap.size) TRY(file.file().truncate(gap.size));
-  incoming_.end(inode);
-  return filled;
+  for (bool more = true; more;) {
+    more = false;
+    Status placed = fill_frozen(inode, content, {0, kMaxFileBytes}, [&](const Gap& gap, BackingFile& file) -> Result<std::vector<Extent>> {
+      std::vector<Extent> piece;
+      std::uint64_t bytes = 0;
+      for (const Extent& part : gap.all) {
+        if (bytes >= kPlacedAtOnce) break;
+        piece.push_back({part.begin, std::min(part.end, part.begin + (kPlacedAtOnce - bytes))});
+        bytes += piece.back().length();
+      }
+      const bool last = piece == gap.all;
+      auto filled = TRY(incoming_.put_in_place(inode, gap.content, piece, file));
+      TRY(fit_size(gap, file));
+      more = !last && !filled.empty();
+      if (!more) incoming_.end(inode);
+      return filled;
+    });
+    if (!placed.ok()) return placed;
+  }
+  return {};
 }
 
 }  // namespace skymoor::client

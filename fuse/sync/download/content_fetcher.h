@@ -35,6 +35,8 @@ class ContentFetcher {
   Status fetch(InodeId inode, Extent extent, Instant deadline, std::stop_token stop);
   /// From time to time: gives back what is kept for nobody.
   void tidy() { incoming_.drop_unwanted(); }
+  /// The disk is full: gives back what is only the beginning of something.
+  void give_room() { incoming_.clear(); }
   /// Nobody waits any longer; running requests end by their own stop token.
   void stop();
 
@@ -70,7 +72,8 @@ class ContentFetcher {
   Status place(InodeId inode, OpId content);
   using Fill = std::function<Result<std::vector<Extent>>(const Gap& gap, BackingFile& file)>;
   Status fill_frozen(InodeId inode, OpId content, Extent range, const Fill& fill);
-  Result<std::vector<Extent>> put_in_place(InodeId inode, const Gap& gap, BackingFile& file);
+  static Status fit_size(const Gap& gap, BackingFile& file);
+  bool goes_beside(InodeId inode, const Gap& gap);
   Status note_filled(InodeId inode, const Gap& gap, const std::vector<Extent>& filled);
 
   Dependencies d_;

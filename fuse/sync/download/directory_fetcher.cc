@@ -15,6 +15,7 @@ constexpr int kMaxRestarts = 10, kMaxRepeats = 10;   // of a listing, of one pag
 void DirectoryFetcher::show(const VisibleChanges& changes) {
   if (changes.replan) replan_ = true;
   if (!changes.empty()) d_.listener.tree_changed(changes);
+  if (!changes.unlisted.empty()) d_.unlisted(changes.unlisted);
 }
 
 Result<MetadataStore::ListedRow> DirectoryFetcher::open_row(const InodeRecord& record, InodeId parent) const {

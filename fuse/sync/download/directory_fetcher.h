@@ -23,6 +23,7 @@ class DirectoryFetcher {
     TreeListener& listener;
     Clock& clock;
     Executor& pool;                  ///< stopped after `stop`
+    std::function<void(const std::vector<InodeId>&)> unlisted;   ///< told of directories that were listed and are not any more; never blocks
     std::function<void()> listed;    ///< called when a listing has ended, whether anybody still waits for it or not; never blocks
   };
   explicit DirectoryFetcher(Dependencies dependencies) : d_(std::move(dependencies)) {}

@@ -13,7 +13,7 @@ constexpr unsigned kWaitsOfAWalk = 2;
 constexpr std::size_t kEntriesLookedAt = 2000;   // for subdirectories among many files
 constexpr std::chrono::seconds kPatience{20};
 constexpr std::size_t kMaxAgain = 4096;
-constexpr std::chrono::milliseconds kAgainPause{1000};
+constexpr std::chrono::milliseconds kFirstAgainPause{500}, kLongestAgainPause{60000};
 
 }  // namespace
 
@@ -138,13 +138,21 @@ Status DirectoryWalk::list(InodeId directory, const std::stop_token& stop) {
 void DirectoryWalk::run(std::stop_token stop) {
   while (const auto next = this->next(stop)) {
     const Status listed = contained([&] { return list(next->directory, stop); });
-    if (listed.ok() || !next->again || listed.error().code() == Code::kStale || listed.error().code() == Code::kCorrupt) continue;
-    {
-      MutexLock lock(mutex_);
-      again_due_ = std::chrono::steady_clock::now() + kAgainPause;
-    }
-    list_again({next->directory});
+    if (next->again) (void)contained([&] { return note_listed(next->directory, listed); });
   }
+}
+
+/// One that failed comes again after a pause, which grows while nothing succeeds. Nothing comes of one that is gone or damaged, nor of
+/// any once a person has to decide.
+Status DirectoryWalk::note_listed(InodeId directory, const Status& listed) {
+  const bool over = listed.ok() || listed.error().code() == Code::kStale || listed.error().code() == Code::kCorrupt;
+  {
+    MutexLock lock(mutex_);
+    again_pause_ = listed.ok() ? kFirstAgainPause : std::min(kLongestAgainPause, again_pause_ * 2);
+    if (!over) again_due_ = std::chrono::steady_clock::now() + again_pause_;
+  }
+  if (!over && !d_.connection.stopped()) list_again({directory});
+  return {};
 }
 
 }  // namespace skymoor::client

@@ -50,6 +50,7 @@ class DirectoryWalk {
   };
   std::optional<Next> next(const std::stop_token& stop);
   Status list(InodeId directory, const std::stop_token& stop);
+  Status note_listed(InodeId directory, const Status& listed);
   void run(std::stop_token stop);
 
   // Constant after construction.
@@ -61,6 +62,7 @@ class DirectoryWalk {
   std::size_t window_ GUARDED_BY(mutex_) = 0;
   std::deque<InodeId> queue_ GUARDED_BY(mutex_), again_ GUARDED_BY(mutex_);
   std::chrono::steady_clock::time_point again_due_ GUARDED_BY(mutex_);   ///< one of `again_` has failed: the next not before
+  std::chrono::milliseconds again_pause_ GUARDED_BY(mutex_){500};
   std::vector<std::jthread> threads_;
 };
 

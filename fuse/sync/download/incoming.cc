@@ -1,5 +1,7 @@
 #include "fuse/sync/download/incoming.h"
 
+#include <algorithm>
+
 #include "shared/base/copy_bytes.h"
 
 namespace skymoor::client {
@@ -39,14 +41,16 @@ Result<std::shared_ptr<Incoming::Version>> Incoming::begin(InodeId inode, OpId c
   {
     MutexLock lock(mutex_);
     if (auto version = find(lock, inode, content)) return version;
-    if (versions_.size() >= kMaxVersions && versions_.count(inode) == 0)
-      return Error(Code::kBusy, "new versions of too many open files are on their way");
   }
   auto version = std::make_shared<Version>();
   version->content = content;
   version->file = TRY(backing_.open_unnamed());
   MutexLock lock(mutex_);
+  version->age = ++made_;
   versions_[inode] = version;
+  if (versions_.size() > kMaxVersions)   // most likely nobody goes on with it
+    versions_.erase(std::min_element(versions_.begin(), versions_.end(),
+                                     [](const auto& a, const auto& b) { return a.second->age < b.second->age; }));
   count_.store(versions_.size(), std::memory_order_release);
   return version;
 }
@@ -55,7 +59,10 @@ Status Incoming::gather(InodeId inode, OpId content, const std::vector<Extent>& 
                         BlockReader::Pieces data) {
   auto version = TRY(this->begin(inode, content));
   for (const Extent& part : parts) {
-    TRY(write_pieces(*version->file, part, begin, data));
+    if (Status written = write_pieces(*version->file, part, begin, data); !written.ok()) {
+      if (written.error().code() == Code::kNoSpace) end(inode);   // others need the room more
+      return written;
+    }
     MutexLock lock(mutex_);
     (data.empty() ? version->zeros : version->data).add(part);
   }
@@ -86,6 +93,18 @@ Result<std::vector<Extent>> Incoming::put_in_place(InodeId inode, OpId content, 
     }
   }
   return done;
+}
+
+void Incoming::clear() {
+  MutexLock lock(mutex_);
+  versions_.clear();
+  count_.store(0, std::memory_order_release);
+}
+
+bool Incoming::has_room(std::uint64_t bytes) {
+  constexpr std::uint64_t kReserve = 256u << 20;   // as for pins
+  const auto free = backing_.free_bytes();
+  return free.ok() && *free >= bytes + kReserve;
 }
 
 void Incoming::end(InodeId inode) {

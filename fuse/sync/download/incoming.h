@@ -10,7 +10,8 @@ namespace skymoor::client {
 
 /// A program that has a file open in passthrough sees the backing file as it is. What is fetched of another version meanwhile is
 /// gathered beside it, in a file without a name, until all of it is here; then it is written over the old one at once, as a
-/// local program would. Costs the disk what is fetched a second time, until nobody wants it any more.
+/// local program would. Costs the disk room for both: where there is not enough, the new one is written where it belongs as it
+/// comes, and the program sees that. Bounded: 64 versions, the oldest of which go.
 ///
 /// Thread-safe; `gather` and `put_in_place` are called with the inode's backing file frozen.
 class Incoming {
@@ -24,17 +25,21 @@ class Incoming {
   /// Whether there is anything of it.
   bool has(InodeId inode, OpId content);
   /// Takes what of `data`, which begins at `begin` of the file, lies in `parts`. No data: zeros. What came of another content of
-  /// the inode goes. Errors: NoSpace, TooManyOpenFiles, Busy (too many versions), Io.
+  /// the inode goes. Errors: NoSpace (then what had come is gone), TooManyOpenFiles, Io.
   Status gather(InodeId inode, OpId content, const std::vector<Extent>& parts, std::uint64_t begin, BlockReader::Pieces data);
   /// Writes what it has of `parts` over the backing file; answers which that is. Errors: NoSpace, Io.
   Result<std::vector<Extent>> put_in_place(InodeId inode, OpId content, const std::vector<Extent>& parts, BackingFile& file);
   void end(InodeId inode);
+  void clear();
+  /// Whether the disk has room for that many bytes of a version, and some more.
+  bool has_room(std::uint64_t bytes);
   /// Lets go of what nobody will ask for: no program is shown the file any more, or another content came. Cheap when there is none.
   void drop_unwanted();
 
  private:
   struct Version {
     OpId content;
+    std::uint64_t age = 0;
     std::unique_ptr<File> file;
     ExtentSet data;     ///< what is in the file
     ExtentSet zeros;    ///< what is zeros, and not in it
@@ -48,6 +53,7 @@ class Incoming {
   // Guarded by mutex_.
   Mutex mutex_{kIncomingRank, "sync.incoming"};
   std::unordered_map<InodeId, std::shared_ptr<Version>> versions_ GUARDED_BY(mutex_);
+  std::uint64_t made_ GUARDED_BY(mutex_) = 0;
 };
 
 /// Writes what of `data`, which begins at `begin` of the file, lies in `part`.

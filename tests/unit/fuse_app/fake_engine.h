@@ -16,7 +16,8 @@ class FakeEngine final : public SyncEngine {
   Status step() override { return {}; }
   void wake() override { calls.push_back("wake"); }
   void connect_now() override { calls.push_back("connect_now"); }
-  Status sync_to(Lsn lsn, Instant deadline, std::stop_token) override { return on_sync(lsn, deadline); }
+  Status sync_to(Lsn lsn, Instant deadline, std::stop_token, std::optional<std::uint64_t>) override { return on_sync(lsn, deadline); }
+  std::uint64_t rounds() override { return 0; }
   Status catch_up(Instant, std::stop_token) override { return note("catch up", InodeId{}); }
   bool online() override { return state.online; }
   bool makes_room() override { return false; }

@@ -89,6 +89,36 @@ TEST_F(ShownFilesTest, WhatCameForThemIsUsedWhenNobodySeesThemAnyMore) {
   EXPECT_TRUE(seen() == now);
 }
 
+TEST_F(ShownFilesTest, ALongOneIsPutInPlacePieceByPiece) {
+  const std::string now = noise(1u << 20, 8) + std::string(200u << 20, '\0') + noise(1u << 20, 9);
+  change_to(now);
+  ASSERT_TRUE(fetch({0, 1}).ok());
+  EXPECT_TRUE(seen() == now);
+}
+
+// Where the bytes that come are zeros behind the end of the backing file, the file grew by none, counted as cut, and they came again.
+TEST_F(SyncEngineTest, TheHoleAtTheEndOfAChangedFileComesOnce) {
+  SyncDevice& a = device("anna");
+  SyncDevice& b = device("berta");
+  const std::string whole = noise(1u << 20, 5) + std::string(100u << 20, '\0');
+  a.write("f", whole.substr(0, 1u << 20));
+  a.truncate("f", whole.size());
+  a.sync();
+  b.catch_up();
+  b.node("f");
+  b.remote().lose_commits = 1000000;   // its change stays pending
+  b.write_at("f", 0, "changed");
+  const InodeId inode = b.inode_of("f");
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(b.read("f", 50u << 20, 4096), std::string(4096, '\0'));
+    MutexLock lock(b.store().mutex());
+    EXPECT_TRUE(b.store().content(lock, inode)->valid.contains({50u << 20, (50u << 20) + 4096}));
+  }
+  b.remote().lose_commits = 0;
+  EXPECT_TRUE(b.read("f") == "changed" + whole.substr(7));
+  expect_converged();
+}
+
 TEST_F(ShownFilesTest, AYetNewerVersionTakesThePlaceOfWhatHasCome) {
   change_to(noise(15u << 20, 3));
   *fetches_left_ = 1;

@@ -118,6 +118,28 @@ TEST_F(Unreadable, ASectorCostsItsOwnBlocksAndNothingIsCutOff) {
   }
 }
 
+TEST_F(Unreadable, NothingOfItIsCompactedAway) {
+  options_.segment_bytes = 64 * 1024;
+  fill(false);
+  // The header of one block: nothing knows of it, and nothing counts as damaged.
+  bad_.from = 4096, bad_.to = 8192;
+  open_on_bad_disk();
+  for (std::size_t i = 3; i < blocks_.size(); ++i) remove(blocks_[i]);
+  for (std::uint64_t i = 100; i < 160; ++i) ASSERT_TRUE(put(make_block(3000, i)).ok());
+  for (std::uint64_t i = 100; i < 125; ++i) remove(make_block(3000, i));
+  bool more = true;
+  for (int i = 0; i < 100 && more; ++i) {
+    const auto step = store_->maintain();
+    ASSERT_TRUE(step.ok()) << step.error().to_string();
+    more = *step;
+  }
+  EXPECT_FALSE(more);
+  EXPECT_TRUE(std::filesystem::exists(segment(1)));
+  EXPECT_FALSE(std::filesystem::exists(segment(2))) << "others wait for it";
+  const Bytes left = read_all(segment(1));
+  EXPECT_TRUE(left.size() >= whole_.size() && std::equal(whole_.begin(), whole_.end(), left.begin()));
+}
+
 TEST_F(Unreadable, AHeaderThatCannotBeReadIsReplacedByTheHint) {
   fill(true);
   bad_.from = 0, bad_.to = 64;

@@ -54,16 +54,16 @@ Result<ExitCode> run_command(const LogoutArguments& arguments, CommandContext& c
   // Held until everything is gone: a mount that is just starting would write its keys back.
   const std::vector<UniqueFd> locks = TRY(lock_volumes(context.disk, context.paths));
   if (arguments.forget && !arguments.force) TRY(refuse_with_unsent(context));
+  std::vector<std::string> unsent;   // not to be reached until then
+  if (!arguments.forget)
+    for (const UnmountedVolume& volume : TRY(unmounted_volumes(context.disk, context.paths, true)))
+      if (std::string line = describe_unsent(volume); !line.empty()) unsent.push_back(std::move(line));
   // The server's part is a courtesy: a logout must work without it.
   if (Status told = in.server->account().logout({5s, {}});
       !told.ok() && told.error().code() != Code::kUnauthenticated)
     context.console.note("skymoor: the server was not told (" + told.error().message() +
                          "); 'skymoor devices revoke' on another device ends this login for good");
   TRY(in.server->store().remove({}));
-  std::vector<std::string> unsent;   // not to be reached until then
-  if (!arguments.forget)
-    for (const UnmountedVolume& volume : TRY(unmounted_volumes(context.disk, context.paths, {})))
-      if (std::string line = describe_unsent(volume); !line.empty()) unsent.push_back(std::move(line));
   if (arguments.forget)
     TRY(remove_everything(context.paths));
   else

@@ -10,12 +10,9 @@ Result<ExitCode> run_command(const WhoamiArguments&, CommandContext& context) {
   const Account account = TRY(load_account(context.disk, context.paths.account_file()));
   TRY(FileSessionStore(context.disk, context.paths.session_file(), context.paths.session_lock()).load());
   std::string unsent;
-  std::vector<std::string> served;
-  for (const RunningMount& mount : TRY(running_mounts(context.disk, context.paths))) {
-    served.push_back(mount.directory);
+  for (const RunningMount& mount : TRY(running_mounts(context.disk, context.paths)))
     if (mount.unsent > 0) unsent += "\n  unsent       volume '" + mount.volume + "': " + std::to_string(mount.unsent) + (mount.unsent == 1 ? " change" : " changes");
-  }
-  for (const UnmountedVolume& volume : TRY(unmounted_volumes(context.disk, context.paths, served)))
+  for (const UnmountedVolume& volume : TRY(unmounted_volumes(context.disk, context.paths)))
     if (const std::string line = describe_unsent(volume); !line.empty()) unsent += "\n  unsent       " + line;
   context.console.say(account.user_name + " at " + account.server_url + "\n  device       " + account.device_name + " (" +
                       account.device.hex() + ")\n  certificate  " +

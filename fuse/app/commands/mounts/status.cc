@@ -17,17 +17,11 @@ struct Overview {
 };
 
 /// What is left here of volumes that nobody serves, and is nowhere else.
-Status add_unmounted(Overview& overview, const std::vector<RunningMount>& mounts, const std::vector<std::string>& silent,
-                     const std::vector<MountEntry>& dead, CommandContext& context) {
-  std::vector<std::string> served;
-  for (const RunningMount& mount : mounts) served.push_back(mount.directory);
+Status add_unmounted(Overview& overview, const std::vector<MountEntry>& dead, CommandContext& context) {
   protocol::Json list = protocol::Json::array();
-  for (const UnmountedVolume& volume : TRY(unmounted_volumes(context.disk, context.paths, served))) {
-    const bool answers_not = std::any_of(silent.begin(), silent.end(), [&](const std::string& who) {
-      return who.starts_with(context.paths.volume(volume.id) + ":");
-    });
+  for (const UnmountedVolume& volume : TRY(unmounted_volumes(context.disk, context.paths))) {
     const bool is_dead = std::any_of(dead.begin(), dead.end(), [&](const MountEntry& one) { return one.source == "skymoor:" + volume.label; });
-    if (answers_not || is_dead) continue;   // told of already
+    if (is_dead) continue;   // told of already
     protocol::Json unsent;
     if (volume.unsent) unsent = {{"records", volume.unsent->changes}, {"files", volume.unsent->files}, {"bytes", volume.unsent->bytes}};
     list.push_back({{"volume", volume.label}, {"volume_id", volume.id.hex()}, {"pending", unsent}});
@@ -65,7 +59,7 @@ Result<Overview> look(const StatusArguments& arguments, CommandContext& context)
       list.push_back({{"mount_point", where}, {"source", one.source}});
     }
     overview.json += ",\"dead\":" + protocol::dump(list);
-    TRY(add_unmounted(overview, mounts, silent, dead, context));
+    TRY(add_unmounted(overview, dead, context));
   }
   overview.json += "}";
   for (const std::string& who : silent) {

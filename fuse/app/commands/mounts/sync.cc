@@ -43,13 +43,16 @@ Status sync_mount(const RunningMount& mount, std::optional<std::chrono::millisec
 
 Result<ExitCode> run_command(const SyncArguments& arguments, CommandContext& context) {
   std::vector<RunningMount> mounts;
+  std::vector<std::string> silent;
   if (arguments.path.empty())
-    mounts = TRY(running_mounts(context.disk, context.paths));
+    mounts = TRY(running_mounts(context.disk, context.paths, &silent));
   else
     mounts.push_back(TRY(find_process_of(context.disk, context.paths, arguments.path)));
   const auto dead = arguments.path.empty() ? TRY(dead_mounts(context.disk, context.paths, mounts)) : std::vector<MountEntry>();
-  if (mounts.empty() && dead.empty()) return Error(Code::kNotFound, "nothing is mounted: skymoor mount VOLUME DIR");
+  if (mounts.empty() && dead.empty() && silent.empty()) return Error(Code::kNotFound, "nothing is mounted: skymoor mount VOLUME DIR");
   for (const RunningMount& mount : mounts) TRY(sync_mount(mount, arguments.timeout, context));
+  if (!silent.empty())
+    return Error(Code::kConflict, "not everything is known to be sent: a mount does not answer: " + silent.front());
   if (!dead.empty())
     return Error(Code::kConflict, "the process of " + dead.front().mount_point + " has died, so what was written there may not be sent: 'skymoor umount " +
                                       dead.front().mount_point + "' clears it, and mounting again goes on");
