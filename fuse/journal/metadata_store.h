@@ -211,8 +211,9 @@ class MetadataStore {
   // ---- For sync: one consumer thread. None of these may be called under mutex() unless it takes the lock. ----
   virtual SyncPosition position() = 0;
   /// A commit of the records up to `up_to` is about to be sent: from now on the server, and so others, may know of them.
-  /// `body`: hash of what is sent. Durability: on return this survives a power cut.
-  virtual Status note_offered(Lsn up_to, const Hash256& body) = 0;
+  /// `body`: hash of what is sent; `newest_content`: a full commit takes what files hold by then, which later records have made.
+  /// Durability: on return this survives a power cut, but for `newest_content`.
+  virtual Status note_offered(Lsn up_to, const Hash256& body, Lsn newest_content = {}) = 0;
   /// Whether a commit in this device's name that the feed has was sent from this state. False: another state of this
   /// device has sent it (this one is a copy, or was put back), and its numbers stand for other records.
   virtual bool has_offered(Lsn up_to, const Hash256& body) = 0;

@@ -119,8 +119,8 @@ Status JournaledMetadataStore::expect_sent(ConfirmedEdit& edit, const InodeRow& 
   if (!identity_.writer) return {};   // a reader has no name that something could be in
   const std::uint64_t sent = std::max(offered_.load(), acknowledged_.load());
   bool unsent = writer_of(row.id) == identity_.writer && counter_of(row.id) > sent;
-  // A full commit takes what a file holds by then, ahead of the records behind its cut: the feed has told of it.
-  if (!unsent && row.content.writer == identity_.writer && row.content.counter > sent) {
+  // A full commit takes what a file holds by then, ahead of the records behind its cut: the feed, or who sent it, has told of it.
+  if (!unsent && row.content.writer == identity_.writer && row.content.counter > std::max(sent, offered_content_.load())) {
     const ConfirmedEdit::Inode* known = TRY(edit.inode(row.id));
     unsent = !known || !known->row || known->row->content != row.content;
   }

@@ -163,12 +163,13 @@ Status JournaledMetadataStore::noted(const MutexLock& lock) {
   return checkpoint_inline(lock, writer);
 }
 
-Status JournaledMetadataStore::note_offered(Lsn up_to, const Hash256& body) {
+Status JournaledMetadataStore::note_offered(Lsn up_to, const Hash256& body, Lsn newest_content) {
   MutexLock writer(writer_mutex_);
   offers_.add(up_to, body, Lsn{acknowledged_});
   TRY(writer_->put_meta("offered", encode_offers(offers_)));
   ++database_writes_;
   TRY(sync_database());
+  offered_content_ = std::max(offered_content_.load(), newest_content.value);
   offered_ = offers_.last().value;
   return {};
 }

@@ -92,7 +92,7 @@ class JournaledMetadataStore final : public MetadataStore {
   Status checkpoint() override;
 
   SyncPosition position() override;
-  Status note_offered(Lsn up_to, const Hash256& body) override;
+  Status note_offered(Lsn up_to, const Hash256& body, Lsn newest_content) override;
   bool has_offered(Lsn up_to, const Hash256& body) override;
   Lsn last_offered() override { return Lsn{offered_}; }
   bool may_come_back(const MutexLock&, const InodeRow& row) override;
@@ -276,7 +276,7 @@ class JournaledMetadataStore final : public MetadataStore {
 
   // Own synchronisation.
   std::atomic<std::uint64_t> acknowledged_{0};
-  std::atomic<std::uint64_t> offered_{0};   // records up to here may be at the server
+  std::atomic<std::uint64_t> offered_{0}, offered_content_{0};   // records, and contents, up to here may be at the server
   std::atomic<std::uint64_t> database_writes_{0};         // transactions that must survive before later records do
   std::atomic<std::uint64_t> database_writes_synced_{0};
   std::atomic<std::uint64_t> dependency_write_{0};        // the last one that records depend on

@@ -9,7 +9,17 @@ namespace skymoor::client {
 namespace {
 constexpr int kMaxRefusals = 12;
 constexpr std::size_t kMaxUncleaned = 50000;   // inodes whose backing files wait until nothing is to be sent
+
+/// Of this device's own; 0: none.
+Lsn newest_content(const std::vector<TreeEffect>& effects, WriterId own) {
+  Lsn newest;
+  for (const TreeEffect& effect : effects)
+    if (const auto* put = std::get_if<PutEffect>(&effect); put && put->content.writer == own)
+      newest = std::max(newest, Lsn{put->content.counter});
+  return newest;
 }
+
+}  // namespace
 
 Pusher::Pusher(Dependencies dependencies) : d_(dependencies), record_limit_(dependencies.max_batch_records) {}
 
@@ -101,7 +111,7 @@ Result<Pusher::Outcome> Pusher::send(Batch& batch, std::vector<TreeEffect> effec
                             {"effects", describe(effects)}});
   // From here on the fate of the commit is the server's: what it was planned with must survive a crash.
   TRY(d_.file.save(d_.state));
-  TRY(d_.store.note_offered(batch.cut(), crypto::sha256(sealed->payload)));
+  TRY(d_.store.note_offered(batch.cut(), crypto::sha256(sealed->payload), newest_content(effects, d_.context.writer)));
   d_.outstanding = Outstanding{{d_.context.writer, batch.cut().value},
                                {batch.cut(), batch.made(), batch.conflict_names()}};
   auto reply = d_.remote.commit(*sealed, options);
