@@ -49,6 +49,8 @@ class BadDisk final : public Disk {
 
 class Unreadable : public SegmentStoreTest {
  protected:
+  ~Unreadable() override { store_.reset(); }   // before its disk
+
   /// Twenty blocks in one segment, after a kill or (`hinted`) an orderly end.
   void fill(bool hinted) {
     open();
