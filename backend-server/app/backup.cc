@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backend-server/app/commands.h"
+#include "backend-server/app/backup_mark.h"
 #include "backend-server/app/data_hold.h"
 #include "backend-server/app/identity.h"
 #include "backend-server/app/server_settings.h"
@@ -19,15 +20,14 @@
 #include "shared/base/copy_bytes.h"
 #include "shared/base/log.h"
 #include "shared/base/settings.h"
+#include "shared/crypto/hash.h"
 
 namespace skymoor::server {
 namespace {
 
-/// Says that a directory is a backup, and of which moment.
-constexpr const char* kMark = "backup.toml";
 constexpr std::size_t kMaxSmallFile = 64u << 20;
 constexpr std::size_t kMaxHint = 1u << 30;
-constexpr std::size_t kSegmentStart = 64;   // two copies of its header, with a salt of its own
+constexpr std::size_t kComparedAtEnd = 64 << 10, kComparedAtOnce = 1 << 20;
 
 bool is_segment(const std::string& name) { return name.ends_with(".segment"); }
 bool is_hint(const std::string& name) { return name.ends_with(".hint"); }
@@ -52,16 +52,24 @@ class Backup {
 
   Result<BackupReport> run() {
     TRY(require_server_data(disk_, request_.from, "metadata.db"));
-    TRY(prepare_target());
-    const UniqueFd target = TRY(lock_directory(request_.to));
+    TRY(check_place());
     const DataHold hold = TRY(DataHold::take(request_.from));
-    // Not in its place yet: what is there still fits the blocks that are there.
+    mark_.server = TRY(identity());
+    const bool again = TRY(check_target());
+    TRY(disk_.make_directories(to("blocks"), 0700));
+    const UniqueFd target = TRY(lock_directory(request_.to));
+    if (!again) TRY(save_backup_mark(disk_, request_.to, mark_));
+    // None of it in its place yet: what is there still fits together.
     TRY(copy_database("metadata.db"));
     if (!request_.without_login_secrets) TRY(copy_database("keyservice.db"));
     TRY(copy_blocks());
+    mark_.complete = false;
+    TRY(save_backup_mark(disk_, request_.to, mark_));
+    TRY(put_in_place());
     for (const std::string& name : TRY(disk_.list(request_.from)))
       if (is_small_file(name, request_.without_login_secrets)) TRY(copy_whole(disk_, from(name), to(name)));
-    TRY(put_in_place());
+    mark_.complete = true;
+    TRY(save_backup_mark(disk_, request_.to, mark_));
     TRY(remove_stale());
     return report_;
   }
@@ -70,20 +78,31 @@ class Backup {
   std::string from(const std::string& name) const { return request_.from + "/" + name; }
   std::string to(const std::string& name) const { return request_.to + "/" + name; }
 
-  Status prepare_target() {
+  /// Neither holds the other.
+  Status check_place() {
     std::error_code failed;
     const auto source = std::filesystem::weakly_canonical(request_.from, failed), target = std::filesystem::weakly_canonical(request_.to, failed);
     const std::string inner = target.string() + "/", outer = source.string() + "/";
-    if (inner.starts_with(outer) || outer.starts_with(inner))
-      return Error(Code::kInvalidArgument, "a backup of " + request_.from + " cannot be kept in " + request_.to + ": give another --to");
-    if (disk_.exists(request_.to)) {
-      const auto names = TRY(disk_.list(request_.to));
-      const bool is_backup = disk_.exists(to(kMark)), is_begun = disk_.exists(to("metadata.db.new"));
-      if (!names.empty() && !is_backup && !is_begun)
-        return Error(Code::kInvalidArgument, request_.to + " holds something that is no backup of a server: give another --to");
-    }
-    TRY(disk_.make_directories(request_.to, 0700));
-    return disk_.make_directories(to("blocks"), 0700);
+    if (!inner.starts_with(outer) && !outer.starts_with(inner)) return {};
+    return Error(Code::kInvalidArgument, "a backup of " + request_.from + " cannot be kept in " + request_.to + ": give another --to");
+  }
+
+  /// A secret of the server's that it never changes.
+  Result<std::string> identity() {
+    const Bytes secret = TRY(read_file(disk_, from("token.secret"), kMaxSmallFile));
+    return crypto::sha256(secret).hex().substr(0, 32);
+  }
+
+  /// Whether there is a backup of this server already. Nothing else may be there.
+  Result<bool> check_target() {
+    if (!disk_.exists(request_.to)) return false;
+    const auto found = TRY(load_backup_mark(disk_, request_.to));
+    if (found && found->server != mark_.server)
+      return Error(Code::kInvalidArgument, request_.to + " holds a backup of another server: give another --to");
+    const auto names = TRY(disk_.list(request_.to));
+    if (!found && !names.empty())
+      return Error(Code::kInvalidArgument, request_.to + " holds something that is no backup of a server: give another --to");
+    return found.has_value();
   }
 
   Status copy_database(const std::string& name) {
@@ -93,7 +112,7 @@ class Backup {
     return copy_metadata(from(name), copy);
   }
 
-  /// Segments only grow, and are deleted by nobody meanwhile.
+  /// Segments are deleted by nobody meanwhile.
   Status copy_blocks() {
     if (!disk_.exists(from("blocks"))) return {};
     // A hint of now covers what its segment has now, which may have more by the time that it is copied.
@@ -113,34 +132,57 @@ class Backup {
       TRY(copy_segment("blocks/" + name));
       progress_(report_.copied_bytes + report_.kept_bytes, total);
     }
-    for (const auto& [name, bytes] : hints_) TRY(write_file_durably(disk_, to("blocks/" + name), bytes, 0600));
     report_.segments = segments_.size();
     return disk_.sync_directory(to("blocks"));
   }
 
+  /// What is there is what the source has, as long as nobody has written to either since; a segment that was continued from an older
+  /// state, on whichever side, differs somewhere.
   Status copy_segment(const std::string& name) {
     auto source = TRY(disk_.open(from(name), {.read_only = true}));
     const std::uint64_t size = TRY(source->size());
-    auto copy = TRY(disk_.open(to(name), {.create = true}));
-    std::uint64_t have = TRY(copy->size());
-    if (have > size || !TRY(same_start(*source, *copy))) {
-      TRY(copy->truncate(0));
-      have = 0;
+    std::uint64_t have = 0;
+    if (disk_.exists(to(name))) {
+      auto copy = TRY(disk_.open(to(name), {}));
+      have = TRY(copy->size());
+      const std::uint64_t compared = have == size ? std::min<std::uint64_t>(have, kComparedAtEnd) : have;
+      const bool same = have <= size && TRY(same_bytes(*source, *copy, 0, std::min<std::uint64_t>(have, kComparedAtEnd))) &&
+                        TRY(same_bytes(*source, *copy, have - compared, have));
+      if (same && have == size) report_.kept_bytes += have;
+      if (same && have == size) return {};
+      if (same) return append(*source, *copy, have, size);   // what is there is not touched
     }
-    report_.kept_bytes += have;
-    if (have == size) return {};
-    report_.copied_bytes += TRY(copy_bytes(*source, have, *copy, have, size - have));
-    return copy->sync();
+    const std::string whole = to(name + ".copy");
+    if (disk_.exists(whole)) TRY(disk_.unlink(whole));
+    auto copy = TRY(disk_.open(whole, {.create = true, .exclusive = true}));
+    TRY(append(*source, *copy, 0, size));
+    replaced_.push_back(name);
+    return {};
   }
 
-  static Result<bool> same_start(File& one, File& other) {
-    Bytes a(kSegmentStart), b(kSegmentStart);
-    a.resize(TRY(one.read_at(0, a)));
-    b.resize(TRY(other.read_at(0, b)));
-    return a == b;
+  Status append(File& source, File& copy, std::uint64_t have, std::uint64_t size) {
+    report_.kept_bytes += have;
+    report_.copied_bytes += TRY(copy_bytes(source, have, copy, have, size - have));
+    return copy.sync();
+  }
+
+  static Result<bool> same_bytes(File& one, File& other, std::uint64_t begin, std::uint64_t end) {
+    Bytes a, b;
+    while (begin < end) {
+      const auto step = static_cast<std::size_t>(std::min<std::uint64_t>(kComparedAtOnce, end - begin));
+      a.resize(step), b.resize(step);
+      a.resize(TRY(one.read_at(begin, a)));
+      b.resize(TRY(other.read_at(begin, b)));
+      if (a != b || a.empty()) return false;
+      begin += a.size();
+    }
+    return true;
   }
 
   Status put_in_place() {
+    for (const std::string& name : replaced_) TRY(disk_.rename(to(name + ".copy"), to(name)));
+    for (const auto& [name, bytes] : hints_) TRY(write_file_durably(disk_, to("blocks/" + name), bytes, 0600));
+    TRY(disk_.sync_directory(to("blocks")));
     for (const char* name : {"keyservice.db", "metadata.db"}) {
       if (!disk_.exists(to(std::string(name) + ".new"))) continue;
       // A server, or a check, that was tried on the last backup left these.
@@ -151,7 +193,6 @@ class Backup {
     if (request_.without_login_secrets)
       for (const std::string& name : TRY(disk_.list(request_.to)))
         if (name.starts_with("keyservice.")) TRY(disk_.unlink(to(name)));
-    TRY(write_file_durably(disk_, to(kMark), as_bytes("# A backup of a Skymoor server, made by 'skymoord backup'.\n"), 0600));
     return disk_.sync_directory(request_.to);
   }
 
@@ -160,7 +201,7 @@ class Backup {
     for (const std::string& name : TRY(disk_.list(to("blocks")))) {
       const bool stale_segment = is_segment(name) && !segments_.contains(name);
       const bool stale_hint = is_hint(name) && std::none_of(hints_.begin(), hints_.end(), [&](const auto& hint) { return hint.first == name; });
-      if (!stale_segment && !stale_hint) continue;
+      if (!stale_segment && !stale_hint && !name.ends_with(".copy")) continue;
       TRY(disk_.unlink(to("blocks/" + name)));
       report_.removed_segments += stale_segment;
     }
@@ -170,7 +211,9 @@ class Backup {
   Disk& disk_;
   const BackupRequest& request_;
   const std::function<void(std::uint64_t, std::uint64_t)>& progress_;
+  BackupMark mark_;
   std::set<std::string> segments_;
+  std::vector<std::string> replaced_;
   std::vector<std::pair<std::string, Bytes>> hints_;
   BackupReport report_;
 };

@@ -37,13 +37,11 @@ void Housekeeping::run(const std::stop_token& stop) {
 }
 
 void Housekeeping::compact(const std::stop_token& stop) {
-  // Each deletes segments, which a backup may be copying.
-  auto hold = DataHold::share(options_.data_directory);
-  if (!hold.ok()) {
-    if (hold.error().code() != Code::kBusy) log_warn("housekeeping.compaction_failed", {{"error", hold.error()}});
-    return;
-  }
   for (int step = 0; step < options_.compaction_steps && !stop.stop_requested(); ++step) {
+    // Each deletes segments, which a backup may be copying.
+    const auto hold = DataHold::share(options_.data_directory);
+    if (!hold.ok() && hold.error().code() == Code::kBusy) return;
+    if (!hold.ok()) return log_warn("housekeeping.compaction_failed", {{"error", hold.error()}});
     auto more = blocks_.maintain();
     if (!more.ok()) return log_warn("housekeeping.compaction_failed", {{"error", more.error()}});
     if (!*more) return;

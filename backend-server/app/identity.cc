@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend-server/app/backup_mark.h"
 #include "shared/base/log.h"
 #include "shared/base/settings.h"
 #include "shared/crypto/certificate.h"
@@ -86,6 +87,8 @@ Result<LoginIdentity> load_or_make_login_identity(Disk& disk, const ServerConfig
 }
 
 Status require_whole_data(Disk& disk, const std::string& directory) {
+  if (const auto mark = TRY(load_backup_mark(disk, directory)); mark && !mark->complete)
+    return Error(Code::kNotFound, directory + " is a backup that was not finished: 'skymoord backup' once more, or another one");
   auto there = [&](const char* file) { return disk.exists(directory + "/" + file); };
   auto lacks = [&](const char* file, const char* witness) {
     return Error(Code::kNotFound, directory + "/" + file + " is missing or empty, though " + witness +

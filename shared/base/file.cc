@@ -185,7 +185,12 @@ Result<UniqueFd> lock_directory(const std::string& directory) {
   std::string path = directory + "/lock";
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd) return Error::from_errno(errno, "open " + path);
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+  bool locked = ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0;
+  for (int i = 0; i < 3 && !locked && errno == EWOULDBLOCK; ++i) {   // somebody may just be looking whether it is held
+    ::usleep(5000);
+    locked = ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0;
+  }
+  if (!locked) {
     if (errno != EWOULDBLOCK) return Error::from_errno(errno, "lock " + path);
     char pid[32] = {};
     if (::pread(fd.get(), pid, sizeof pid - 1, 0) <= 0) pid[0] = '?';

@@ -112,6 +112,10 @@ std::string format_bytes(std::uint64_t bytes) {
   return buffer;
 }
 
+std::string format_count(std::uint64_t n, std::string_view one, std::string_view many) {
+  return std::to_string(n) + " " + std::string(n == 1 ? one : many);
+}
+
 std::string format_duration_ms(std::int64_t ms) {
   auto text = [](std::int64_t n, const char* unit) { return std::to_string(n) + " " + unit; };
   if (ms < 1000) return text(ms, "ms");

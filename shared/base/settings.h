@@ -50,6 +50,7 @@ class Settings {
 Result<std::int64_t> parse_bytes(std::string_view text);
 Result<std::int64_t> parse_duration_ms(std::string_view text);
 std::string format_bytes(std::uint64_t bytes);   ///< "1.5 GiB"
+std::string format_count(std::uint64_t n, std::string_view one, std::string_view many);   ///< "1 file", "2 files"
 std::string format_duration_ms(std::int64_t ms); ///< "2 min 5 s"
 
 }  // namespace skymoor

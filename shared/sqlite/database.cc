@@ -1,9 +1,12 @@
 #include "shared/sqlite/database.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include "shared/sqlite/checksum_vfs.h"
 #include "shared/sqlite/page_checksum.h"
+#include "shared/base/fd.h"
 
 namespace skymoor::sqlite {
 namespace {
@@ -153,26 +156,60 @@ Status Database::checkpoint_wal() {
   return {};
 }
 
+namespace {
+
+/// Every page as it lies in the file, which others may not have open.
+Status check_pages(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return Error::from_errno(errno, "open " + path);
+  const auto read_at = [&](std::span<std::uint8_t> out, std::uint64_t at) {
+    return ::pread(file.get(), out.data(), out.size(), static_cast<off_t>(at)) == static_cast<ssize_t>(out.size());
+  };
+  std::uint8_t start[kHeaderBytes];
+  if (!read_at(start, 0)) return Error(Code::kIo, path + " cannot be read");
+  const FileHeader header = read_header(start);
+  if (header.kind != PageKind::kChecked) return Error(Code::kCorrupt, path + " has no checksums");
+  Bytes page(header.page_bytes);
+  const off_t size = ::lseek(file.get(), 0, SEEK_END);
+  for (std::uint64_t at = 0; at < static_cast<std::uint64_t>(size); at += page.size()) {
+    const auto number = static_cast<std::uint32_t>(at / page.size() + 1);
+    if (!read_at(page, at) || check_page(page, number) != PageFault::kNone)
+      return Error(Code::kCorrupt, path + ": page " + std::to_string(number) + " is not what was written");
+  }
+  return {};
+}
+
+}  // namespace
+
 Status Database::copy_to(const std::string& path) {
   sqlite3* handle = nullptr;
   const int opened = sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
                                      checksum_vfs());
-  const std::unique_ptr<Database> copy(new Database(handle));
+  std::unique_ptr<Database> copy(new Database(handle));
   if (opened != SQLITE_OK) return sqlite_error(handle, "open " + path);
-  auto pages = TRY(copy->prepare("PRAGMA page_count"));
-  TRY(pages.step());
-  if (pages.i64(0) != 0) return Error(Code::kAlreadyExists, path + " is there already");
-  pages.reset();
-  // The pages as they are, with the bytes at their ends that hold the checksums; those are made anew on the way out.
+  {
+    auto pages = TRY(copy->prepare("PRAGMA page_count"));
+    TRY(pages.step());
+    if (pages.i64(0) != 0) return Error(Code::kAlreadyExists, path + " is there already");
+  }
+  if (has_checksums()) {
+    // Its first page stands before any other is written, which asks it whether pages are sealed.
+    auto bytes = TRY(prepare("PRAGMA page_size"));
+    TRY(bytes.step());
+    TRY(copy->execute("PRAGMA page_size=" + std::to_string(bytes.i64(0))));
+    TRY(copy->begin_with_checksums());
+  }
   sqlite3_backup* backup = sqlite3_backup_init(handle, "main", db_, "main");
   if (!backup) return sqlite_error(handle, "copy to " + path);
   const int copied = sqlite3_backup_step(backup, -1);   // at once: what others commit in between would have it begin anew
   const int finished = sqlite3_backup_finish(backup);
   if (copied != SQLITE_DONE || finished != SQLITE_OK) {
-    const bool ours = sqlite3_errcode(db_) != SQLITE_OK && sqlite3_errcode(db_) != SQLITE_DONE;
-    return sqlite_error(ours ? db_ : handle, "copy to " + path);
+    const std::vector<std::string> found = found_damage();
+    if ((copied & 0xff) == SQLITE_CORRUPT && !found.empty()) return Error(Code::kCorrupt, "what is to be copied is damaged: " + found.back());
+    return sqlite_error(handle, "copy to " + path);
   }
-  return {};
+  copy.reset();
+  return has_checksums() ? check_pages(path) : Status();
 }
 
 Status Database::check_wal() {

@@ -86,7 +86,7 @@ class Database {
   /// lock. Errors: Corrupt, Io, Busy.
   Status check_wal();
   /// Writes what is committed at one moment into a new file; others may go on writing. Durability: on return its bytes survive a
-  /// power cut. Errors: AlreadyExists, Corrupt (a page of it is damaged), NoSpace, Io, Busy. Source: sqlite3_backup_init.
+  /// power cut, and each page of it was read. Errors: AlreadyExists, Corrupt (a page of it is damaged), NoSpace, Io, Busy. Source: sqlite3_backup_init.
   Status copy_to(const std::string& path);
   /// False for a database that a version made which knew of none: that one stays as it is.
   bool has_checksums() const;

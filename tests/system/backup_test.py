@@ -1,10 +1,13 @@
 """`skymoord backup`: a copy that a server can start with, made while the first one works."""
 
+import fcntl
 import json
 import os
 import pathlib
 import shutil
+import subprocess
 import threading
+import time
 
 from harness import SKYMOORD, assert_same_tree, run, tree_of, wait_until, world
 
@@ -95,3 +98,73 @@ def test_what_is_no_place_for_a_backup():
         backup(w)
         assert "keyservice.db" in os.listdir(other)
         fsck(other)
+
+
+def filled(w, device, drive, names, size=300_000):
+    """Files of random bytes, sent."""
+    for name in names:
+        (drive / name).write_bytes(os.urandom(size))
+    device.sync(drive)
+
+
+def test_a_backup_that_was_continued_elsewhere_is_made_right():
+    """A server was tried on it: its segments have gone on in another way than those of the one that it is a copy of."""
+    with world() as w:
+        a = w.one_device()
+        drive = a.mount("home")
+        filled(w, a, drive, ["one", "two"])
+        backup(w)
+        here = w.server.data
+        w.server.stop()
+        w.server.data = w.root / "backup"
+        w.server.start()
+        filled(w, a, drive, ["tried"])
+        w.server.stop()
+        a.umount(drive)
+        w.server.data = here
+        w.server.start()
+        b = w.device("b")
+        b.login(w.server)
+        there = b.mount("home")
+        filled(w, b, there, [f"more{i}" for i in range(5)])
+        backup(w)
+        fsck(w.root / "backup")
+        assert backup(w)["copied_bytes"] == 0
+
+
+def test_a_backup_is_of_one_server_and_whole():
+    with world() as w:
+        a = w.one_device()
+        drive = a.mount("home")
+        filled(w, a, drive, ["one"])
+        place = w.root / "backup"
+        backup(w)
+        mark = (place / "backup.toml").read_text()
+        assert "complete = true" in mark
+        # Another server's.
+        other = w.root / "other"
+        process = subprocess.Popen([SKYMOORD, "serve", "--data", other, "--listen", "127.0.0.1:0"], stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: (other / "token.secret").exists() and (other / "tls.crt").exists(), 30, "another server")
+        finally:
+            process.terminate()
+            process.wait()
+        done = run(SKYMOORD, "backup", "--data", other, "--to", place, check=False)
+        assert done.returncode == 2 and "another server" in done.stderr, done
+        # One that was cut short in the moment in which it is put together.
+        (place / "backup.toml").write_text(mark.replace("true", "false"))
+        done = run(SKYMOORD, "serve", "--data", place, "--listen", "127.0.0.1:0", check=False, timeout=20)
+        assert done.returncode == 1 and "not finished" in done.stderr, done
+        backup(w)
+        fsck(place)
+        # One that did not even begin leaves nothing behind.
+        with open(w.server.data / "backup.lock", "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            fresh = w.root / "fresh"
+            busy = subprocess.Popen([SKYMOORD, "backup", "--data", w.server.data, "--to", fresh], stderr=subprocess.DEVNULL)
+            time.sleep(0.5)
+            assert busy.poll() is None and not fresh.exists()
+            busy.terminate()
+            busy.wait()
+        run(SKYMOORD, "backup", "--data", w.server.data, "--to", fresh)
+        fsck(fresh)

@@ -94,8 +94,10 @@ Status MountControl::sync(std::optional<std::chrono::milliseconds> timeout, cons
     const Code code = done.error().code();
     const Instant now = parts_.clock.monotonic();
     const SyncStatus state = parts_.engine.status();
-    const bool away = code == Code::kOffline || code == Code::kUnavailable || (code == Code::kTimedOut && !state.online);
-    if (code != Code::kTimedOut && !away) return done;
+    // What failed before may be over, and something on its way.
+    const bool unreachable = code == Code::kOffline || code == Code::kUnavailable;
+    if (code != Code::kTimedOut && !unreachable) return done;
+    const bool away = !state.online;
     if (now >= (away ? patience : deadline))
       return away ? Error(Code::kOffline, state.reason.empty() ? done.error().message() : state.reason) : done.error();
     if (!send(R"({"progress":)" + status() + "}")) return Error(Code::kCancelled, "nobody waits any more");

@@ -51,10 +51,6 @@ Json restored_json(const RestoreReport& report) {
           {"missing", std::move(missing)}};
 }
 
-std::string count(std::uint64_t n, const char* one, const char* many) {
-  return std::to_string(n) + " " + (n == 1 ? one : many);
-}
-
 std::string age(std::int64_t seconds) { return seconds < 1 ? "under 1 s" : format_duration_ms(seconds * 1000); }
 
 std::string server_line(const Json& mount) {
@@ -70,7 +66,7 @@ std::string server_line(const Json& mount) {
 
 std::string unsent_line(const Json& pending) {
   if (pending.at("records").get<std::uint64_t>() == 0) return "nothing: the server has everything";
-  std::string line = count(pending.at("records"), "change", "changes") + ", " + count(pending.at("files"), "file", "files") +
+  std::string line = format_count(pending.at("records"), "change", "changes") + ", " + format_count(pending.at("files"), "file", "files") +
                      ", " + format_bytes(pending.at("bytes").get<std::uint64_t>());
   if (pending.at("oldest_age_s").is_number())
     line += ", the oldest " + age(pending.at("oldest_age_s")) + " old";
@@ -87,10 +83,10 @@ std::string restored_lines(const Json& restored) {
   constexpr std::size_t kShown = 10;
   if (!restored.is_object()) return {};
   std::string text = "\n  restored  the server was put back from a backup (seen " + restored.at("time").get<std::string>() +
-                     "): " + count(restored.at("given_back"), "object was", "objects were") + " given back to it";
+                     "): " + format_count(restored.at("given_back"), "object was", "objects were") + " given back to it";
   const Json& missing = restored.at("missing");
   if (missing.empty()) return text;
-  text += "; " + count(missing.size(), "content is", "contents are") + " neither there nor here:";
+  text += "; " + format_count(missing.size(), "content is", "contents are") + " neither there nor here:";
   for (std::size_t i = 0; i < std::min(kShown, missing.size()); ++i) text += "\n            " + missing[i].get<std::string>();
   if (missing.size() > kShown) text += "\n            and " + std::to_string(missing.size() - kShown) + " more ('skymoor status --json')";
   return text;
@@ -132,7 +128,7 @@ std::string restarts_line(const Json& mount) {
   if (supervisor == mount.end() || !supervisor->is_object()) return {};
   std::string line;
   if (const auto times = supervisor->at("restarts").get<std::uint64_t>(); times > 0)
-    line += "\n  restarted " + count(times, "time", "times") + ", last at " +
+    line += "\n  restarted " + format_count(times, "time", "times") + ", last at " +
             supervisor->at("last_restart").get<std::string>() + " after " +
             supervisor->at("last_restart_reason").get<std::string>();
   if (!supervisor->at("running").get<bool>()) line += "\n  warning   its supervisor is gone: nobody takes over when it dies";
@@ -147,7 +143,7 @@ std::string passthrough_words(const Json& mount) {
   const auto refused = mount.value("passthrough_refused", std::uint64_t{0});
   if (refused == 0) return "passthrough";
   const auto why = mount.find("passthrough_refusal");
-  return "passthrough refused for " + count(refused, "open", "opens") +
+  return "passthrough refused for " + format_count(refused, "open", "opens") +
          (why != mount.end() && why->is_string() ? " (" + why->get<std::string>() + ")" : "");
 }
 
@@ -172,7 +168,7 @@ std::string describe(const Json& mount) {
           format_bytes(mount.at("downloaded").at("bytes")) + " since it was mounted";
   text += "\n  cache     " + cache_line(mount.at("cache"));
   if (const auto conflicts = mount.at("conflicts").get<std::uint64_t>(); conflicts > 0)
-    text += "\n  conflicts " + count(conflicts, "copy was", "copies were") + " kept since it was mounted: 'skymoor conflicts' lists those that are still there";
+    text += "\n  conflicts " + format_count(conflicts, "copy was", "copies were") + " kept since it was mounted: 'skymoor conflicts' lists those that are still there";
   text += stuck_lines(mount.value("stuck", Json::array()));
   text += restored_lines(mount.value("restored", Json()));
   return text + "\n  process   " + std::to_string(mount.at("pid").get<int>()) + ", " + passthrough_words(mount) + ", log " +

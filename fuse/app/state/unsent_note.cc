@@ -14,8 +14,6 @@ namespace {
 
 constexpr std::size_t kMaxNoteBytes = 4096;
 
-std::string count(std::uint64_t n, const char* one, const char* many) { return std::to_string(n) + " " + (n == 1 ? one : many); }
-
 /// Whether a process has the volume's lock (lock_directory); takes it from nobody. Source: man 2 flock.
 bool is_open(const std::string& directory) {
   const UniqueFd lock(::open((directory + "/lock").c_str(), O_RDONLY | O_CLOEXEC));
@@ -64,7 +62,7 @@ Result<std::vector<UnmountedVolume>> unmounted_volumes(Disk& disk, const StatePa
 
 std::string describe_unsent(const UnsentChanges& unsent) {
   if (unsent.changes == 0) return "nothing";
-  return count(unsent.changes, "change", "changes") + " (" + count(unsent.files, "file", "files") + ", " + format_bytes(unsent.bytes) + ")";
+  return format_count(unsent.changes, "change", "changes") + " (" + format_count(unsent.files, "file", "files") + ", " + format_bytes(unsent.bytes) + ")";
 }
 
 std::string describe_unsent(const UnmountedVolume& volume) {

@@ -172,12 +172,7 @@ void ContentFetcher::land(const Wanted& wanted, const std::vector<std::size_t>& 
   for (std::size_t chunk : chunks) {
     auto it = flights_.find(FlightKey{wanted.inode, wanted.layout->content, chunk});
     if (it == flights_.end()) continue;
-    it->second->done = true;
-    try {
-      it->second->outcome = outcome;
-    } catch (const std::bad_alloc& e) {
-      it->second->outcome = error_of(e);
-    }
+    it->second->land(outcome);
     flights_.erase(it);
   }
   landed_.notify_all();
@@ -343,15 +338,15 @@ Status ContentFetcher::place(InodeId inode, OpId content) {
     Status placed = fill_frozen(inode, content, {0, kMaxFileBytes}, [&](const Gap& gap, BackingFile& file) -> Result<std::vector<Extent>> {
       std::vector<Extent> piece;
       std::uint64_t bytes = 0;
-      for (const Extent& part : gap.all) {
+      const std::vector<Extent> here = incoming_.present(inode, gap.content, gap.all);
+      for (const Extent& part : here) {
         if (bytes >= kPlacedAtOnce) break;
         piece.push_back({part.begin, std::min(part.end, part.begin + (kPlacedAtOnce - bytes))});
         bytes += piece.back().length();
       }
-      const bool last = piece == gap.all;
       auto filled = TRY(incoming_.put_in_place(inode, gap.content, piece, file));
       TRY(fit_size(gap, file));
-      more = !last && !filled.empty();
+      more = piece != here;
       if (!more) incoming_.end(inode);
       return filled;
     });

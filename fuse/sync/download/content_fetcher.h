@@ -6,6 +6,7 @@
 
 #include "fuse/sync/download/block_reader.h"
 #include "fuse/sync/download/directory_fetcher.h"
+#include "fuse/sync/download/flight.h"
 #include "fuse/sync/download/incoming.h"
 #include "shared/base/executor.h"
 
@@ -45,11 +46,6 @@ class ContentFetcher {
     OpId content;
     Manifest manifest;
     std::vector<std::uint64_t> offsets;
-  };
-  struct Flight {
-    bool done = false;
-    int waiters = 0;   ///< those in `wait`, or about to be; too many where memory ran out, which keeps a request that nobody wants
-    Status outcome;
   };
   using FlightKey = std::tuple<InodeId, OpId, std::size_t>;  // inode, content, chunk
   struct Wanted;

@@ -93,20 +93,37 @@ Status DirectoryFetcher::fetch_pages(InodeId directory, const CallOptions& optio
   }
 }
 
-/// The listing that is under way, or one that begins now.
-std::shared_ptr<DirectoryFetcher::Flight> DirectoryFetcher::join(InodeId directory) {
+/// The listing that is under way, or (true) a new one that somebody has to begin. The caller counts among those who wait for it.
+std::pair<std::shared_ptr<Flight>, bool> DirectoryFetcher::join(InodeId directory) {
   MutexLock lock(mutex_);
-  if (auto it = flights_.find(directory); it != flights_.end()) return it->second;
-  auto flight = std::make_shared<Flight>();
-  flights_.emplace(directory, flight);
-  lock.unlock();
-  const Status queued = contained([&] { return d_.pool.submit([this, directory] { list(directory); }); });
-  if (!queued.ok()) land(directory, queued);
-  return flight;
+  auto it = flights_.find(directory);
+  const bool fresh = it == flights_.end();
+  if (fresh) it = flights_.emplace(directory, std::make_shared<Flight>()).first;
+  ++it->second->waiters;
+  return {it->second, fresh};
 }
 
-void DirectoryFetcher::list(InodeId directory) {
-  const Status done = contained([&] { return list_to_the_end(directory); });
+Status DirectoryFetcher::begin(InodeId directory, const CallOptions& options) {
+  if (options.patience == Patience::kWhileItMoves) {
+    list(directory, options.stop);
+    return {};
+  }
+  return d_.pool.submit([this, directory] {
+    if (!drop_unawaited(directory)) list(directory, stopping_.get_token());
+  });
+}
+
+/// True: nobody waits for it any more.
+bool DirectoryFetcher::drop_unawaited(InodeId directory) {
+  MutexLock lock(mutex_);
+  auto it = flights_.find(directory);
+  if (it == flights_.end() || it->second->waiters > 0) return false;
+  flights_.erase(it);
+  return true;
+}
+
+void DirectoryFetcher::list(InodeId directory, const std::stop_token& stop) {
+  const Status done = contained([&] { return list_to_the_end(directory, stop); });
   land(directory, done);
   (void)contained([this]() -> Status {
     d_.listed();
@@ -114,9 +131,9 @@ void DirectoryFetcher::list(InodeId directory) {
   });
 }
 
-Status DirectoryFetcher::list_to_the_end(InodeId directory) {
-  const CallOptions options{.stop = stopping_.get_token(), .patience = Patience::kWhileItMoves};
-  for (int round = 1; !stopping_.stop_requested(); ++round) {
+Status DirectoryFetcher::list_to_the_end(InodeId directory, const std::stop_token& stop) {
+  const CallOptions options{.stop = stop, .patience = Patience::kWhileItMoves};
+  for (int round = 1; !stop.stop_requested(); ++round) {
     Status done = contained([&] { return fetch_pages(directory, options); });
     if (!done.ok()) d_.store.abandon_listing(directory);  // before anybody else may begin one
     if (done.ok() || done.error().code() != Code::kConflict || round == kMaxRestarts) return done;
@@ -130,12 +147,7 @@ void DirectoryFetcher::land(InodeId directory, const Status& outcome) {
   MutexLock lock(mutex_);
   auto it = flights_.find(directory);
   if (it == flights_.end()) return;
-  it->second->done = true;
-  try {
-    it->second->outcome = outcome;
-  } catch (const std::bad_alloc& e) {
-    it->second->outcome = error_of(e);
-  }
+  it->second->land(outcome);
   flights_.erase(it);
   ended_.notify_all();
 }
@@ -148,17 +160,21 @@ void DirectoryFetcher::stop() {
 
 Status DirectoryFetcher::fetch_directory(InodeId directory, const CallOptions& options) {
   if (options.stop.stop_requested()) return Error(Code::kCancelled, "stopped");
-  const auto flight = join(directory);
+  const auto [flight, fresh] = join(directory);
+  if (fresh)
+    if (Status begun = contained([&] { return begin(directory, options); }); !begun.ok()) land(directory, begun);
   const Instant deadline = options.patience == Patience::kWhileItMoves ? Instant::max() : d_.clock.monotonic() + options.timeout;
   NotifyOnStop wake(options.stop, mutex_, ended_);
   MutexLock lock(mutex_);
-  while (!flight->done) {
-    if (options.stop.stop_requested() || stopping_.stop_requested()) return Error(Code::kCancelled, "stopped");
-    if (d_.clock.monotonic() >= deadline)
-      return Error(Code::kTimedOut, "the names in the directory are still on their way from the server");
-    wait_a_while(ended_, lock, d_.clock, deadline, options.stop);
+  Status outcome;
+  while (!flight->done && outcome.ok()) {
+    if (options.stop.stop_requested() || stopping_.stop_requested()) outcome = Error(Code::kCancelled, "stopped");
+    else if (d_.clock.monotonic() >= deadline)
+      outcome = Error(Code::kTimedOut, "the names in the directory are still on their way from the server");
+    else wait_a_while(ended_, lock, d_.clock, deadline, options.stop);
   }
-  return flight->outcome;
+  --flight->waiters;
+  return flight->done ? flight->outcome : outcome;
 }
 
 Status DirectoryFetcher::fetch_inode(InodeId inode, const CallOptions& options) {

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "fuse/sync/connection.h"
+#include "fuse/sync/download/flight.h"
 #include "fuse/sync/lock_ranks.h"
 #include "fuse/sync/sync_engine.h"
 #include "shared/base/executor.h"
@@ -12,7 +13,8 @@
 namespace skymoor::client {
 
 /// Thread-safe; called by whoever needs something. A directory is listed once for all who ask for it meanwhile, by a thread of
-/// the pool, and to its end: on a slow line it takes longer than anybody waits, and would begin anew with each who asks.
+/// the pool, and to its end: on a slow line it takes longer than anybody waits, and would begin anew with each who asks. One that
+/// has not begun when the last has stopped waiting is dropped. Who has all the time there is (`Patience::kWhileItMoves`) lists by itself.
 class DirectoryFetcher {
  public:
   struct Dependencies {
@@ -43,14 +45,11 @@ class DirectoryFetcher {
   Result<MetadataStore::ListedRow> open_entry(const ListedEntry& entry, InodeId directory) const;
 
  private:
-  /// A listing that is under way.
-  struct Flight {
-    bool done = false;
-    Status outcome;
-  };
-  std::shared_ptr<Flight> join(InodeId directory);
-  void list(InodeId directory);
-  Status list_to_the_end(InodeId directory);
+  std::pair<std::shared_ptr<Flight>, bool> join(InodeId directory);
+  Status begin(InodeId directory, const CallOptions& options);
+  bool drop_unawaited(InodeId directory);
+  void list(InodeId directory, const std::stop_token& stop);
+  Status list_to_the_end(InodeId directory, const std::stop_token& stop);
   void land(InodeId directory, const Status& outcome);
   Status fetch_pages(InodeId directory, const CallOptions& options);
   Status check_epoch(Epoch epoch) const;

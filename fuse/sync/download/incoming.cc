@@ -37,10 +37,25 @@ std::vector<Extent> Incoming::lacking(InodeId inode, OpId content, const std::ve
   return lacking;
 }
 
+std::vector<Extent> Incoming::present(InodeId inode, OpId content, const std::vector<Extent>& parts) {
+  MutexLock lock(mutex_);
+  const auto version = find(lock, inode, content);
+  if (!version) return {};
+  ExtentSet here = version->data;
+  for (const Extent& zeros : version->zeros.all()) here.add(zeros);
+  std::vector<Extent> present;
+  for (const Extent& part : parts)
+    for (const Extent& one : here.present(part)) present.push_back(one);
+  return present;
+}
+
 Result<std::shared_ptr<Incoming::Version>> Incoming::begin(InodeId inode, OpId content) {
   {
     MutexLock lock(mutex_);
-    if (auto version = find(lock, inode, content)) return version;
+    if (auto version = find(lock, inode, content)) {
+      version->age = ++made_;   // somebody goes on with it
+      return version;
+    }
   }
   auto version = std::make_shared<Version>();
   version->content = content;

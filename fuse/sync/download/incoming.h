@@ -9,8 +9,8 @@
 namespace skymoor::client {
 
 /// A program that has a file open in passthrough sees the backing file as it is. What is fetched of another version meanwhile is
-/// gathered beside it, in a file without a name, until all of it is here; then it is written over the old one at once, as a
-/// local program would. Costs the disk room for both: where there is not enough, the new one is written where it belongs as it
+/// gathered beside it, in a file without a name, until all of it is here; then it is written over the old one, as a local program
+/// would. Costs the disk room for both: where there is not enough, the new one is written where it belongs as it
 /// comes, and the program sees that. Bounded: 64 versions, the oldest of which go.
 ///
 /// Thread-safe; `gather` and `put_in_place` are called with the inode's backing file frozen.
@@ -22,6 +22,8 @@ class Incoming {
 
   /// Which of `parts` of that content have not come yet.
   std::vector<Extent> lacking(InodeId inode, OpId content, const std::vector<Extent>& parts);
+  /// Which of them have.
+  std::vector<Extent> present(InodeId inode, OpId content, const std::vector<Extent>& parts);
   /// Whether there is anything of it.
   bool has(InodeId inode, OpId content);
   /// Takes what of `data`, which begins at `begin` of the file, lies in `parts`. No data: zeros. What came of another content of

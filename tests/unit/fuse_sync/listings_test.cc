@@ -76,6 +76,22 @@ TEST_F(ListingsTest, AreSharedByAllWhoAskAndEndWithTheEngine) {
   EXPECT_EQ(line_->lists, 1);
 }
 
+TEST_F(ListingsTest, ThatNobodyWaitsForAnyMoreAreNotBegun) {
+  line_->held = false;
+  for (int i = 0; i < 30; ++i) a.make_directory("many" + std::to_string(i));
+  a.sync();
+  b.catch_up();
+  std::vector<InodeId> many;
+  for (int i = 0; i < 30; ++i) many.push_back(b.node("many" + std::to_string(i)).id);
+  line_->lists = 0;
+  line_->held = true;
+  for (InodeId one : many) EXPECT_FALSE(b.engine().fetch_directory(one, SystemClock().monotonic() + 10ms, {}).ok());
+  EXPECT_EQ(line_->lists, 8) << "as many as are listed at once";
+  line_->held = false;
+  ASSERT_TRUE(fetch(10s).ok());
+  EXPECT_LE(line_->lists, 9);
+}
+
 TEST_F(ListingsTest, AnInterruptedCallerLeavesAtOnce) {
   std::stop_source stop;
   std::jthread interrupter([&] {

@@ -34,6 +34,36 @@ TEST_F(DatabaseTest, BindsAndReadsEveryType) {
   EXPECT_EQ(insert.bind(1, std::uint64_t{1} << 62).run().error().code(), Code::kAlreadyExists);
 }
 
+// More pages than SQLite keeps in memory, many of them in the log alone, in which they have no checksums.
+TEST_F(DatabaseTest, ACopyOfALargeDatabaseThatIsWrittenToIsWhole) {
+  auto db = Database::open(path_).value();
+  ASSERT_TRUE(db->execute("PRAGMA wal_autocheckpoint=0; CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB)").ok());
+  const auto fill = [&](int from, int to, std::uint8_t with) {
+    auto insert = db->prepare("INSERT OR REPLACE INTO t VALUES($1,$2)").value();
+    auto transaction = Transaction::begin(*db).value();
+    for (int i = from; i < to; ++i) ASSERT_TRUE(insert.bind(1, i).bind_blob(2, Bytes(3000, with)).run().ok());
+    ASSERT_TRUE(transaction.commit().ok());
+  };
+  fill(0, 4000, 1);
+  ASSERT_TRUE(db->checkpoint_wal().ok());
+  fill(0, 1500, 2);      // low pages anew
+  fill(4000, 5000, 3);   // and new ones behind
+  const std::string copy = root_ + "/copy.db";
+  const Status copied = db->copy_to(copy);
+  ASSERT_TRUE(copied.ok()) << copied.error().to_string();
+  EXPECT_EQ(db->copy_to(copy).error().code(), Code::kAlreadyExists);
+  auto opened = Database::open(copy).value();
+  EXPECT_TRUE(opened->has_checksums());
+  auto check = opened->prepare("PRAGMA integrity_check").value();
+  const auto step = check.step();
+  ASSERT_TRUE(step.ok()) << step.error().to_string();
+  EXPECT_EQ(check.text(0), "ok");
+  auto count = opened->prepare("SELECT COUNT(*), SUM(substr(b,1,1)=x'02') FROM t").value();
+  ASSERT_TRUE(count.step().value());
+  EXPECT_EQ(count.i64(0), 5000);
+  EXPECT_EQ(count.i64(1), 1500);
+}
+
 TEST_F(DatabaseTest, TransactionRollsBackUnlessCommitted) {
   auto db = Database::open(path_).value();
   ASSERT_TRUE(db->execute("CREATE TABLE t(a)").ok());

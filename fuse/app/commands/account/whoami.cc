@@ -1,6 +1,7 @@
 #include "fuse/app/commands/commands.h"
 #include "fuse/app/mount/running_mounts.h"
 #include "fuse/app/state/unsent_note.h"
+#include "shared/base/settings.h"
 #include "shared/protocol/json_fields.h"
 
 namespace skymoor::client {
@@ -11,7 +12,7 @@ Result<ExitCode> run_command(const WhoamiArguments&, CommandContext& context) {
   TRY(FileSessionStore(context.disk, context.paths.session_file(), context.paths.session_lock()).load());
   std::string unsent;
   for (const RunningMount& mount : TRY(running_mounts(context.disk, context.paths)))
-    if (mount.unsent > 0) unsent += "\n  unsent       volume '" + mount.volume + "': " + std::to_string(mount.unsent) + (mount.unsent == 1 ? " change" : " changes");
+    if (mount.unsent > 0) unsent += "\n  unsent       volume '" + mount.volume + "': " + format_count(mount.unsent, "change", "changes");
   for (const UnmountedVolume& volume : TRY(unmounted_volumes(context.disk, context.paths)))
     if (const std::string line = describe_unsent(volume); !line.empty()) unsent += "\n  unsent       " + line;
   context.console.say(account.user_name + " at " + account.server_url + "\n  device       " + account.device_name + " (" +

@@ -57,9 +57,9 @@ Status wait_until_here(const RunningMount& mount, std::chrono::milliseconds time
 
 std::string describe(const protocol::Json& pin, const std::string& where) {
   const auto missing = pin.value("missing_files", 0ull), unlisted = pin.value("unlisted", 0ull);
-  std::string line = where + "  " + std::to_string(pin.value("files", 0ull)) + " files, " + format_bytes(pin.value("bytes", 0ull));
-  if (missing > 0) line += ", not here yet: " + std::to_string(missing) + " files, " + format_bytes(pin.value("missing_bytes", 0ull));
-  if (unlisted > 0) line += ", " + std::to_string(unlisted) + " directories not looked into yet";
+  std::string line = where + "  " + format_count(pin.value("files", 0ull), "file", "files") + ", " + format_bytes(pin.value("bytes", 0ull));
+  if (missing > 0) line += ", not here yet: " + format_count(missing, "file", "files") + ", " + format_bytes(pin.value("missing_bytes", 0ull));
+  if (unlisted > 0) line += ", " + format_count(unlisted, "directory", "directories") + " not looked into yet";
   return missing + unlisted == 0 ? line + ", all here" : line;
 }
 
