@@ -4,9 +4,9 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include "shared/base/fd.h"
 #include "shared/sqlite/checksum_vfs.h"
 #include "shared/sqlite/page_checksum.h"
-#include "shared/base/fd.h"
 
 namespace skymoor::sqlite {
 namespace {

@@ -243,7 +243,7 @@ Status ContentFetcher::wait(const std::vector<std::shared_ptr<Flight>>& flights,
 struct ContentFetcher::Gap {
   OpId content;
   std::vector<Extent> missing;   ///< of the range; never empty
-  std::vector<Extent> all;       ///< of the whole file
+  std::vector<Extent> all;       ///< of the whole file, where it is gathered beside; else empty
   std::uint64_t size = 0;        ///< of the file, bytes
   bool clean = false;            ///< nothing of it was written here
   bool shown = false;            ///< a program sees the backing file as it is
@@ -263,7 +263,8 @@ Result<std::optional<ContentFetcher::Gap>> ContentFetcher::gap_of(InodeId inode,
   range.end = std::min(range.end, gap.size);
   if (range.begin < range.end) gap.missing = now.valid.missing(range);
   if (gap.missing.empty()) return std::optional<Gap>();
-  gap.all = now.valid.missing({0, gap.size});
+  // Of a file that is read here and there that is a long list, looked at for each chunk with the names locked.
+  if (gap.shown || incoming_.has(inode, content)) gap.all = now.valid.missing({0, gap.size});
   return std::optional(std::move(gap));
 }
 

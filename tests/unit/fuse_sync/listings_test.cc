@@ -86,10 +86,12 @@ TEST_F(ListingsTest, ThatNobodyWaitsForAnyMoreAreNotBegun) {
   line_->lists = 0;
   line_->held = true;
   for (InodeId one : many) EXPECT_FALSE(b.engine().fetch_directory(one, SystemClock().monotonic() + 10ms, {}).ok());
-  EXPECT_EQ(line_->lists, 8) << "as many as are listed at once";
+  const int begun = line_->lists;
+  EXPECT_GT(begun, 0);
+  EXPECT_LE(begun, 8) << "as many as are listed at once";
   line_->held = false;
   ASSERT_TRUE(fetch(10s).ok());
-  EXPECT_LE(line_->lists, 9);
+  EXPECT_LE(line_->lists, 9) << "of 31 only those that had begun, and the one that is waited for";
 }
 
 TEST_F(ListingsTest, AnInterruptedCallerLeavesAtOnce) {
