@@ -26,10 +26,12 @@ Result<std::unique_ptr<HttpServer>> HttpServer::open(HttpOptions options, Router
   auto state = std::make_unique<State>(std::move(options), std::move(router));
   state->listener = std::move(listener);
   state->listener->start([core = &state->core](std::shared_ptr<Transport> transport) {
+    const std::string peer = transport->remote_address();
     auto connection = std::make_shared<HttpConnection>(*core, std::move(transport));
-    if (core->stopping || !core->connections.add(connection, core->options.max_connections)) {
+    const std::string network = core->options.trusted_proxies.trusts(peer) ? std::string() : network_of(peer);
+    if (core->stopping || !core->connections.add(connection, core->options.max_connections, network)) {
       core->refused_connections.fetch_add(1);
-      log_debug("http.connection_refused", {{"limit", core->options.max_connections}});
+      log_debug("http.connection_refused", {{"peer", peer}, {"limit", core->options.max_connections}});
       return;
     }
     connection->start();

@@ -35,7 +35,7 @@ struct HttpOptions {
   std::size_t io_threads = 1;
   std::size_t worker_threads = 8;
   std::size_t worker_queue = 256;          ///< requests that may wait for a worker; more get 503
-  std::size_t max_connections = 2000;      ///< more are closed at once
+  std::size_t max_connections = 2000;      ///< more are closed at once; of the last quarter, those of a network that has one
   std::size_t max_header_bytes = 16 * 1024;
   std::size_t max_headers = 100;
   std::size_t max_body_memory = 512u << 20;  ///< of all bodies under way, in and (over 64 KiB) out; more get 503

@@ -31,6 +31,11 @@ bool TrustedProxies::trusts(const IpAddress& address) const {
   return std::any_of(networks_.begin(), networks_.end(), [&](const IpNetwork& network) { return network.contains(address); });
 }
 
+bool TrustedProxies::trusts(const std::string& peer) const {
+  const auto address = networks_.empty() ? std::nullopt : IpAddress::parse(peer);
+  return address && trusts(*address);
+}
+
 std::string TrustedProxies::client_of(const std::string& peer, const std::vector<NamedText>& headers) const {
   auto client = networks_.empty() ? std::nullopt : IpAddress::parse(peer);
   if (!client || !trusts(*client)) return peer;

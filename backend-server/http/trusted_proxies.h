@@ -21,6 +21,9 @@ class TrustedProxies {
   /// of its peer, which some do only when told to (nginx).
   std::string client_of(const std::string& peer, const std::vector<NamedText>& headers) const;
 
+  /// False also for what is no address.
+  bool trusts(const std::string& peer) const;
+
  private:
   bool trusts(const IpAddress& address) const;
   std::vector<IpNetwork> networks_;

@@ -2,8 +2,8 @@
 
 #include "backend-server/metadata_store/guess_store.h"
 #include "backend-server/services/lock_ranks.h"
-#include "backend-server/services/network_prefix.h"
 #include "backend-server/services/random_id.h"
+#include "shared/base/ip_address.h"
 #include "shared/base/log.h"
 
 namespace skymoor::server {

@@ -70,4 +70,10 @@ std::string IpNetwork::to_string() const {
   return address.to_string() + "/" + std::to_string(address.is_v4() ? prefix - kMappedBits : prefix);
 }
 
+std::string network_of(const std::string& address) {
+  const auto parsed = IpAddress::parse(address);
+  if (!parsed) return address.substr(0, 64);
+  return IpNetwork::around(*parsed, parsed->is_v4() ? 24 + kMappedBits : 64).to_string();
+}
+
 }  // namespace skymoor

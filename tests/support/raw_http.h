@@ -34,16 +34,19 @@ struct HttpAnswer {
   }
 };
 
-/// One connection to 127.0.0.1. Not thread-safe. Throws std::runtime_error, which fails the test.
+/// One connection to 127.0.0.1, from there or from another address of the loopback. Not thread-safe. Throws std::runtime_error, which fails the test.
 class RawHttp {
  public:
   enum class Security : bool { kPlain, kTls };
 
-  RawHttp(std::uint16_t port, Security security, int receive_buffer = 0) {
+  RawHttp(std::uint16_t port, Security security, int receive_buffer = 0, const char* from = nullptr) {
     socket_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (receive_buffer > 0) ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     sockaddr_in address{};
     address.sin_family = AF_INET;
+    if (from && (::inet_pton(AF_INET, from, &address.sin_addr) != 1 ||
+                 ::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0))
+      throw std::runtime_error("bind failed");
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (::connect(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)

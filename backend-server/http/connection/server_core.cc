@@ -6,16 +6,26 @@ namespace skymoor::server {
 
 ConnectionTable::ConnectionTable() : mutex_(kConnectionTableRank, "connection table") {}
 
-bool ConnectionTable::add(const std::shared_ptr<HttpConnection>& connection, std::size_t limit) {
+bool ConnectionTable::add(const std::shared_ptr<HttpConnection>& connection, std::size_t limit, const std::string& network) {
+  const std::size_t quarter = limit / 4;
   MutexLock lock(mutex_);
   if (connections_.size() >= limit) return false;
-  connections_.emplace(connection.get(), connection);
+  if (!network.empty()) {
+    std::size_t& count = by_network_[network];
+    if (count > 0 && count >= quarter && connections_.size() >= limit - quarter) return false;
+    ++count;
+  }
+  connections_.emplace(connection.get(), Open{connection, network});
   return true;
 }
 
 void ConnectionTable::remove(HttpConnection* connection) {
   MutexLock lock(mutex_);
-  connections_.erase(connection);
+  const auto at = connections_.find(connection);
+  if (at == connections_.end()) return;   // it was one too many
+  if (const auto count = by_network_.find(at->second.network); count != by_network_.end() && --count->second == 0)
+    by_network_.erase(count);
+  connections_.erase(at);
   changed_.notify_all();
 }
 
@@ -28,8 +38,8 @@ std::vector<std::shared_ptr<HttpConnection>> ConnectionTable::all() const {
   std::vector<std::shared_ptr<HttpConnection>> alive;
   MutexLock lock(mutex_);
   alive.reserve(connections_.size());
-  for (const auto& [key, weak] : connections_)
-    if (auto connection = weak.lock()) alive.push_back(std::move(connection));
+  for (const auto& [key, open] : connections_)
+    if (auto connection = open.connection.lock()) alive.push_back(std::move(connection));
   lock.unlock();
   return alive;
 }

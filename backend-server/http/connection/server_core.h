@@ -19,8 +19,9 @@ class HttpConnection;
 class ConnectionTable {
  public:
   ConnectionTable();
-  /// False when `limit` are open.
-  bool add(const std::shared_ptr<HttpConnection>& connection, std::size_t limit);
+  /// False when `limit` are open. `network`: whose connection it is, empty for one that is not counted so. One that has a quarter
+  /// gets none of the last quarter: that is for others.
+  bool add(const std::shared_ptr<HttpConnection>& connection, std::size_t limit, const std::string& network);
   void remove(HttpConnection* connection);
   std::size_t size() const;
   std::vector<std::shared_ptr<HttpConnection>> all() const;
@@ -31,7 +32,12 @@ class ConnectionTable {
   // Guarded by mutex_.
   mutable Mutex mutex_;
   CondVar changed_;
-  std::unordered_map<HttpConnection*, std::weak_ptr<HttpConnection>> connections_ GUARDED_BY(mutex_);
+  struct Open {
+    std::weak_ptr<HttpConnection> connection;
+    std::string network;
+  };
+  std::unordered_map<HttpConnection*, Open> connections_ GUARDED_BY(mutex_);
+  std::unordered_map<std::string, std::size_t> by_network_ GUARDED_BY(mutex_);
 };
 
 /// Counts event streams by owner. Thread-safe.

@@ -155,6 +155,43 @@ TEST_F(Limits, ConnectionsOverTheLimitAreClosed) {
   EXPECT_EQ(connect().exchange("GET", "/hello")->status, 200);
 }
 
+TEST_F(Limits, OneNetworkDoesNotTakeAllConnections) {
+  auto with = options();
+  with.max_connections = 8;
+  open(std::move(with));
+  std::vector<std::unique_ptr<RawHttp>> of_one, of_others;
+  const auto serves = [&](std::vector<std::unique_ptr<RawHttp>>& clients, const char* from) {
+    clients.push_back(std::make_unique<RawHttp>(server->port(), security, 0, from));
+    const auto answer = clients.back()->exchange("GET", "/hello");
+    if (!answer) clients.pop_back();
+    return answer.has_value();
+  };
+  for (int i = 0; i < 6; ++i) EXPECT_TRUE(serves(of_one, i % 2 == 0 ? "127.0.1.1" : "127.0.1.2")) << i;
+  EXPECT_FALSE(serves(of_one, "127.0.1.3"));
+  EXPECT_TRUE(serves(of_others, "127.0.2.1"));
+  EXPECT_FALSE(serves(of_one, "127.0.1.1"));
+  EXPECT_EQ(server->gauges().refused_connections, 2u);
+  of_one.resize(4);
+  EXPECT_TRUE(eventually([&] { return server->gauges().connections == 5; }));
+  EXPECT_TRUE(serves(of_one, "127.0.1.3"));   // there is room again
+  EXPECT_TRUE(serves(of_others, "127.0.2.1"));
+  EXPECT_TRUE(serves(of_others, "127.0.3.1"));
+  EXPECT_FALSE(serves(of_others, "127.0.4.1"));   // full
+}
+
+TEST_F(Limits, AProxyMayHaveAllConnections) {
+  auto with = options();
+  with.max_connections = 8;
+  with.trusted_proxies = *TrustedProxies::parse("127.0.0.1");
+  open(std::move(with));
+  std::vector<std::unique_ptr<RawHttp>> clients;
+  for (int i = 0; i < 8; ++i) {
+    clients.push_back(std::make_unique<RawHttp>(server->port(), security));
+    ASSERT_TRUE(clients.back()->exchange("GET", "/hello")) << i;
+  }
+  EXPECT_TRUE(connect().ends_within(seconds(2)));
+}
+
 TEST_F(Limits, AFullQueueAnswers503) {
   auto with = options();
   with.worker_threads = 1;

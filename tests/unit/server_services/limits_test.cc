@@ -3,7 +3,6 @@
 
 #include <filesystem>
 
-#include "backend-server/services/network_prefix.h"
 #include "tests/unit/server_services/login_fixture.h"
 
 namespace skymoor::server {
@@ -167,15 +166,6 @@ TEST_F(LimitsTest, a_missing_or_damaged_secret_is_an_error_once_there_are_users)
   EXPECT_EQ(opened(), Code::kNotFound);
   expect_ok(write_file_durably(disk_, path, content));
   EXPECT_EQ(opened(), Code{});
-}
-
-TEST(NetworkPrefix, groups_addresses_as_one_owner_would_hold_them) {
-  EXPECT_EQ(network_of("192.0.2.77"), "192.0.2.0/24");
-  EXPECT_EQ(network_of("::ffff:192.0.2.77"), "192.0.2.0/24");
-  EXPECT_EQ(network_of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
-  EXPECT_EQ(network_of("2001:db8:1:2::9"), network_of("2001:db8:1:2:ffff::1"));
-  EXPECT_NE(network_of("2001:db8:1:2::9"), network_of("2001:db8:1:3::9"));
-  EXPECT_EQ(network_of(std::string(500, 'x')).size(), 64u);
 }
 
 }  // namespace

@@ -58,5 +58,14 @@ TEST(IpNetworkTest, WhatIsNoneIsNamed) {
   }
 }
 
+TEST(IpAddress, CountForTheNetworkThatOneOwnerWouldHold) {
+  EXPECT_EQ(network_of("192.0.2.77"), "192.0.2.0/24");
+  EXPECT_EQ(network_of("::ffff:192.0.2.77"), "192.0.2.0/24");
+  EXPECT_EQ(network_of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+  EXPECT_EQ(network_of("2001:db8:1:2::9"), network_of("2001:db8:1:2:ffff::1"));
+  EXPECT_NE(network_of("2001:db8:1:2::9"), network_of("2001:db8:1:3::9"));
+  EXPECT_EQ(network_of(std::string(500, 'x')).size(), 64u);
+}
+
 }  // namespace
 }  // namespace skymoor
