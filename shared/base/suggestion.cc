@@ -24,7 +24,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& known) {
   const std::string* nearest = nullptr;
-  std::size_t best = std::min(std::clamp<std::size_t>(word.size() / 3, 2, 3) + 1, word.size());
+  // Two wrong of three letters are another word.
+  std::size_t best = word.size() < 4 ? std::min<std::size_t>(2, word.size()) : std::clamp<std::size_t>(word.size() / 3, 2, 3) + 1;
   for (const std::string& one : known)
     if (const std::size_t distance = edit_distance(one, word); distance < best) best = distance, nearest = &one;
   return nearest ? "; did you mean '" + *nearest + "'?" : "";
