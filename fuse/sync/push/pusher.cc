@@ -182,25 +182,28 @@ void Pusher::remember_to_clean() {
 }
 
 void Pusher::clean_up() {
-  for (InodeId inode : to_clean_) clean(inode);
-  to_clean_.clear();
+  std::erase_if(to_clean_, [&](InodeId inode) { return clean(inode); });
 }
 
-void Pusher::clean(InodeId inode) {
+/// False: it went with an earlier commit than the record that made it what it is. That record's batch has no more to send of it, so
+/// nobody else will ask.
+bool Pusher::clean(InodeId inode) {
   auto file = d_.backing.open_file(inode, false);
-  if (!file.ok()) return;
+  if (!file.ok()) return true;
   auto frozen = (*file)->freeze();
   {
     MutexLock lock(d_.store.mutex());
     auto row = d_.store.inode(lock, inode);
-    if (!row.ok() || row->links == 0) return;
+    if (!row.ok() || row->links == 0) return true;
     auto content = d_.store.content(lock, inode);
     const bool pending = row->content.writer == d_.context.writer &&
                          row->content.counter > d_.store.position().acknowledged.value;
-    if (!content.ok() || !content->dirty.empty() || pending) return;
+    if (pending) return false;
+    if (!content.ok() || !content->dirty.empty()) return true;
   }
   if (Status cleaned = d_.backing.make_clean(inode); !cleaned.ok())
     log_warn("sync.make_clean.failed", {{"inode", inode.value}, {"error", cleaned.error()}});
+  return true;
 }
 
 }  // namespace skymoor::client

@@ -68,7 +68,7 @@ class Pusher {
   Result<Outcome> refused(Error error, const Batch& batch);
   Status add_late_xattrs(Batch& batch);
   void remember_to_clean();
-  void clean(InodeId inode);
+  bool clean(InodeId inode);
 
   Dependencies d_;
   std::size_t record_limit_;

@@ -431,6 +431,26 @@ TEST_F(SyncFaultsTest, TimesThatWereSetAfterTheBytesWereReadAreKept) {
   EXPECT_EQ(volume_.tree().at("f").attributes.mtime, Timestamp{std::chrono::seconds(1000)});
 }
 
+/// The batch of the record that made it so has no more to send of it, and nobody else asks whether it may be evicted.
+TEST_F(SyncFaultsTest, ContentSentAheadOfItsRecordsIsGivenToTheCache) {
+  SyncDevice& a = device("anna");
+  a.stop();
+  a.options.max_batch_records = 2;
+  a.start();
+  a.paths();
+  a.remote().set_offline(true);
+  a.write("f", noise(1u << 20, 5));
+  a.make_directory("d");
+  for (unsigned i = 0; i < 8; ++i) a.chmod("d", 0700 + i % 2);
+  a.write("f", noise(1u << 20, 6));
+  a.remote().set_offline(false);
+  const auto soon = [] { return SystemClock().monotonic() + std::chrono::seconds(60); };
+  for (int i = 0; i < 50 && a.store().pending().records != 0; ++i)   // after each commit, that is
+    ASSERT_TRUE(a.engine().make_room(soon(), {}).ok());
+  a.sync();
+  EXPECT_EQ(a.backing().usage().dirty_bytes, 0u);
+}
+
 /// A commit that is full takes a file as it is by then: with bytes of records that only the next commits cover.
 TEST_F(SyncFaultsTest, ContentSentAheadOfItsRecordsBecomesClean) {
   SyncDevice& a = device("anna");
