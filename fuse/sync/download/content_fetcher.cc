@@ -204,8 +204,10 @@ bool ContentFetcher::drop_unawaited(const Wanted& wanted, const std::vector<std:
   return true;
 }
 
-Status ContentFetcher::run(InodeId inode, const Layout& layout, const std::vector<std::size_t>& chunks,
+Status ContentFetcher::run(InodeId inode, const Layout& layout, const std::vector<std::size_t>& asked,
                            const CallOptions& options) {
+  const std::vector<std::size_t> chunks = TRY(still_missing(inode, layout, asked));
+  if (chunks.empty()) return {};
   std::vector<Chunk> wanted;
   std::uint64_t bytes = 0;
   for (std::size_t i : chunks) {
@@ -266,6 +268,17 @@ Result<std::optional<ContentFetcher::Gap>> ContentFetcher::gap_of(InodeId inode,
   // Of a file that is read here and there that is a long list, looked at for each chunk with the names locked.
   if (gap.shown || incoming_.has(inode, content)) gap.all = now.valid.missing({0, gap.size});
   return std::optional(std::move(gap));
+}
+
+/// Whoever asked had looked before it asked, and a request that ended in between may have brought some of it.
+Result<std::vector<std::size_t>> ContentFetcher::still_missing(InodeId inode, const Layout& layout,
+                                                               const std::vector<std::size_t>& asked) {
+  std::vector<std::size_t> missing;
+  for (std::size_t chunk : asked) {
+    const auto gap = TRY(gap_of(inode, layout.content, {layout.offsets[chunk], layout.offsets[chunk + 1]}));
+    if (gap && !incoming_.lacking(inode, layout.content, gap->missing).empty()) missing.push_back(chunk);
+  }
+  return missing;
 }
 
 Status ContentFetcher::note_filled(InodeId inode, const Gap& gap, const std::vector<Extent>& filled) {

@@ -59,7 +59,8 @@ class ContentFetcher {
   Status launch(const Wanted& wanted, const std::vector<std::size_t>& chunks);
   bool drop_unawaited(const Wanted& wanted, const std::vector<std::size_t>& chunks);
   void land(const Wanted& wanted, const std::vector<std::size_t>& chunks, const Status& outcome);
-  Status run(InodeId inode, const Layout& layout, const std::vector<std::size_t>& chunks, const CallOptions& options);
+  Status run(InodeId inode, const Layout& layout, const std::vector<std::size_t>& asked, const CallOptions& options);
+  Result<std::vector<std::size_t>> still_missing(InodeId inode, const Layout& layout, const std::vector<std::size_t>& asked);
   Status wait(const std::vector<std::shared_ptr<Flight>>& flights, Instant deadline, const std::stop_token& stop);
   /// `data`: the range's bytes in pieces; none: zeros.
   Status write(InodeId inode, const Layout& layout, Extent range, BlockReader::Pieces data);
