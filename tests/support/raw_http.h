@@ -34,7 +34,8 @@ struct HttpAnswer {
   }
 };
 
-/// One connection to 127.0.0.1, from there or from another address of the loopback. Not thread-safe. Throws std::runtime_error, which fails the test.
+/// One connection to 127.0.0.1, from there or from another address of the loopback. Not thread-safe. Throws
+/// std::runtime_error, which fails the test.
 class RawHttp {
  public:
   enum class Security : bool { kPlain, kTls };

@@ -12,7 +12,7 @@ bool ConnectionTable::add(const std::shared_ptr<HttpConnection>& connection, std
   if (connections_.size() >= limit) return false;
   if (!network.empty()) {
     std::size_t& count = by_network_[network];
-    if (count > 0 && count >= quarter && connections_.size() >= limit - quarter) return false;
+    if (count >= quarter && connections_.size() >= limit - quarter) return false;
     ++count;
   }
   connections_.emplace(connection.get(), Open{connection, network});

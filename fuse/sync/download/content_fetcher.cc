@@ -273,11 +273,13 @@ Result<std::optional<ContentFetcher::Gap>> ContentFetcher::gap_of(InodeId inode,
 /// Whoever asked had looked before it asked, and a request that ended in between may have brought some of it.
 Result<std::vector<std::size_t>> ContentFetcher::still_missing(InodeId inode, const Layout& layout,
                                                                const std::vector<std::size_t>& asked) {
+  const auto gap = TRY(gap_of(inode, layout.content, {layout.offsets[asked.front()], layout.offsets[asked.back() + 1]}));
   std::vector<std::size_t> missing;
-  for (std::size_t chunk : asked) {
-    const auto gap = TRY(gap_of(inode, layout.content, {layout.offsets[chunk], layout.offsets[chunk + 1]}));
-    if (gap && !incoming_.lacking(inode, layout.content, gap->missing).empty()) missing.push_back(chunk);
-  }
+  if (!gap) return missing;
+  ExtentSet lacking;
+  for (const Extent& part : incoming_.lacking(inode, layout.content, gap->missing)) lacking.add(part);
+  for (std::size_t chunk : asked)
+    if (lacking.intersects({layout.offsets[chunk], layout.offsets[chunk + 1]})) missing.push_back(chunk);
   return missing;
 }
 

@@ -84,7 +84,7 @@ void BatchContents::make_room(const std::vector<Wanted>& wanted) {
 void BatchContents::accepted() {
   preparer_.trust_old_blocks(true);
   ready_up_to_ = {};
-  for (InodeId inode : inodes_) kept_.erase(inode);
+  for (const Wanted& sent : sent_) kept_.erase(sent.inode);
 }
 
 /// As the batch has it, or newer and as the file has it: then nothing is read once more.
@@ -189,8 +189,8 @@ Result<BatchContents::Outcome> BatchContents::settle(Batch& batch, const Batch::
 }
 
 BatchContents::Outcome BatchContents::became_ready(const std::vector<Wanted>& wanted) {
-  inodes_.clear();
-  for (const Wanted& want : wanted) inodes_.push_back(want.inode);
+  sent_.clear();
+  for (const Wanted& want : wanted) sent_.push_back({want.inode, kept_.at(want.inode).content});
   attempts_ = 0;
   return Outcome::kReady;
 }

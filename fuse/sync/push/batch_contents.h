@@ -19,6 +19,10 @@ namespace skymoor::client {
 /// thread alone. Bounded: `max_kept` manifests and those of the batch itself are kept, and none that is acknowledged.
 class BatchContents {
  public:
+  struct Wanted {
+    InodeId inode;
+    OpId content;
+  };
   /// Takes in what others have sent, if there is any: true.
   using TakeNews = std::function<Result<bool>(const CallOptions&)>;
   struct Options {
@@ -44,8 +48,8 @@ class BatchContents {
   std::optional<Lsn> ready_up_to() const {
     return ready_up_to_ > store_.position().acknowledged ? std::optional(ready_up_to_) : std::nullopt;
   }
-  /// Inodes whose content was part of what `settle` made ready last.
-  const std::vector<InodeId>& inodes() const { return inodes_; }
+  /// The contents that `settle` made ready last, as they are sent: maybe newer than the batch. Until `accepted`.
+  const std::vector<Wanted>& sent() const { return sent_; }
   /// The server has what `settle` made ready last.
   void accepted();
   /// The server lacks blocks that it was thought to have: everything is offered again until a commit gets through.
@@ -56,10 +60,6 @@ class BatchContents {
   }
 
  private:
-  struct Wanted {
-    InodeId inode;
-    OpId content;
-  };
   std::vector<Wanted> wanted(Batch& batch) const;
   /// How far the cut must go for all contents to be what the batch says; the cut itself when they are.
   Result<Lsn> needed_cut(const std::vector<Wanted>& wanted, Lsn cut, bool& out_of_date);
@@ -89,7 +89,8 @@ class BatchContents {
   int attempts_ = 0;               ///< since a batch was ready, through those that became old
   Lsn ready_up_to_;                ///< 0: nothing of an old batch
   std::unordered_map<InodeId, PreparedContent> kept_;
-  std::vector<InodeId> inodes_, large_;
+  std::vector<Wanted> sent_;
+  std::vector<InodeId> large_;
 };
 
 }  // namespace skymoor::client

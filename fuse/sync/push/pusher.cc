@@ -178,32 +178,34 @@ Result<Pusher::Outcome> Pusher::refused(Error error, const Batch& batch) {
 
 void Pusher::remember_to_clean() {
   if (to_clean_.size() > kMaxUncleaned) clean_up();
-  to_clean_.insert(to_clean_.end(), d_.contents.inodes().begin(), d_.contents.inodes().end());
+  if (to_clean_.size() > kMaxUncleaned) to_clean_.clear();   // what is left behind is found when room is short
+  for (const auto& [inode, content] : d_.contents.sent()) to_clean_[inode] = Lsn{content.counter};
 }
 
 void Pusher::clean_up() {
-  std::erase_if(to_clean_, [&](InodeId inode) { return clean(inode); });
+  const Lsn acknowledged = d_.store.position().acknowledged;
+  std::erase_if(to_clean_, [&](const auto& sent) {
+    if (sent.second > acknowledged) return false;
+    clean(sent.first);
+    return true;
+  });
 }
 
-/// False: it went with an earlier commit than the record that made it what it is. That record's batch has no more to send of it, so
-/// nobody else will ask.
-bool Pusher::clean(InodeId inode) {
+void Pusher::clean(InodeId inode) {
   auto file = d_.backing.open_file(inode, false);
-  if (!file.ok()) return true;
+  if (!file.ok()) return;
   auto frozen = (*file)->freeze();
   {
     MutexLock lock(d_.store.mutex());
     auto row = d_.store.inode(lock, inode);
-    if (!row.ok() || row->links == 0) return true;
+    if (!row.ok() || row->links == 0) return;
     auto content = d_.store.content(lock, inode);
     const bool pending = row->content.writer == d_.context.writer &&
                          row->content.counter > d_.store.position().acknowledged.value;
-    if (pending) return false;
-    if (!content.ok() || !content->dirty.empty()) return true;
+    if (!content.ok() || !content->dirty.empty() || pending) return;
   }
   if (Status cleaned = d_.backing.make_clean(inode); !cleaned.ok())
     log_warn("sync.make_clean.failed", {{"inode", inode.value}, {"error", cleaned.error()}});
-  return true;
 }
 
 }  // namespace skymoor::client

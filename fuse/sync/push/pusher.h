@@ -1,5 +1,7 @@
 // Pusher: takes pending records to the server, one commit at a time.
 #pragma once
+#include <map>
+
 #include "fuse/sync/feed/puller.h"
 #include "fuse/sync/push/batch_contents.h"
 #include "fuse/sync/push/commit_sealer.h"
@@ -68,7 +70,7 @@ class Pusher {
   Result<Outcome> refused(Error error, const Batch& batch);
   Status add_late_xattrs(Batch& batch);
   void remember_to_clean();
-  bool clean(InodeId inode);
+  void clean(InodeId inode);
 
   Dependencies d_;
   std::size_t record_limit_;
@@ -77,7 +79,7 @@ class Pusher {
   InodeId lacking_;
   bool more_ = false, history_differs_ = false;
   bool partial_ = false;            ///< planned up to where contents are ready, though there is more
-  std::vector<InodeId> to_clean_;
+  std::map<InodeId, Lsn> to_clean_;   ///< what was sent, by the record that made it: a full commit takes a file ahead of that
   std::optional<Unanswered> unanswered_;   ///< the last commit, whose fate is not known; not kept over a restart
 };
 
