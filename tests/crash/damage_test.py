@@ -44,8 +44,9 @@ def test_damaged_block_on_the_server():
         a, b = w.two_devices()
         left = a.mount("home")
         content = random.Random(1).randbytes(24 * MIB)
-        (left / "big").write_bytes(content)
         (left / "whole").write_bytes(content[:5 * MIB:3])
+        a.sync(left)   # so that it lies before what is damaged
+        (left / "big").write_bytes(content)
         a.sync(left)
         w.server.stop()
         with open(segments(w.server)[-1], "r+b") as f:
